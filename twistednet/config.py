@@ -1,0 +1,127 @@
+"""What a daemon can be told, setting by setting: how each is read, and its default."""
+
+from __future__ import annotations
+
+import resource
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from twistednet.core.answers import AnswerBook
+from twistednet.listening import Endpoint
+
+
+class BadSetting(Exception):
+    """What is wrong with a setting, and what would be right."""
+
+
+def _number(kind: Callable[[Any], Any], least: float) -> Callable[[Any], Any]:
+    what = "a whole number" if kind is int else "a number"
+
+    def parse(value: Any) -> Any:
+        try:
+            if isinstance(value, bool) or (kind is int and isinstance(value, float)):
+                raise ValueError
+            number = kind(value)
+        except (ValueError, TypeError):
+            raise BadSetting(f"{value!r} is not {what}") from None
+        if not least <= number < float("inf"):
+            raise BadSetting(f"{value!r} is out of range: {what} from {least:g} is right")
+        return number
+
+    return parse
+
+
+def _flag(value: Any) -> bool:
+    if value in (True, False, "true", "false", "yes", "no", "1", "0"):
+        return value in (True, "true", "yes", "1")
+    raise BadSetting(f"{value!r} is neither true nor false")
+
+
+def _oneOf(*choices: str) -> Callable[[Any], str]:
+    def parse(value: Any) -> str:
+        if value not in choices:
+            raise BadSetting(f"{value!r} is not one of {', '.join(choices)}")
+        return str(value)
+
+    return parse
+
+
+def _answers(value: Any) -> AnswerBook:
+    try:
+        content = tomllib.loads(Path(value).read_text(encoding="utf-8"))
+        if len(content) != 1 or not isinstance(content.get("answers"), dict):
+            raise BadSetting(f'{value} needs one table, [answers], of "question" = "answer"')
+        return AnswerBook(content["answers"])
+    except OSError as error:
+        raise BadSetting(f"{value} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+        raise BadSetting(f"{value} is not TOML: {error}") from None
+    except ValueError as error:
+        raise BadSetting(f"{value}: {error}") from None
+
+
+def _setting(default: Any, parse: Callable[[Any], Any], help: str, shown: str = "") -> Any:
+    """A field of `Settings`: how its value is read, and what `--help` says of it."""
+    make = {"default_factory": default} if callable(default) else {"default": default}
+    return field(**make, metadata={"parse": parse, "help": help, "shown": shown})
+
+
+def _halfTheDescriptors() -> int:
+    return min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+
+
+_COUNT = _number(int, 1)
+_SECONDS = _number(float, 0.01)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a daemon runs with. Times are in seconds, sizes in bytes."""
+
+    listen: Mapping[str, tuple[Endpoint, ...]]
+    protocols: Mapping[str, type]
+
+    answers: AnswerBook | None = _setting(
+        None, _answers, "a TOML file of questions and answers", "how are u, how old are u"
+    )
+    datagramBye: str = _setting(
+        "end",
+        _oneOf("end", "stop"),
+        "what bye does on UDP: end the conversation, or stop listening",
+    )
+    maxConnections: int = _setting(
+        _halfTheDescriptors, _COUNT, "connections in all", "10000, or half the descriptor limit"
+    )
+    maxPeerConnections: int = _setting(20, _COUNT, "connections from one address")
+    peerRate: int = _setting(10, _COUNT, "new connections a second from one address")
+    limitLoopback: bool = _setting(
+        False, _flag, "apply what is limited by address, and message rates, to loopback too"
+    )
+    handshakeTimeout: float = _setting(
+        10.0, _SECONDS, "seconds for a TLS handshake, an HTTP header"
+    )
+    idleTimeout: float = _setting(600.0, _SECONDS, "seconds without a byte before the end")
+    stallTimeout: float = _setting(
+        30.0, _SECONDS, "seconds that a peer may read nothing of what is queued for it"
+    )
+    drainTimeout: float = _setting(30.0, _SECONDS, "seconds that a stopping daemon serves on")
+    maxMessage: int = _setting(4096, _COUNT, "bytes of a question")
+    maxQuestions: int = _setting(2000, _COUNT, "questions on one connection")
+    maxChatMessage: int = _setting(512, _COUNT, "bytes of a chat line")
+    chatBurst: int = _setting(10, _COUNT, "chat lines at once")
+    chatRate: float = _setting(1.0, _SECONDS, "chat lines a second after that")
+    datagramRate: float = _setting(20.0, _SECONDS, "datagrams a second from one address")
+    maxHeader: int = _setting(16_384, _COUNT, "bytes of an HTTP header")
+    maxBody: int = _setting(65_536, _number(int, 0), "bytes of an HTTP body")
+
+
+def kebab(name: str) -> str:
+    """maxConnections -> max-connections"""
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+
+#: The settings that every service shares, by the name that people write.
+SHARED = {kebab(one.name): one for one in fields(Settings) if one.metadata}

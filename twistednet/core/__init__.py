@@ -1,0 +1,1 @@
+"""The pure part of every service: no reactor, no clock, no sockets."""

@@ -1,0 +1,59 @@
+"""Names that people give themselves and their rooms (RFC 8266, the nickname profile)."""
+
+from __future__ import annotations
+
+import unicodedata
+
+LONGEST = 30
+
+# Letters that are drawn like a Latin one: the Cyrillic and Greek ones that
+# Unicode's confusables list (UTS #39) maps to a single Latin letter, after case
+# folding. Not the whole list: what a person on a chat could be fooled by.
+_LOOKALIKES = str.maketrans(
+    "\u0430\u0441\u0501\u0435\u04bb\u0456\u0458\u04cf\u043e\u0440\u051b\u0455\u051d\u0445\u0443\u0475"
+    "\u03b1\u03b3\u03b9\u03ba\u03bd\u03bf\u03c1\u03c5\u03c7\u0131\u0261\u01c0\u043a\u043c\u043d\u0442\u0432",
+    "acdehijlopqswxyvayikvopuxigl" + "kmhtb",
+)
+# Digits and signs that stand in for a letter, and sequences that read as one.
+_STANDINS = str.maketrans({"0": "o", "1": "l", "|": "l", "i": "l"})
+
+_FORBIDDEN = {
+    "Cc": "a control character",
+    "Cf": "an invisible or direction-changing character",
+    "Cn": "a character that Unicode does not define",
+    "Co": "a private-use character",
+    "Cs": "half of a surrogate pair",
+    "Zl": "a line separator",
+    "Zp": "a paragraph separator",
+}
+
+
+class BadName(ValueError):
+    """Why a name cannot be taken, as a sentence for whoever asked for it."""
+
+
+def enforced(name: str) -> str:
+    """`name` as it will be shown: NFKC, single spaces, 1 to 30 characters.
+
+    Raises BadName for one that is empty, too long, or has a character that
+    cannot be seen for what it is.
+    """
+    for character in name:
+        reason = _FORBIDDEN.get(unicodedata.category(character))
+        if reason:
+            raise BadName(f"a name may not contain {reason}")
+    name = " ".join(unicodedata.normalize("NFKC", name).split())
+    if not name:
+        raise BadName("a name needs at least one character")
+    if unicodedata.combining(name[0]):
+        raise BadName("a name may not begin with a combining mark")
+    if len(name) > LONGEST:
+        raise BadName(f"a name may have {LONGEST} characters at most")
+    return name
+
+
+def likeness(name: str) -> str:
+    """What two names that look the same have in common; never shown."""
+    folded = unicodedata.normalize("NFKC", name.casefold()).translate(_LOOKALIKES)
+    bare = "".join(c for c in unicodedata.normalize("NFD", folded) if not unicodedata.combining(c))
+    return bare.translate(_STANDINS).replace("rn", "m").replace("vv", "w")

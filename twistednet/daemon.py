@@ -1,0 +1,139 @@
+"""The daemon's life: listen, serve, take new settings, drain, stop."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import Service as TwistedService
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Cooperator
+from twisted.logger import Logger
+
+from twistednet.catalog import Service
+from twistednet.config import BadSetting, Settings
+from twistednet.core.events import EventStream, Tally
+from twistednet.layers.base import Connections
+from twistednet.layers.limit import Times, sweep
+from twistednet.layers.observe import LogSink
+from twistednet.listening import CannotListen
+from twistednet.serving import Serving
+from twistednet.signposts import table
+from twistednet.transport.tls import isClosing, isHandshaking
+
+#: Seconds between two looks at all connections.
+SWEEP = 1.0
+
+
+class Daemon(TwistedService):
+    """All services of one process, on the ports that the settings name.
+
+    `read` reads the settings again, and raises BadSetting if they are wrong.
+    """
+
+    log = Logger(namespace="netdemo")
+
+    def __init__(
+        self,
+        reactor: Any,
+        services: Mapping[str, Service],
+        settings: Settings,
+        read: Callable[[], Settings],
+    ) -> None:
+        self._reactor = reactor
+        self._settings = settings
+        self._read = read
+        self._draining = False
+        self.tally = Tally()
+        self._events = EventStream(self._sinkFailed)
+        self._events.attach(self.tally)
+        self._events.attach(LogSink(reactor))
+        self.connections = Connections(reactor, self._events)
+        self.serving = Serving(reactor, services, self.connections, self._events)
+        self._cooperator = Cooperator()
+
+    def listen(self) -> None:
+        """Open every port, or none. Raises CannotListen."""
+        self.serving.configure(self._settings)
+        self.serving.open(self._settings)
+
+    def startService(self) -> None:
+        super().startService()
+        self.log.info("serving\n{table}", table=table(self.serving))
+        self._nextSweep = self._reactor.callLater(SWEEP, self._sweep)
+        self._reactor.callWhenRunning(self._takeSignals)
+
+    async def _stop(self) -> None:
+        closed = self.serving.close()
+        self._nextSweep.cancel()
+        await closed
+        if len(self.connections):
+            await self._drain()
+        self.log.info("stopped: {summary}", summary=self.tally.summary())
+
+    def stopService(self) -> Deferred[None]:
+        """Refuse new connections at once; serve the present ones, but not for ever."""
+        super().stopService()
+        self._draining = True
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _drain(self) -> None:
+        seconds = self._settings.drainTimeout
+        self.log.info(
+            "draining: {count} connections may end in {seconds:g} s; a second signal ends them now",
+            count=len(self.connections),
+            seconds=seconds,
+        )
+        deadline = self._reactor.callLater(seconds, self.abort)
+        await self.connections.whenNone()
+        if deadline.active():
+            deadline.cancel()
+
+    def abort(self) -> None:
+        """End every connection now, and say how many there were."""
+        self.log.warn("aborting {count} connections", count=len(self.connections))
+        for connection in self.connections:
+            connection.abort("shutdown")
+
+    def reload(self) -> None:
+        """Take new settings, all of them or, if one is wrong, none. Nobody is cut off."""
+        try:
+            settings = self._read()
+            self.serving.open(settings)
+        except (BadSetting, CannotListen) as why:
+            self.log.error("settings not changed: {why}", why=str(why))
+            return
+        if settings.protocols != self._settings.protocols:
+            self.log.warn("a service's class has changed: that takes effect at the next start")
+        self._settings = settings
+        self.serving.configure(settings)
+        self.log.info("settings read again\n{table}", table=table(self.serving))
+
+    def _sweep(self) -> None:
+        settings = self._settings
+        times = Times(settings.handshakeTimeout, settings.idleTimeout, settings.stallTimeout)
+        swept = self._cooperator.coiterate(sweep(self.connections, times, isHandshaking, isClosing))
+        swept.addErrback(lambda failure: self.log.failure("the sweep failed", failure))
+        self._nextSweep = self._reactor.callLater(SWEEP, self._sweep)
+
+    def _sinkFailed(self, sink: object) -> None:
+        self.log.failure("a sink of events failed and is taken off: {sink!r}", sink=sink)
+
+    # Signals
+
+    def _takeSignals(self) -> None:
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._secondTime(signal.getsignal(number)))
+
+    def _secondTime(self, first: Any) -> Callable[[int, Any], None]:
+        """Twisted's own handling of a signal, except while draining."""
+
+        def handle(number: int, frame: Any) -> None:
+            if self._draining:
+                self._reactor.callFromThread(self.abort)
+            else:
+                first(number, frame)
+
+        return handle

@@ -1,0 +1,1 @@
+"""What wraps a service: who may connect, for how long, and who is told."""

@@ -1,0 +1,163 @@
+"""Every connection of the daemon, from accept to its end.
+
+The wrapping is of the factory, and never of the bytes: what arrives goes from the
+transport straight to the protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twistednet.core.events import Closed, EventStream, Opened, Refused
+from twistednet.core.limits import Admission, Door, isLocal
+from twistednet.core.text import place
+
+
+class Connection:
+    """One accepted connection; the observer of its transport."""
+
+    __slots__ = ("_host", "_on", "id", "moved", "opened", "peer", "service", "total", "transport")
+
+    def __init__(self, on: Connections, service: str, host: str | None, transport: Any) -> None:
+        self._on = on
+        self._host = host
+        self.id = next(on.ids)
+        self.service = service
+        self.transport = transport
+        self.peer = place(transport.getPeer())
+        #: When it was accepted, and when the sweep last saw `total` bytes change.
+        self.opened = self.moved = on.clock.seconds()
+        self.total = 0
+
+    def failed(self, failure: Failure) -> None:
+        self._on.log.failure(
+            "{service} failed for {peer}", failure, service=self.service, peer=self.peer
+        )
+
+    def closed(self, cause: str) -> None:
+        self._on.remove(self, self._host, cause)
+
+    def abort(self, cause: str) -> None:
+        """End it at once, for this reason."""
+        self.transport.because(cause)
+        self.transport.abortConnection()
+
+
+class Connections:
+    """All that are open, whatever their service: counted, limited, and told of."""
+
+    log = Logger(namespace="netdemo")
+
+    def __init__(self, clock: IReactorTime, events: EventStream) -> None:
+        self.clock = clock
+        self.events = events
+        self.door = Door(Admission(total=10_000, perPeer=20, rate=10))
+        self.limitLoopback = False
+        self.ids = count(1)
+        self._open: dict[int, Connection] = {}
+        self._whenNone: list[Deferred[None]] = []
+
+    def configure(self, settings: Any) -> None:
+        """Take the limits that are in force from now on; who is in may stay."""
+        self.door.admission = Admission(
+            settings.maxConnections, settings.maxPeerConnections, settings.peerRate
+        )
+        self.limitLoopback = settings.limitLoopback
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(list(self._open.values()))
+
+    def add(self, connection: Connection, host: str | None) -> None:
+        self.door.enter(host)
+        self._open[connection.id] = connection
+        connection.transport.observer = connection
+        self.events.publish(Opened(connection.id, connection.service, connection.peer))
+
+    def remove(self, connection: Connection, host: str | None, cause: str) -> None:
+        if self._open.pop(connection.id, None) is None:
+            return
+        self.door.leave(host)
+        transport = connection.transport
+        self.events.publish(
+            Closed(
+                connection.id,
+                connection.service,
+                connection.peer,
+                cause,
+                transport.bytesIn,
+                transport.bytesOut,
+                self.clock.seconds() - connection.opened,
+            )
+        )
+        if not self._open:
+            waiting, self._whenNone = self._whenNone, []
+            for deferred in waiting:
+                deferred.callback(None)
+
+    def whenNone(self) -> Deferred[None]:
+        """Fires once none is open, which may be now."""
+        if not self._open:
+            return succeed(None)
+        deferred: Deferred[None] = Deferred()
+        self._whenNone.append(deferred)
+        return deferred
+
+
+@implementer(IProtocolFactory)
+class Entrance:
+    """The outermost factory of a listening port: lets in, or refuses."""
+
+    log = Logger(namespace="netdemo")
+
+    def __init__(self, service: str, factory: Any, connections: Connections) -> None:
+        self._service = service
+        self._factory = factory
+        self._connections = connections
+        self.doStart: Callable[[], None] = factory.doStart
+        self.doStop: Callable[[], None] = factory.doStop
+
+    def buildProtocol(self, addr: Any) -> _Arrival | None:
+        connections = self._connections
+        host = getattr(addr, "host", None)
+        if not connections.limitLoopback and isLocal(host):
+            host = None
+        limit = connections.door.refusal(host, connections.clock.seconds())
+        if limit is not None:
+            connections.events.publish(Refused(self._service, place(addr), limit))
+            return None
+        try:
+            protocol = self._factory.buildProtocol(addr)
+        except Exception:
+            self.log.failure("{service} could not begin", service=self._service)
+            return None
+        return protocol and _Arrival(self._service, protocol, host, connections)
+
+
+class _Arrival:
+    """Stands in for a protocol until its transport is there, and is then gone."""
+
+    def __init__(self, service: str, protocol: Any, host: str | None, on: Connections) -> None:
+        self._service = service
+        self._protocol = protocol
+        self._host = host
+        self._on = on
+
+    def makeConnection(self, transport: Any) -> None:
+        transport.protocol = self._protocol
+        self._on.add(Connection(self._on, self._service, self._host, transport), self._host)
+        try:
+            self._protocol.makeConnection(transport)
+        except Exception:
+            # Twisted would log it, and serve the connection all the same.
+            transport.fail(Failure())

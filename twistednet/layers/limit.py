@@ -1,0 +1,131 @@
+"""What a connection may not do for long, and what a datagram may not be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import DatagramProtocol
+
+from twistednet.core.events import EventStream, Refused
+from twistednet.core.limits import PeerRates, isLocal
+from twistednet.core.text import place
+from twistednet.layers.base import Connection, Connections
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds that a connection may take: for its TLS handshake, without a byte
+    either way, and with bytes queued of which the peer reads none."""
+
+    handshake: float
+    idle: float
+    stall: float
+
+
+def sweep(
+    connections: Connections,
+    times: Times,
+    isHandshaking: Callable[[Any], bool],
+    isClosing: Callable[[Any], bool],
+) -> Iterator[None]:
+    """Look at every connection once, and end those whose time is up.
+
+    All is read off the transports' own counters, so that no byte pays for it.
+    Yields between connections, for the others' turn.
+    """
+    now = connections.clock.seconds()
+    for connection in connections:
+        transport = connection.transport
+        overdue = _overdue(connection, times, now, isClosing(transport.protocol))
+        if overdue is None and now - connection.opened >= times.handshake:
+            overdue = "handshake" if isHandshaking(transport.protocol) else None
+        if overdue is not None:
+            connection.abort(overdue)
+        yield
+
+
+def _overdue(connection: Connection, times: Times, now: float, closing: bool) -> str | None:
+    transport = connection.transport
+    stuck = transport.queued > 0 or closing
+    # A peer that sends but does not read makes no progress.
+    total = transport.bytesOut if stuck else transport.bytesIn + transport.bytesOut
+    if total != connection.total:
+        connection.total = total
+        connection.moved = now
+        return None
+    quiet = now - connection.moved
+    if stuck and quiet >= times.stall:
+        return "write stall"
+    return "idle" if quiet >= times.idle else None
+
+
+class GuardedDatagrams(DatagramProtocol):
+    """Lets a datagram through to its service, unless it would do harm to answer it.
+
+    A source that may be a loop gets no reply: port 0, a port under 1024 (echo,
+    chargen and their kin: CVE-1999-0103, CVE-2024-2169), one of our own ports,
+    which another daemon of this kind would have too, multicast, broadcast. And no
+    address that is not loopback is answered more often than its rate.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        service: str,
+        protocol: Any,
+        clock: IReactorTime,
+        events: EventStream,
+        ownPorts: set[int],
+    ) -> None:
+        self._service = service
+        self._protocol = protocol
+        self._clock = clock
+        self._events = events
+        self._ownPorts = ownPorts
+        self.limitLoopback = False
+        self._rates = PeerRates(20, 20)
+
+    def configure(self, settings: Any) -> None:
+        """Take the limits that are in force from now on."""
+        self._rates = PeerRates(settings.datagramRate, max(1.0, settings.datagramRate))
+        self.limitLoopback = settings.limitLoopback
+        if hasattr(self._protocol, "configure"):
+            self._protocol.configure(settings)
+
+    def makeConnection(self, transport: Any) -> None:
+        self._protocol.makeConnection(transport)
+
+    def doStop(self) -> None:
+        self._protocol.doStop()
+
+    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
+        limit = self._refusal(*addr)
+        if limit is None:
+            self._protocol.datagramReceived(datagram, addr)
+        else:
+            self._events.publish(Refused(self._service, place(addr), limit))
+
+    def _refusal(self, host: str, port: int) -> str | None:
+        local = isLocal(host)
+        if getattr(self._protocol, "replies", True):
+            if port == 0:
+                return "source port 0"
+            if port in self._ownPorts:
+                return "source is our own port"
+            if port < 1024:
+                return "source port under 1024"
+            if not local and not _isUnicast(host):
+                return "source is no single host"
+        if (self.limitLoopback or not local) and not self._rates.allow(host, self._clock.seconds()):
+            return "datagram rate"
+        return None
+
+
+def _isUnicast(host: str) -> bool:
+    address = ip_address(host.partition("%")[0])
+    return not (address.is_multicast or address.is_unspecified or host == "255.255.255.255")

@@ -1,0 +1,91 @@
+"""The daemon's log: bounded on disk, safe to show, and never flooded by one fault."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, TextIO
+
+from twisted.logger import (
+    FileLogObserver,
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    PredicateResult,
+    formatEventAsClassicLogText,
+)
+from twisted.python.logfile import LogFile
+
+from twistednet.core.limits import PeerRates
+
+ROTATE_AT = 10_000_000
+KEPT = 10
+
+# Everything that acts on a terminal or fakes a line; newline and tab are the log's own.
+_UNSAFE = {
+    code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
+} | {
+    code: f"\\u{code:04x}"
+    for code in (0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
+}
+
+
+class OncePerPlace:
+    """Lets one traceback through for each place in the code every `seconds`."""
+
+    def __init__(self, seconds: float = 10.0, now: Callable[[], float] = time.monotonic) -> None:
+        self._rates = PeerRates(1 / seconds, 1)
+        self._now = now
+
+    def __call__(self, event: LogEvent) -> Any:
+        failure = event.get("log_failure")
+        if failure is None:
+            return PredicateResult.maybe
+        frames = failure.frames or failure.stack
+        place = f"{failure.type}:{frames[-1][1]}:{frames[-1][2]}" if frames else str(failure.type)
+        return (
+            PredicateResult.maybe if self._rates.allow(place, self._now()) else PredicateResult.no
+        )
+
+
+# What Twisted says of each port as it opens and closes: our table says it better.
+_PORT_NOISE = re.compile(r"\S+ starting on .|\((TCP|UDP|UNIX) Port .* Closed\)")
+
+
+def withoutPortNoise(event: LogEvent) -> Any:
+    """Drops Twisted's own line about each port."""
+    text = event.get("log_text", "") if event.get("log_namespace") == "log_legacy" else ""
+    return PredicateResult.no if _PORT_NOISE.match(text) else PredicateResult.maybe
+
+
+def safely(event: LogEvent) -> str | None:
+    """The event as classic log text, whatever peers got into it."""
+    text = formatEventAsClassicLogText(event)
+    return None if text is None else text.translate(_UNSAFE)
+
+
+def observer(path: str | None) -> ILogObserver:
+    """An observer that writes to the file at `path`, or to standard output for None.
+
+    The file is readable by owner and group; 10 files of 10 MB are kept. SIGUSR1
+    rotates it, as it does for every twistd.
+    """
+    file: TextIO | LogFile = sys.stdout
+    if path is not None:
+        file = LogFile.fromFullPath(
+            path, rotateLength=ROTATE_AT, maxRotatedFiles=KEPT - 1, defaultMode=0o640
+        )
+        _rotateOnSignal(file)
+    return FilteringLogObserver(FileLogObserver(file, safely), [OncePerPlace(), withoutPortNoise])
+
+
+def _rotateOnSignal(file: LogFile) -> None:
+    def rotate(number: int, frame: object) -> None:
+        from twisted.internet import reactor
+
+        reactor.callFromThread(file.rotate)  # type: ignore[attr-defined]
+
+    signal.signal(signal.SIGUSR1, rotate)

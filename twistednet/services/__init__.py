@@ -1,0 +1,1 @@
+"""The services: the classes that people subclass, one module each."""

@@ -1,0 +1,164 @@
+"""Chat: rooms of people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+
+from twistednet.core.names import BadName
+from twistednet.core.rooms import Delivery, Rooms
+from twistednet.core.text import readable, shown
+from twistednet.services.messages import Messages, MessagesFactory
+from twistednet.transport.closing import because
+
+
+class ChatFactory(MessagesFactory):
+    """All people share one set of `rooms`, and one round in which they are served."""
+
+    maxMessage = 512
+    rate = 1.0
+    burst = 10.0
+
+    def __init__(self, protocol: type[Chat], clock: IReactorTime | None = None) -> None:
+        super().__init__(protocol, clock)
+        self.rooms = Rooms()
+        self._toServe: dict[Chat, None] = {}
+
+    def configure(self, settings: Any) -> None:
+        super().configure(settings)
+        self.maxMessage = settings.maxChatMessage
+        self.rate = settings.chatRate
+        self.burst = settings.chatBurst
+
+    def deliver(self, deliveries: list[Delivery]) -> None:
+        """Give each line to everybody it is for, in the next turn.
+
+        What is said within one turn leaves in one write a person.
+        """
+        serving = bool(self._toServe)
+        for delivery in deliveries:
+            for person in delivery.to:
+                person.hear(delivery.text)
+                self._toServe[person] = None
+        if self._toServe and not serving:
+            self.cooperator.cooperate(self._serve())
+
+    def _serve(self) -> Iterator[None]:
+        while self._toServe:
+            person = next(iter(self._toServe))
+            person.serve()
+            del self._toServe[person]
+            yield
+
+
+class Chat(Messages):
+    """One person in a room. What they say, everybody else in it hears.
+
+    Override: `said` is given what a person says. A method `command_<verb>` is a
+    command of its own: `/verb rest` calls it with `rest`; its docstring is the
+    line that `/help` shows.
+    """
+
+    # A message goes to many: all of them wait for the turn, none is handled at once.
+    atOnce = 0
+
+    #: Bytes that may wait for a person who reads too slowly; then they are cut off.
+    LATEST = 32 * 1024
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self._waiting = 0
+        self._deliver(self.factory.rooms.enter(self))
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        super().connectionLost(reason)
+        self._deliver(self.factory.rooms.leave(self))
+
+    # What a person does
+
+    def messageReceived(self, text: str) -> None:
+        text = readable(text).strip()
+        if text == "byebye":
+            self.command_quit("")
+        elif text.startswith("/"):
+            verb, _, rest = text[1:].partition(" ")
+            self._command(verb, rest.strip())
+        elif text:
+            self.said(text)
+
+    def said(self, text: str) -> None:
+        """Everybody else in the room hears it; someone alone is told so."""
+        self._deliver(self.factory.rooms.say(self, text))
+
+    def command_nick(self, rest: str) -> None:
+        """/nick NAME: take another name"""
+        self._try(partial(self.factory.rooms.rename, self, rest))
+
+    def command_join(self, rest: str) -> None:
+        """/join ROOM: go to another room; it is made if it is not there"""
+        self._try(partial(self.factory.rooms.join, self, rest))
+
+    def command_who(self, rest: str) -> None:
+        """/who: who is in this room"""
+        self._deliver(self.factory.rooms.who(self))
+
+    def command_rooms(self, rest: str) -> None:
+        """/rooms: which rooms there are"""
+        self._deliver(self.factory.rooms.rooms(self))
+
+    def command_me(self, rest: str) -> None:
+        """/me TEXT: say what you do"""
+        self._deliver(self.factory.rooms.say(self, rest, "* {name} {text}"))
+
+    def command_help(self, rest: str) -> None:
+        """/help: this list"""
+        commands = (getattr(self, name) for name in dir(self) if name.startswith("command_"))
+        for command in commands:
+            self._tell(command.__doc__ or f"/{command.__name__.removeprefix('command_')}")
+        self._tell("byebye: the same as /quit")
+
+    def command_quit(self, rest: str) -> None:
+        """/quit: leave"""
+        self.send("byebye")
+        self.end()
+
+    # What a person is told
+
+    def hear(self, text: str) -> None:
+        """One line for this person, sent by the next `serve`."""
+        if self._ended:
+            return
+        self.send(text)
+        self._waiting += len(text)
+
+    def serve(self) -> None:
+        """Send what was heard; someone who has fallen too far behind is cut off."""
+        self._flush()
+        if not self._unsent:
+            self._waiting = 0
+        elif self._waiting > self.LATEST and not self._ended:
+            because(self.transport, "queue")
+            self.transport.abortConnection()
+
+    def _tell(self, text: str) -> None:
+        self._deliver([Delivery((self,), f"* {text}")])
+
+    def _deliver(self, deliveries: list[Delivery]) -> None:
+        self.factory.deliver(deliveries)
+
+    def _command(self, verb: str, rest: str) -> None:
+        command = getattr(self, f"command_{verb}", None) if verb.isidentifier() else None
+        if command is None:
+            self._tell(f"there is no /{shown(verb, 30)}; /help tells what there is")
+        else:
+            command(rest)
+
+    def _try(self, change: Any) -> None:
+        try:
+            self._deliver(change())
+        except BadName as reason:
+            self._tell(str(reason))

@@ -1,0 +1,77 @@
+"""Hello: greets a browser over HTTP/1.1, and displays its request (RFC 9110)."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.web.resource import Resource
+from twisted.web.server import Request
+
+from twistednet.core.text import place, shown
+from twistednet.services.display import Display
+from twistednet.transport.http import BoundedSite
+
+_KNOWN = frozenset((b"POST", b"PUT", b"DELETE", b"PATCH", b"TRACE", b"CONNECT"))
+_ALLOW = b"GET, HEAD, OPTIONS"
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Hello</title></head>
+<body><h1>{greeting}</h1></body></html>
+"""
+
+
+class Hello(Resource):
+    """Answers 200 with a greeting on any path, as HTML to whoever asks for HTML.
+
+    Override: `greeting` is given the request (a `twisted.web.server.Request`) and
+    returns the greeting as UTF-8 text; a browser gets it escaped, in a page.
+    """
+
+    isLeaf = True
+
+    def render(self, request: Request) -> bytes:
+        request.setHeader(b"Server", b"twistednet")
+        if request.method in (b"GET", b"HEAD"):
+            return self._greet(request)
+        request.setHeader(b"Allow", _ALLOW)
+        if request.method == b"OPTIONS":
+            request.setResponseCode(204)
+            return b""
+        request.setHeader(b"Content-Type", b"text/plain; charset=utf-8")
+        request.setResponseCode(405 if request.method in _KNOWN else 501)
+        return b"only GET, HEAD and OPTIONS work here\n"
+
+    def greeting(self, request: Request) -> bytes:
+        """`Hello World!`, or for `?name=Michael` `Hello World, Michael!`"""
+        names = request.args.get(b"name")
+        return b"Hello World, %b!" % names[0] if names and names[0] else b"Hello World!"
+
+    def _greet(self, request: Request) -> bytes:
+        body = self.greeting(request)
+        kind = b"text/plain"
+        if b"text/html" in (request.getHeader(b"Accept") or b""):
+            kind = b"text/html"
+            body = _PAGE.format(greeting=escape(body.decode(errors="replace"))).encode()
+        request.setHeader(b"Content-Type", kind + b"; charset=utf-8")
+        request.setHeader(b"Vary", b"Accept")
+        request.setHeader(b"X-Content-Type-Options", b"nosniff")
+        request.setHeader(b"Content-Length", b"%d" % len(body))
+        return b"" if request.method == b"HEAD" else body
+
+
+class HelloSite(BoundedSite):
+    """Displays each request as it was sent, and the status it got."""
+
+    def __init__(self, hello: type[Hello], clock: IReactorTime | None = None) -> None:
+        super().__init__(hello(), clock)
+        self._display = Display(Logger(namespace="netdemo.hello"), self.clock)
+
+    def log(self, request: Any) -> None:
+        self._display.show(
+            "{peer} asked, and got {status}:\n{head}",
+            peer=place(request.getClientAddress()),
+            status=request.code,
+            head="\n".join(shown(line, 1024) for line in request.channel.head),
+        )

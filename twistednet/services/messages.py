@@ -1,0 +1,293 @@
+"""What services of whole messages stand on: lines and bare messages on one port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any, ClassVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Cooperator
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twistednet.core.framing import Framer, Message, TooLong
+from twistednet.core.limits import TokenBucket, isLocal
+from twistednet.transport.closing import because, finish
+
+#: Seconds without a byte that end a message on a stream without newlines.
+PAUSE = 0.1
+#: Seconds that messages in a backlog may take before other connections' turn.
+TURN = 0.002
+
+
+class MessagesFactory(Factory[Any]):
+    """Limits and the fair turn that all connections of a service share.
+
+    `maxMessage` is in bytes, newline not counted; `burst` messages are taken at
+    once and then `rate` a second (later ones wait, nothing is lost); a connection
+    may send `maxMessages`. None is no limit. Neither of the last three counts
+    for a peer on loopback unless `limitLoopback`.
+    """
+
+    noisy = False
+    maxMessage = 4096
+    maxMessages: int | None = None
+    rate: float | None = None
+    burst = 1.0
+    limitLoopback = False
+
+    def __init__(self, protocol: type[Messages], clock: IReactorTime | None = None) -> None:
+        if clock is None:
+            from twisted.internet import reactor
+
+            clock = IReactorTime(reactor)
+        self.protocol = protocol
+        self.clock = clock
+        self.cooperator = Cooperator(_turn, lambda work: self.clock.callLater(0, work))
+
+    def configure(self, settings: Any) -> None:
+        """Take the limits that are in force from now on, also by those who are here."""
+        self.maxMessage = settings.maxMessage
+        self.limitLoopback = settings.limitLoopback
+
+
+def _turn() -> Any:
+    end = monotonic() + TURN
+    return lambda: monotonic() > end
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class Messages(Protocol):
+    """Takes messages one after another, each answered before the next.
+
+    While anything holds (a full transport, an answer that is awaited, the rate,
+    others' turn) no message is taken and nothing is read, so a connection's
+    memory is bounded by what was read last and by what is queued.
+
+    Override: `messageReceived` is given each message as text, and may return an
+    awaitable. `send` answers, `end` closes.
+    """
+
+    #: Messages of one connection that are handled before the others' turn.
+    atOnce: ClassVar[int] = 16
+    log = Logger(namespace="netdemo")
+    factory: Any
+
+    _ending = b"\n"
+    _inputOver = False
+    _ended = False
+    _silence: IDelayedCall | None = None
+    _farewell: IDelayedCall | None = None
+    _awaited: Deferred[Any] | None = None
+    _bucket: TokenBucket | None = None
+
+    def connectionMade(self) -> None:
+        factory = self.factory
+        exempt = (
+            isLocal(getattr(self.transport.getPeer(), "host", None)) and not factory.limitLoopback
+        )
+        self._framer = Framer(factory.maxMessage)
+        self._unsent: list[bytes] = []
+        self._holds: set[str] = set()
+        if factory.rate is not None and not exempt:
+            self._bucket = TokenBucket(factory.rate, factory.burst)
+        self._left = None if exempt else factory.maxMessages
+        self.transport.registerProducer(self, True)
+
+    # For subclasses
+
+    def messageReceived(self, text: str) -> Any:
+        """One whole message, without its newline."""
+
+    def send(self, text: str) -> None:
+        """Send one line, ended the way this client ends its own.
+
+        To a client that sends no newlines, several lines at once are parted by one.
+        """
+        if self._unsent and not self._ending:
+            self._unsent.append(b"\n")
+        self._unsent.append(text.encode() + self._ending)
+
+    def end(self, cause: str = "service") -> None:
+        """Close the connection, once what was sent has gone out."""
+        if not self._ended:
+            self._ended = True
+            self._flush()
+            because(self.transport, cause)
+            self.transport.unregisterProducer()
+            if self._inputOver:
+                self.transport.loseConnection()
+            else:
+                self._farewell = finish(self.transport, self.factory.clock)
+
+    # What arrives
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._ended:
+            return
+        self._framer.feed(data)
+        if not self._holds:
+            self._advance()
+
+    def readConnectionLost(self) -> None:
+        """The client's FIN ends its last message; all is answered before ours."""
+        self._inputOver = True
+        if self._ended:
+            self.transport.loseConnection()
+            return
+        self._framer.ended()
+        if not self._holds:
+            self._advance()
+
+    def writeConnectionLost(self) -> None:
+        """Never: we close both directions at once."""
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        self._ended = True
+        for call in (self._silence, self._farewell):
+            if call is not None and call.active():
+                call.cancel()
+        if self._awaited is not None:
+            self._awaited.cancel()
+
+    # Taking messages
+
+    def _advance(self) -> None:
+        handled = 0
+        while not self._holds and not self._ended and self._framer.ready:
+            if handled == self.atOnce:
+                self._hold("turn")
+                self.factory.cooperator.cooperate(self._turns())
+            else:
+                self._take()
+                handled += 1
+        self._flush()
+        if self._holds or self._ended:
+            return
+        if self._inputOver:
+            self.end("client FIN")
+        elif self._framer.awaitsPause:
+            self._awaitPause()
+
+    def _turns(self) -> Iterator[None]:
+        while self._holds == {"turn"} and not self._ended and self._framer.ready:
+            self._take()
+            self._flush()
+            yield
+        self._release("turn")
+
+    def _take(self) -> None:
+        try:
+            message = self._framer.next()
+        except TooLong:
+            self._ending = self._framer.ending
+            self._refuse(f"message too long: {self._framer.limit} bytes at most", "message")
+        else:
+            if message is not None:
+                self._ending = message.ending
+                self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        if self._left is not None:
+            if not self._left:
+                self._refuse("too many messages on one connection", "messages")
+                return
+            self._left -= 1
+        try:
+            text = message.data.decode()
+        except UnicodeDecodeError as error:
+            self.send(f"not UTF-8 at byte {error.start}")
+            return
+        if self._bucket is not None:
+            self._awaitRate(self._bucket)
+        try:
+            awaited = self.messageReceived(text)
+        except Exception:
+            self._failed(Failure())
+        else:
+            if awaited is not None:
+                self._await(awaited)
+
+    def _refuse(self, text: str, cause: str) -> None:
+        self.send(text)
+        self.end(cause)
+
+    def _await(self, awaited: Any) -> None:
+        self._awaited = Deferred.fromCoroutine(_awaiting(awaited))
+        if not self._awaited.called:
+            self._hold("answer")
+        self._awaited.addCallbacks(self._answered, self._failed)
+
+    def _answered(self, result: object) -> None:
+        self._awaited = None
+        self._release("answer")
+
+    def _failed(self, failure: Failure) -> None:
+        self._awaited = None
+        if not self._ended:
+            self._ended = True
+            self.log.failure("{what} failed", failure, what=type(self).__name__)
+            because(self.transport, "error")
+            self.transport.abortConnection()
+
+    def _awaitRate(self, bucket: TokenBucket) -> None:
+        bucket.allow(self.factory.clock.seconds())
+        wait = bucket.wait()
+        if wait:
+            self._hold("rate")
+            self.factory.clock.callLater(wait, self._release, "rate")
+
+    def _awaitPause(self) -> None:
+        if self._silence is not None and self._silence.active():
+            self._silence.reset(PAUSE)
+        else:
+            self._silence = self.factory.clock.callLater(PAUSE, self._paused)
+
+    def _paused(self) -> None:
+        self._framer.paused()
+        if not self._holds:
+            self._advance()
+
+    # Holding, and going on
+
+    def _hold(self, why: str) -> None:
+        if not self._holds:
+            self.transport.pauseProducing()
+        self._holds.add(why)
+
+    def _release(self, why: str) -> None:
+        if why not in self._holds:
+            return
+        self._holds.remove(why)
+        if not self._holds and not self._ended:
+            if not self._inputOver:
+                self.transport.resumeProducing()
+            self._advance()
+
+    def pauseProducing(self) -> None:
+        self._hold("transport")
+
+    def resumeProducing(self) -> None:
+        self._release("transport")
+
+    def stopProducing(self) -> None:
+        """The transport is lost; connectionLost follows."""
+
+    def _flush(self) -> None:
+        if self._unsent and "transport" not in self._holds:
+            unsent = b"".join(self._unsent)
+            self._unsent.clear()
+            self.transport.write(unsent)
+
+
+async def _awaiting(awaited: Any) -> Any:
+    return await awaited

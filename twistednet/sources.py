@@ -1,0 +1,177 @@
+"""Where settings come from: flags over environment over the TOML file."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from twisted.python.reflect import namedAny
+
+from twistednet.catalog import Service
+from twistednet.config import SHARED, BadSetting, Settings
+from twistednet.listening import BadEndpoint, Endpoint
+
+PREFIX = "NETDEMO_"
+# A Kubernetes service that is called netdemo puts these in everybody's environment.
+_KUBERNETES = ("SERVICE_", "PORT")
+
+
+@dataclass(frozen=True)
+class Given:
+    """One value as it was given, and where: what a complaint about it begins with."""
+
+    where: str
+    value: Any
+
+
+def names(services: Mapping[str, Service]) -> set[str]:
+    """All keys there are."""
+    return {"only", *SHARED, *services, *(f"{name}-class" for name in services)}
+
+
+def fromFile(path: str, services: Mapping[str, Service]) -> dict[str, Given]:
+    """What the settings file gives. Raises BadSetting."""
+    try:
+        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadSetting(f"{path}: cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadSetting(f"{path}: not TOML: {error}") from None
+    for key in content:
+        if key not in names(services):
+            raise BadSetting(f"{path}: {key}: no such key{_guess(key, names(services))}")
+    if isinstance(content.get("answers"), str):
+        content["answers"] = str(Path(path).parent / content["answers"])
+    return {key: Given(f"{path}: {key}", value) for key, value in content.items()}
+
+
+def fromEnvironment(
+    environment: Mapping[str, str], services: Mapping[str, Service]
+) -> dict[str, Given]:
+    """What NETDEMO_... variables give; lists are parted by spaces. Raises BadSetting."""
+    given = {}
+    for variable, value in environment.items():
+        rest = variable.removeprefix(PREFIX)
+        if rest in (variable, "CONFIG") or rest.startswith(_KUBERNETES):
+            continue
+        key = rest.lower().replace("_", "-")
+        if key not in names(services):
+            raise BadSetting(f"{variable}: no such setting{_guess(key, names(services))}")
+        given[key] = Given(variable, value.split() if key in services or key == "only" else value)
+    return given
+
+
+def load(
+    flags: Mapping[str, Given],
+    config: str | None,
+    services: Mapping[str, Service],
+    environment: Mapping[str, str] | None = None,
+) -> Settings:
+    """The settings in force. Raises BadSetting for the first one that is wrong."""
+    environment = os.environ if environment is None else environment
+    config = config or environment.get(PREFIX + "CONFIG")
+    given: dict[str, Given] = fromFile(config, services) if config else {}
+    given |= fromEnvironment(environment, services)
+    given |= flags
+    values = {
+        SHARED[key].name: _parsed(one, SHARED[key].metadata["parse"])
+        for key, one in given.items()
+        if key in SHARED
+    }
+    return Settings(
+        listen=dict(_endpoints(given, services)),
+        protocols={name: _protocol(given, service) for name, service in services.items()},
+        **values,
+    )
+
+
+def _parsed(given: Given, parse: Callable[[Any], Any]) -> Any:
+    try:
+        return parse(given.value)
+    except (BadSetting, BadEndpoint) as error:
+        raise BadSetting(f"{given.where}: {error}") from None
+
+
+def _endpoints(
+    given: Mapping[str, Given], services: Mapping[str, Service]
+) -> Iterable[tuple[str, tuple[Endpoint, ...]]]:
+    ipv6 = _hasIPv6()
+    only = list(services)
+    if "only" in given:
+        only = _parsed(given["only"], lambda value: _chosen(value, services))
+    for name, service in services.items():
+        if name not in only:
+            yield name, ()
+        elif name in given:
+            yield name, _parsed(given[name], lambda value, to=service: _listen(value, to))
+        else:
+            endpoints = map(Endpoint.parse, service.listen)
+            yield name, tuple(one for one in endpoints if ipv6 or not one.isIPv6)
+
+
+def _hasIPv6() -> bool:
+    """Has this machine the IPv6 loopback that the defaults name?"""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _chosen(value: Any, services: Mapping[str, Service]) -> list[str]:
+    chosen = [name for text in _texts(value) for name in text.replace(",", " ").split()]
+    for name in chosen:
+        if name not in services:
+            raise BadSetting(f"there is no service {name!r}{_guess(name, services)}")
+    return chosen
+
+
+def _listen(value: Any, service: Service) -> tuple[Endpoint, ...]:
+    texts = _texts(value)
+    if texts == ["off"]:
+        return ()
+    endpoints = tuple(map(Endpoint.parse, texts))
+    for endpoint in endpoints:
+        if endpoint.isDatagram and service.datagram is None:
+            raise BadSetting(
+                f"{endpoint.kind}: is for datagrams, and {service.name} has connections"
+            )
+        if not endpoint.isDatagram and service.stream is None:
+            raise BadSetting(f"{endpoint.kind}: is for connections; {service.name} takes udp:PORT")
+    return endpoints
+
+
+def _texts(value: Any) -> list[str]:
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+        raise BadSetting(f"{value!r} is neither a text nor a list of texts")
+    return texts
+
+
+def _protocol(given: Mapping[str, Given], service: Service) -> type:
+    key = f"{service.name}-class"
+    if key not in given:
+        return service.protocol
+    return _parsed(given[key], lambda value: _subclass(value, service.protocol))
+
+
+def _subclass(value: Any, base: type) -> type:
+    try:
+        found = namedAny(value)
+    except Exception as error:
+        raise BadSetting(f"{value!r} cannot be imported: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, base)):
+        raise BadSetting(f"{value} is no subclass of {base.__module__}.{base.__name__}")
+    return found
+
+
+def _guess(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, known, 1)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(sorted(known))}"

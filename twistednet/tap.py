@@ -1,0 +1,164 @@
+"""`twistd netdemo`: the command line, and the only place where all is put together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.logger import ILogObserver
+from twisted.python import usage
+
+from twistednet.catalog import BadPlugin, Service, catalogue
+from twistednet.config import SHARED, BadSetting, Settings
+from twistednet.daemon import Daemon
+from twistednet.listening import CannotListen
+from twistednet.logs import observer
+from twistednet.sources import Given, load
+
+_LONG = """
+Serves the basic network services, correct to the byte. Nothing needs to be set;
+each listens on loopback. ENDPOINT is a Twisted endpoint string, such as tcp:8888,
+tcp:8888:interface=0.0.0.0, unix:/run/echo.sock or udp:5000; a flag may be repeated.
+Every flag is also a key of the settings file (max-connections = 100) and a variable
+(NETDEMO_MAX_CONNECTIONS=100): flags over environment over file.
+"""
+
+
+class _Options(usage.Options):
+    """Flags are gathered as they were given, and read once all are known."""
+
+    longdesc = _LONG
+    services: Mapping[str, Service]
+
+    def __init__(self) -> None:
+        self.given: dict[str, Given] = {}
+        super().__init__()
+
+    def give(self, key: str, value: Any) -> None:
+        """Remember a value; of a flag that may be repeated, every one."""
+        if key in self.services or key == "only":
+            value = [*self.given[key].value, value] if key in self.given else [value]
+        self.given[key] = Given(f"--{key}", value)
+
+    def parseOptions(self, options: list[str] | None = None) -> None:
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            raise SystemExit(f"twistd netdemo: {error}; see twistd netdemo --help") from None
+
+    def parseArgs(self, *words: str) -> None:
+        if words:
+            raise usage.UsageError(f"{words[0]!r} is no flag: flags begin with --")
+
+    def postOptions(self) -> None:
+        try:
+            self.settings = self.read()
+        except BadSetting as error:
+            raise SystemExit(f"twistd netdemo: {error}") from None
+
+    def read(self) -> Settings:
+        """The settings in force, the file read anew. Raises BadSetting."""
+        settings = load(self.given, self.get("config"), self.services)
+        _checkPrivileges(settings, uid=(self.parent or {}).get("uid"))
+        return settings
+
+
+def Options() -> _Options:
+    """The options of this machine's services, each with a flag of its own."""
+    try:
+        services = catalogue()
+    except BadPlugin as error:
+        raise SystemExit(f"twistd netdemo: {error}") from None
+    flags: dict[str, Any] = {"services": services, "opt_config": _config}
+    flags["opt_only"] = _flag("only", "serve these alone, as in --only echo,answer")
+    for service in services.values():
+        default = " ".join(text for text in service.listen if "interface" not in text)
+        name = service.name.replace("-", "_")
+        flags[f"opt_{name}"] = _flag(
+            service.name, f"where {service.name} listens, or off: it {service.help} [{default}]"
+        )
+    for service in services.values():
+        name = service.name.replace("-", "_")
+        base = f"{service.protocol.__module__}.{service.protocol.__name__}"
+        flags[f"opt_{name}_class"] = _flag(
+            f"{service.name}-class", f"a subclass of {base} to serve"
+        )
+    for key, one in SHARED.items():
+        default = one.metadata["shown"] or one.default
+        isSwitch = one.default is False
+        flags[f"opt_{key.replace('-', '_')}"] = (_switch if isSwitch else _flag)(
+            key, one.metadata["help"] + ("" if isSwitch else f" [{default}]")
+        )
+    options: _Options = type("Options", (_Options,), flags)()
+    return options
+
+
+def _flag(key: str, help: str) -> Callable[[_Options, str], None]:
+    def give(self: _Options, value: str) -> None:
+        self.give(key, value)
+
+    give.__doc__ = help
+    return give
+
+
+def _switch(key: str, help: str) -> Callable[[_Options], None]:
+    def give(self: _Options) -> None:
+        self.give(key, True)
+
+    give.__doc__ = help
+    return give
+
+
+def _config(self: _Options, path: str) -> None:
+    """a settings file (TOML), read again at SIGHUP"""
+    self["config"] = os.path.abspath(path)
+
+
+def _checkPrivileges(settings: Settings, uid: int | None) -> None:
+    """Root may serve this machine; to serve others it must name whom to become."""
+    if os.geteuid() != 0 or uid not in (None, 0):
+        return
+    for name, endpoints in settings.listen.items():
+        for endpoint in endpoints:
+            if endpoint.isPublic:
+                raise BadSetting(
+                    f"{name}: root may not serve other machines on {endpoint.text}: "
+                    "say whom to become, as in twistd --uid nobody --gid nogroup netdemo"
+                )
+
+
+class _Netdemo(Daemon):
+    """The daemon under twistd: it listens, and takes over the log, before twistd forks.
+
+    So a port that is taken is told to whoever typed the command, on one line, while
+    privileges to bind are still there.
+    """
+
+    logObserver: ILogObserver | None = None
+
+    def setServiceParent(self, parent: Any) -> None:
+        super().setServiceParent(parent)
+        if self.logObserver is not None:
+            parent.setComponent(ILogObserver, self.logObserver)
+        try:
+            self.listen()
+        except CannotListen as error:
+            # What did open closes in the reactor's next turn, UNIX sockets included.
+            self._reactor.iterate()
+            raise SystemExit(f"twistd netdemo: {error}") from None
+
+
+def makeService(options: _Options) -> IService:
+    """The daemon that these options ask for."""
+    from twisted.internet import reactor
+
+    daemon = _Netdemo(reactor, options.services, options.settings, options.read)
+    twistd = options.parent or {}
+    if not twistd.get("syslog"):
+        file = twistd.get("logfile") or (None if twistd.get("nodaemon", True) else "twistd.log")
+        daemon.logObserver = observer(None if file == "-" else file)
+    if os.geteuid() == 0 and twistd.get("uid") is None:
+        daemon.log.warn("running as root: twistd --uid nobody --gid nogroup netdemo would not")
+    return daemon

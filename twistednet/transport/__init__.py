@@ -1,0 +1,1 @@
+"""How bytes move: the transports of the connections that the daemon accepts."""

@@ -1,0 +1,40 @@
+"""Ways to end a connection that survive a real network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHalfCloseableDescriptor,
+    IReactorTime,
+    ISSLTransport,
+)
+
+#: Seconds that a peer has to read our last words and close its own side.
+LINGER = 2.0
+
+
+def because(transport: Any, cause: str) -> None:
+    """Tell the transport why it is about to be closed, if it keeps account."""
+    getattr(transport, "because", _untold)(cause)
+
+
+def _untold(cause: str) -> None:
+    """Transports of tests and of other programs keep no account."""
+
+
+def finish(transport: Any, clock: IReactorTime) -> IDelayedCall | None:
+    """Send what is queued and our FIN, and give the peer a while to send its own.
+
+    Closing a socket that still has unread bytes makes TCP send RST, and a peer
+    that is in the middle of sending may then lose the last words it was sent
+    (RFC 1122, section 4.2.2.13). So the protocol goes on reading, and throws away.
+    Returns the call that ends the wait. TLS says goodbye in its own way.
+    """
+    if ISSLTransport.providedBy(transport) or not IHalfCloseableDescriptor.providedBy(transport):
+        transport.loseConnection()
+        return None
+    transport.loseWriteConnection()
+    transport.resumeProducing()
+    return clock.callLater(LINGER, transport.loseConnection)

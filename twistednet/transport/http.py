@@ -1,0 +1,194 @@
+"""HTTP/1.1 by twisted.web, with the limits that twisted.web leaves out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.server import Request, Site
+from zope.interface import implementer
+
+from twistednet.transport.closing import because, finish
+
+# reg-name, IP-literal or IPv4address, and a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(:[0-9]*)?")
+
+_REASONS = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    431: b"Request Header Fields Too Large",
+}
+
+
+class BoundedRequest(Request):
+    """Counts its body, which may come in chunks that no header announced."""
+
+    channel: BoundedChannel
+    bodySize = 0
+
+    def handleContentChunk(self, data: bytes) -> None:
+        self.bodySize += len(data)
+        if self.bodySize > self.channel.site.maxBody:
+            self.channel.refuse(413, f"a body may have {self.channel.site.maxBody} bytes", "body")
+        else:
+            super().handleContentChunk(data)
+
+    def process(self) -> None:
+        if self.channel.refused:
+            return
+        super().process()
+
+
+@implementer(IHalfCloseableProtocol)
+class BoundedChannel(HTTPChannel):
+    """One connection; each refusal is an answer that says why, and then the end.
+
+    The header of a request must be whole `headerTimeout` seconds after it began
+    (the first one: after the connection was made), however it trickles in. It may
+    have `maxHeader` bytes, the body `maxBody`. HTTP/1.1 needs exactly one valid
+    Host (RFC 9112, section 3.2).
+    """
+
+    site: BoundedSite
+    requestFactory = BoundedRequest
+    #: The header section as it was sent, a line each.
+    head: list[bytes]
+    refused = False
+
+    _headerSize = 0
+    _headerSince: float | None
+    _headerCall: IDelayedCall | None = None
+    _farewell: IDelayedCall | None = None
+
+    def connectionMade(self) -> None:
+        self.head = []
+        self.site.channels.add(self)
+        # Ours are the limits that count: they answer, and do not only hang up.
+        self.MAX_LENGTH = self.totalHeadersSize = self.site.maxHeader
+        self.maxHeaders = self.site.maxHeader
+        self._headerSince = self.site.clock.seconds()
+        self._headerCall = self.site.clock.callLater(self.site.headerTimeout, self._checkHeader)
+        super().connectionMade()
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self.refused:
+            if self._headerSince is None and not self.requests:
+                self._headerSince = self.site.clock.seconds()
+            super().dataReceived(data)
+
+    def lineReceived(self, line: bytes) -> None:
+        if self.refused:
+            return
+        self._headerSize += len(line) + 2
+        if self._headerSize > self.site.maxHeader:
+            self.lineLengthExceeded(line)
+            return
+        if line:
+            self.head.append(line)
+        super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self.refuse(431, f"a header may have {self.site.maxHeader} bytes", "header")
+
+    def rawDataReceived(self, data: bytes) -> None:
+        if not self.refused:
+            super().rawDataReceived(data)
+
+    def allHeadersReceived(self) -> None:
+        self._headerSince = None
+        self._headerSize = 0
+        hosts = self.requests[-1].requestHeaders.getRawHeaders(b"Host") or []
+        if (not hosts and self._version == b"HTTP/1.1") or len(hosts) > 1:
+            self.refuse(400, f"one Host header is needed, and there are {len(hosts)}", "Host")
+        elif hosts and not _HOST.fullmatch(hosts[0]):
+            self.refuse(400, "the Host header is no host", "Host")
+        elif self.length is not None and self.length > self.site.maxBody:
+            self.refuse(413, f"a body may have {self.site.maxBody} bytes", "body")
+        else:
+            super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:
+        if not self.refused:
+            super().allContentReceived()
+            self.head = []
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.refuse(400, "this is no HTTP/1.1 request", "request")
+
+    def refuse(self, status: int, why: str, cause: str) -> None:
+        """Answer `status` and why, take nothing more, and end the connection."""
+        if self.refused:
+            return
+        self.refused = True
+        self._headerSince = None
+        body = f"{why}\n".encode()
+        self.transport.write(
+            b"HTTP/1.1 %d %b\r\nContent-Type: text/plain; charset=utf-8\r\n"
+            b"Content-Length: %d\r\nConnection: close\r\n\r\n%b"
+            % (status, _REASONS[status], len(body), body)
+        )
+        because(self.transport, f"HTTP {cause}")
+        self.transport.unregisterProducer()
+        self._farewell = finish(self.transport, self.site.clock)
+
+    def checkPersistence(self, request: Any, version: bytes) -> bool:
+        if self.site.draining:
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            return False
+        return super().checkPersistence(request, version)
+
+    def readConnectionLost(self) -> None:
+        """The client's FIN: what it asked for is answered, then we close."""
+        self.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Ours went out first; the client's is waited for."""
+
+    def connectionLost(self, reason: Failure | None = None) -> None:
+        self.site.channels.discard(self)
+        for call in (self._headerCall, self._farewell):
+            if call is not None and call.active():
+                call.cancel()
+        super().connectionLost(reason)
+
+    def _checkHeader(self) -> None:
+        late = self.site.headerTimeout
+        if self._headerSince is not None:
+            late -= self.site.clock.seconds() - self._headerSince
+        if late <= 0:
+            self.refuse(408, f"the header took over {self.site.headerTimeout:g} s", "header time")
+        else:
+            self._headerCall = self.site.clock.callLater(late, self._checkHeader)
+
+
+class BoundedSite(Site):
+    """A site whose connections are `BoundedChannel`s. Sizes in bytes, times in seconds."""
+
+    noisy = False
+    maxHeader = 16 * 1024
+    maxBody = 64 * 1024
+    headerTimeout = 10.0
+
+    def __init__(self, resource: Any, clock: IReactorTime | None = None) -> None:
+        super().__init__(resource, requestFactory=BoundedRequest, timeout=None, reactor=clock)
+        self.clock: IReactorTime = self.reactor
+        self.protocol = BoundedChannel
+        self.channels: set[BoundedChannel] = set()
+        self.draining = False
+
+    def configure(self, settings: Any) -> None:
+        """Take the limits that are in force from now on."""
+        self.maxHeader = settings.maxHeader
+        self.maxBody = settings.maxBody
+        self.headerTimeout = settings.handshakeTimeout
+
+    def drain(self) -> None:
+        """Close the connections that wait for a next request; answer the others' last."""
+        self.draining = True
+        for channel in list(self.channels):
+            if not channel.requests:
+                channel.loseConnection()

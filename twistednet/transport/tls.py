@@ -1,0 +1,64 @@
+"""TLS as it should be offered today: 1.2 and 1.3, forward secrecy and AEAD only."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+# Mozilla's intermediate profile, version 5.7, less the finite-field DHE suites.
+# (TLS 1.3 chooses among its own suites, all of which are AEAD.)
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+
+def wrappedInTLS(factory: Any, privateKey: str, certificate: str = "") -> Any:
+    """`factory` behind TLS. Both files are PEM; the certificate's may hold its chain.
+
+    Raises ValueError for a file that holds no key or certificate, or where the
+    extra `tls` is not installed; OSError for one that cannot be read.
+    """
+    try:
+        from OpenSSL import SSL
+        from twisted.internet import ssl
+        from twisted.protocols.tls import TLSMemoryBIOFactory
+    except ImportError:
+        raise ValueError("TLS needs an extra: pip install 'twistednet[tls]'") from None
+    key = Path(privateKey).read_text()
+    chain = _CERTIFICATE.findall(Path(certificate or privateKey).read_text())
+    if not chain:
+        raise ValueError(f"{certificate or privateKey} holds no certificate in PEM format")
+    try:
+        own = ssl.PrivateCertificate.loadPEM(f"{chain[0]}\n{key}")
+        options = ssl.CertificateOptions(
+            privateKey=own.privateKey.original,
+            certificate=own.original,
+            extraCertChain=[ssl.Certificate.loadPEM(issuer).original for issuer in chain[1:]],
+            raiseMinimumTo=None,
+            insecurelyLowerMinimumTo=ssl.TLSVersion.TLSv1_2,
+            acceptableCiphers=ssl.AcceptableCiphers.fromOpenSSLCipherString(_CIPHERS),
+        )
+        options.getContext()
+    except SSL.Error as error:
+        raise ValueError(
+            f"{privateKey} and {certificate or privateKey} do not fit: {error}"
+        ) from None
+    return TLSMemoryBIOFactory(options, False, factory)
+
+
+def isHandshaking(protocol: Any) -> bool:
+    """Has this connection begun TLS, and not yet finished the handshake?"""
+    try:
+        from twisted.protocols.tls import TLSMemoryBIOProtocol
+    except ImportError:
+        return False
+    if not isinstance(protocol, TLSMemoryBIOProtocol):
+        return False
+    connection = protocol.getHandle()
+    return connection is not None and connection.get_peer_finished() is None
+
+
+def isClosing(protocol: Any) -> bool:
+    """Has TLS said goodbye, and waits for the peer to say it too?"""
+    return bool(getattr(protocol, "disconnecting", False))
