@@ -7,6 +7,7 @@ that is not loopback must be named.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from twisted.python.failure import Failure
 from twistednet.core.limits import isLocal
 from twistednet.transport.datagrams import DatagramPort
 from twistednet.transport.streams import TCPStream, UNIXStream
-from twistednet.transport.tls import wrappedInTLS
+from twistednet.transport.tls import closeWell, wrappedInTLS
 
 # The arguments of each kind that we know, in the order in which they may stand
 # without a name, and the values that they have here unless they are given.
@@ -48,7 +49,7 @@ class BadEndpoint(ValueError):
 
 
 class CannotListen(Exception):
-    """Why nothing listens there, in the operating system's words."""
+    """Why nothing listens there, and what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +63,23 @@ class Endpoint:
     text: str
     kind: str
     arguments: dict[str, str] = field(compare=False)
+    #: As it was written, for messages to whoever wrote it.
+    given: str = field(compare=False)
 
     @classmethod
-    def parse(cls, text: str) -> Endpoint:
-        text = _BARE_IPV6.sub(lambda bare: bare[0].replace(":", "\\:"), text)
+    def parse(cls, given: str) -> Endpoint:
+        text = _BARE_IPV6.sub(lambda bare: bare[0].replace(":", "\\:"), given)
         kind, colon, rest = text.partition(":")
         if kind == "haproxy":
-            return cls(f"haproxy:{cls.parse(rest).text}", kind, cls.parse(rest).arguments)
+            behind = cls.parse(rest)
+            return cls(f"haproxy:{behind.text}", kind, behind.arguments, given)
         if kind not in _ARGUMENTS:
             if not colon:
                 raise BadEndpoint(f"{text!r} is no endpoint: write tcp:{kind or 8888} for a port")
-            return cls(text, kind, {})
+            return cls(text, kind, {}, given)
         arguments = _arguments(kind, rest)
         named = (f"{name}={quoteStringArgument(value)}" for name, value in arguments.items())
-        return cls(":".join([kind, *named]), kind, arguments)
+        return cls(":".join([kind, *named]), kind, arguments, given)
 
     @property
     def isDatagram(self) -> bool:
@@ -149,12 +153,13 @@ def listenStream(reactor: Any, endpoint: Endpoint, factory: Any) -> tcp.Port:
         else:
             port = _fired(serverFromString(reactor, endpoint.text).listen(factory))
     except CannotListenError as error:
-        raise CannotListen(_why(error.socketError)) from error
+        raise CannotListen(_why(error.socketError, "ltnp")) from error
     except (ValueError, TypeError, KeyError, IndexError, OSError, AttributeError) as error:
         raise CannotListen(str(error) or type(error).__name__) from error
     if not isinstance(port, tcp.Port):
         raise CannotListen(f"{endpoint.kind}: gives no listening socket")
-    port.transport = UNIXStream if isinstance(port, unix.Port) else TCPStream
+    closeWell(port.factory)
+    port.transport = UNIXStream if isinstance(port, unix.Port) else TCPStream  # type: ignore[assignment]
     return port
 
 
@@ -166,7 +171,7 @@ def listenDatagram(reactor: Any, endpoint: Endpoint, protocol: Any) -> DatagramP
     try:
         port.startListening()
     except CannotListenError as error:
-        raise CannotListen(_why(error.socketError)) from error
+        raise CannotListen(_why(error.socketError, "lunp")) from error
     return port
 
 
@@ -181,8 +186,13 @@ def _fired(deferred: Any) -> Any:
     return results[0]
 
 
-def _why(error: Any) -> str:
-    return os.strerror(error.errno).lower() if getattr(error, "errno", None) else str(error)
+def _why(error: Any, listing: str) -> str:
+    number = getattr(error, "errno", None)
+    if number == errno.EADDRINUSE:
+        return f"address already in use (`ss -{listing}` shows by whom)"
+    if number == errno.EACCES:
+        return "permission denied (a port under 1024 needs root: see twistd --uid)"
+    return os.strerror(number).lower() if number else str(error)
 
 
 class UNIXPort(unix.Port):

@@ -7,17 +7,19 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any, cast
 
 from twisted.logger import (
     FileLogObserver,
     FilteringLogObserver,
+    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
     PredicateResult,
     formatEventAsClassicLogText,
 )
 from twisted.python.logfile import LogFile
+from zope.interface import implementer
 
 from twistednet.core.limits import PeerRates
 
@@ -33,6 +35,7 @@ _UNSAFE = {
 }
 
 
+@implementer(ILogFilterPredicate)
 class OncePerPlace:
     """Lets one traceback through for each place in the code every `seconds`."""
 
@@ -73,13 +76,15 @@ def observer(path: str | None) -> ILogObserver:
     The file is readable by owner and group; 10 files of 10 MB are kept. SIGUSR1
     rotates it, as it does for every twistd.
     """
-    file: TextIO | LogFile = sys.stdout
+    file: Any = sys.stdout
     if path is not None:
         file = LogFile.fromFullPath(
             path, rotateLength=ROTATE_AT, maxRotatedFiles=KEPT - 1, defaultMode=0o640
         )
         _rotateOnSignal(file)
-    return FilteringLogObserver(FileLogObserver(file, safely), [OncePerPlace(), withoutPortNoise])
+    return FilteringLogObserver(
+        FileLogObserver(file, safely), [OncePerPlace(), cast(ILogFilterPredicate, withoutPortNoise)]
+    )
 
 
 def _rotateOnSignal(file: LogFile) -> None:

@@ -86,8 +86,7 @@ class Serving:
             return self._listenStream(name, endpoint, settings)
         except CannotListen as why:
             raise CannotListen(
-                f"{name}: cannot listen on {endpoint.text}: {why}; "
-                f"`ss -{'lunp' if endpoint.isDatagram else 'ltnp'}` shows who does, "
+                f"{name}: cannot listen on {endpoint.given}: {why}; "
                 f"--{name} ENDPOINT moves it, --{name} off drops it"
             ) from why
 

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,7 @@ def _endpoints(
         if name not in only:
             yield name, ()
         elif name in given:
-            yield name, _parsed(given[name], lambda value, to=service: _listen(value, to))
+            yield name, _parsed(given[name], partial(_listen, service))
         else:
             endpoints = map(Endpoint.parse, service.listen)
             yield name, tuple(one for one in endpoints if ipv6 or not one.isIPv6)
@@ -133,7 +134,7 @@ def _chosen(value: Any, services: Mapping[str, Service]) -> list[str]:
     return chosen
 
 
-def _listen(value: Any, service: Service) -> tuple[Endpoint, ...]:
+def _listen(service: Service, value: Any) -> tuple[Endpoint, ...]:
     texts = _texts(value)
     if texts == ["off"]:
         return ()

@@ -31,6 +31,8 @@ class _Options(usage.Options):
 
     longdesc = _LONG
     services: Mapping[str, Service]
+    config: str | None = None
+    settings: Settings
 
     def __init__(self) -> None:
         self.given: dict[str, Given] = {}
@@ -60,8 +62,8 @@ class _Options(usage.Options):
 
     def read(self) -> Settings:
         """The settings in force, the file read anew. Raises BadSetting."""
-        settings = load(self.given, self.get("config"), self.services)
-        _checkPrivileges(settings, uid=(self.parent or {}).get("uid"))
+        settings = load(self.given, self.config, self.services)
+        _checkPrivileges(settings, uid=self.parent["uid"] if self.parent else None)
         return settings
 
 
@@ -74,10 +76,10 @@ def Options() -> _Options:
     flags: dict[str, Any] = {"services": services, "opt_config": _config}
     flags["opt_only"] = _flag("only", "serve these alone, as in --only echo,answer")
     for service in services.values():
-        default = " ".join(text for text in service.listen if "interface" not in text)
+        shown = " ".join(text for text in service.listen if "interface" not in text)
         name = service.name.replace("-", "_")
         flags[f"opt_{name}"] = _flag(
-            service.name, f"where {service.name} listens, or off: it {service.help} [{default}]"
+            service.name, f"where {service.name} listens, or off: it {service.help} [{shown}]"
         )
     for service in services.values():
         name = service.name.replace("-", "_")
@@ -113,7 +115,7 @@ def _switch(key: str, help: str) -> Callable[[_Options], None]:
 
 def _config(self: _Options, path: str) -> None:
     """a settings file (TOML), read again at SIGHUP"""
-    self["config"] = os.path.abspath(path)
+    self.config = os.path.abspath(path)
 
 
 def _checkPrivileges(settings: Settings, uid: int | None) -> None:
@@ -124,7 +126,7 @@ def _checkPrivileges(settings: Settings, uid: int | None) -> None:
         for endpoint in endpoints:
             if endpoint.isPublic:
                 raise BadSetting(
-                    f"{name}: root may not serve other machines on {endpoint.text}: "
+                    f"{name}: root may not serve other machines on {endpoint.given}: "
                     "say whom to become, as in twistd --uid nobody --gid nogroup netdemo"
                 )
 
@@ -155,7 +157,7 @@ def makeService(options: _Options) -> IService:
     from twisted.internet import reactor
 
     daemon = _Netdemo(reactor, options.services, options.settings, options.read)
-    twistd = options.parent or {}
+    twistd: Mapping[str, Any] = options.parent or {}
     if not twistd.get("syslog"):
         file = twistd.get("logfile") or (None if twistd.get("nodaemon", True) else "twistd.log")
         daemon.logObserver = observer(None if file == "-" else file)

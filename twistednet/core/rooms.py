@@ -85,7 +85,7 @@ class Rooms:
         old = room.people[person]
         if likeness(name) in room.taken - {likeness(old)}:
             raise BadName(f"{name} is taken in {room.name}, or looks like a name that is")
-        room.dismiss(person)
+        room.taken.discard(likeness(old))
         room.admit(person, name)
         return self._tell(room.people, f"* {old} is now {name}")
 

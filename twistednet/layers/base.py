@@ -127,7 +127,7 @@ class Entrance:
         self.doStart: Callable[[], None] = factory.doStart
         self.doStop: Callable[[], None] = factory.doStop
 
-    def buildProtocol(self, addr: Any) -> _Arrival | None:
+    def buildProtocol(self, addr: Any) -> Any:
         connections = self._connections
         host = getattr(addr, "host", None)
         if not connections.limitLoopback and isLocal(host):

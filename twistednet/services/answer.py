@@ -8,7 +8,8 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from twistednet.core.answers import DEFAULT_ANSWERS, AnswerBook, normalised
-from twistednet.services.messages import Messages, MessagesFactory
+from twistednet.services.fairness import MessagesFactory
+from twistednet.services.messages import Messages
 
 
 class AnswerFactory(MessagesFactory):
@@ -30,8 +31,8 @@ class AnswerFactory(MessagesFactory):
 class Answer(Messages):
     """Answers each question from the book, or `Nothing`; `bye` gets `Bye` and the end.
 
-    Override: `answer` is given one question, and returns the answer or an
-    awaitable of it. Questions wait their turn while one is awaited.
+    Override: `answer` is given one question, and returns the answer or a
+    coroutine or Deferred of it. Questions wait their turn while one is awaited.
     """
 
     def messageReceived(self, text: str) -> Awaitable[None] | None:

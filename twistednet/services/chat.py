@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -12,7 +12,8 @@ from twisted.python.failure import Failure
 from twistednet.core.names import BadName
 from twistednet.core.rooms import Delivery, Rooms
 from twistednet.core.text import readable, shown
-from twistednet.services.messages import Messages, MessagesFactory
+from twistednet.services.fairness import MessagesFactory
+from twistednet.services.messages import Messages
 from twistednet.transport.closing import because
 
 
@@ -41,7 +42,7 @@ class ChatFactory(MessagesFactory):
         """
         serving = bool(self._toServe)
         for delivery in deliveries:
-            for person in delivery.to:
+            for person in cast("tuple[Chat, ...]", delivery.to):
                 person.hear(delivery.text)
                 self._toServe[person] = None
         if self._toServe and not serving:

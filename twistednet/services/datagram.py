@@ -25,6 +25,7 @@ class Datagram(DatagramProtocol):
     noisy = False
     replies = True
     stopOnBye = False
+    transport: Any
     log = Logger(namespace="netdemo.datagram")
 
     def __init__(self, clock: IReactorTime | None = None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.protocol import Protocol
 
 
@@ -10,6 +12,8 @@ class Echo(Protocol):
 
     Override: `reply` is given each chunk as it was read, and returns what goes back.
     """
+
+    transport: Any
 
     def dataReceived(self, data: bytes) -> None:
         self.transport.write(self.reply(data))

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from time import monotonic
 from typing import Any, ClassVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableProtocol,
     IPushProducer,
-    IReactorTime,
 )
-from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import Cooperator
+from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -25,44 +22,6 @@ from twistednet.transport.closing import because, finish
 
 #: Seconds without a byte that end a message on a stream without newlines.
 PAUSE = 0.1
-#: Seconds that messages in a backlog may take before other connections' turn.
-TURN = 0.002
-
-
-class MessagesFactory(Factory[Any]):
-    """Limits and the fair turn that all connections of a service share.
-
-    `maxMessage` is in bytes, newline not counted; `burst` messages are taken at
-    once and then `rate` a second (later ones wait, nothing is lost); a connection
-    may send `maxMessages`. None is no limit. Neither of the last three counts
-    for a peer on loopback unless `limitLoopback`.
-    """
-
-    noisy = False
-    maxMessage = 4096
-    maxMessages: int | None = None
-    rate: float | None = None
-    burst = 1.0
-    limitLoopback = False
-
-    def __init__(self, protocol: type[Messages], clock: IReactorTime | None = None) -> None:
-        if clock is None:
-            from twisted.internet import reactor
-
-            clock = IReactorTime(reactor)
-        self.protocol = protocol
-        self.clock = clock
-        self.cooperator = Cooperator(_turn, lambda work: self.clock.callLater(0, work))
-
-    def configure(self, settings: Any) -> None:
-        """Take the limits that are in force from now on, also by those who are here."""
-        self.maxMessage = settings.maxMessage
-        self.limitLoopback = settings.limitLoopback
-
-
-def _turn() -> Any:
-    end = monotonic() + TURN
-    return lambda: monotonic() > end
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
@@ -74,13 +33,14 @@ class Messages(Protocol):
     memory is bounded by what was read last and by what is queued.
 
     Override: `messageReceived` is given each message as text, and may return an
-    awaitable. `send` answers, `end` closes.
+    coroutine or a Deferred. `send` answers, `end` closes.
     """
 
     #: Messages of one connection that are handled before the others' turn.
     atOnce: ClassVar[int] = 16
     log = Logger(namespace="netdemo")
     factory: Any
+    transport: Any
 
     _ending = b"\n"
     _inputOver = False
@@ -121,6 +81,7 @@ class Messages(Protocol):
         """Close the connection, once what was sent has gone out."""
         if not self._ended:
             self._ended = True
+            self._holds.discard("transport")
             self._flush()
             because(self.transport, cause)
             self.transport.unregisterProducer()
@@ -215,17 +176,17 @@ class Messages(Protocol):
             self._failed(Failure())
         else:
             if awaited is not None:
-                self._await(awaited)
+                self._await(maybeDeferred(lambda: awaited))
 
     def _refuse(self, text: str, cause: str) -> None:
         self.send(text)
         self.end(cause)
 
-    def _await(self, awaited: Any) -> None:
-        self._awaited = Deferred.fromCoroutine(_awaiting(awaited))
-        if not self._awaited.called:
+    def _await(self, awaited: Deferred[Any]) -> None:
+        self._awaited = awaited
+        if not awaited.called:
             self._hold("answer")
-        self._awaited.addCallbacks(self._answered, self._failed)
+        awaited.addCallbacks(self._answered, self._failed)
 
     def _answered(self, result: object) -> None:
         self._awaited = None
@@ -287,7 +248,3 @@ class Messages(Protocol):
             unsent = b"".join(self._unsent)
             self._unsent.clear()
             self.transport.write(unsent)
-
-
-async def _awaiting(awaited: Any) -> Any:
-    return await awaited

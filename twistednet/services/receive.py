@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
 from twisted.logger import Logger
@@ -19,6 +21,7 @@ class Receive(Protocol):
 
     log = Logger(namespace="netdemo.receive")
     peer = "?"
+    transport: Any
 
     @classmethod
     def forPeer(cls, address: IAddress | tuple[str, int]) -> Receive:

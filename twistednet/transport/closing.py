@@ -32,9 +32,15 @@ def finish(transport: Any, clock: IReactorTime) -> IDelayedCall | None:
     (RFC 1122, section 4.2.2.13). So the protocol goes on reading, and throws away.
     Returns the call that ends the wait. TLS says goodbye in its own way.
     """
-    if ISSLTransport.providedBy(transport) or not IHalfCloseableDescriptor.providedBy(transport):
-        transport.loseConnection()
-        return None
-    transport.loseWriteConnection()
-    transport.resumeProducing()
-    return clock.callLater(LINGER, transport.loseConnection)
+    if _canHalfClose(transport):
+        transport.loseWriteConnection()
+        transport.resumeProducing()
+        return clock.callLater(LINGER, transport.loseConnection)
+    transport.loseConnection()
+    return None
+
+
+def _canHalfClose(transport: Any) -> bool:
+    return bool(IHalfCloseableDescriptor.providedBy(transport)) and not (
+        ISSLTransport.providedBy(transport)
+    )

@@ -44,7 +44,7 @@ class DatagramPort(udp.Port):
             if not self.connected:
                 return
 
-    def write(self, datagram: bytes, addr: tuple[str, int] | None = None) -> None:
+    def write(self, datagram: bytes, addr: Any = None) -> None:
         try:
             self.socket.sendto(datagram, addr)
         except OSError:

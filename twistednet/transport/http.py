@@ -54,6 +54,7 @@ class BoundedChannel(HTTPChannel):
     """
 
     site: BoundedSite
+    transport: Any
     requestFactory = BoundedRequest
     #: The header section as it was sent, a line each.
     head: list[bytes]
@@ -176,7 +177,7 @@ class BoundedSite(Site):
     def __init__(self, resource: Any, clock: IReactorTime | None = None) -> None:
         super().__init__(resource, requestFactory=BoundedRequest, timeout=None, reactor=clock)
         self.clock: IReactorTime = self.reactor
-        self.protocol = BoundedChannel
+        self.protocol: Any = BoundedChannel
         self.channels: set[BoundedChannel] = set()
         self.draining = False
 

@@ -1,0 +1,187 @@
+"""The daemon as its user starts it: a process of its own, spoken to over sockets."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import TestCase
+
+TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+
+#: Seconds that anything may take before a test calls it hung.
+PATIENCE = 20
+
+#: Every service on a port that the system chooses, and nothing on the defaults.
+ANYWHERE = [
+    *("--echo", "tcp:0", "--receive", "tcp:0", "--receive", "udp:0", "--answer", "tcp:0"),
+    *("--datagram", "udp:0", "--hello", "tcp:0", "--chat", "tcp:0"),
+]
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Ours, without what would set the daemon."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("NETDEMO_")}
+    return {**kept, "PYTHONUNBUFFERED": "1", **more}
+
+
+def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    """A twistd that is expected to end by itself."""
+    more.setdefault("env", environment())
+    with tempfile.TemporaryDirectory() as folder:
+        more.setdefault("cwd", folder)
+        return subprocess.run(
+            [*TWISTD, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            **more,
+        )
+
+
+class Running:
+    """One daemon. `log` grows as it speaks; `address` tells where a service listens."""
+
+    def __init__(self, *flags: str, twistd: tuple[str, ...] = (), **more: Any) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = Path(self.folder.name)
+        more.setdefault("env", environment())
+        self.process = subprocess.Popen(
+            [*TWISTD, "-n", "--pidfile=", *twistd, "netdemo", *flags],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=self.path,
+            **more,
+        )
+        self.log = ""
+        self.waitFor("reactor class")
+        self.waitFor(r"serving\n(?:\t.*\n)+(?=\S|$)")
+
+    def waitFor(self, pattern: str, since: int = 0) -> re.Match[str]:
+        """The first place in the log from `since` on that matches."""
+        deadline = time.monotonic() + PATIENCE
+        assert self.process.stdout is not None
+        while not (found := re.compile(pattern).search(self.log, since)):
+            left = deadline - time.monotonic()
+            if left < 0 or not select.select([self.process.stdout], [], [], left)[0]:
+                raise AssertionError(f"no {pattern!r} in the log:\n{self.log}")
+            data = os.read(self.process.stdout.fileno(), 65536)
+            if not data:
+                raise AssertionError(f"it ended without {pattern!r}:\n{self.log}")
+            self.log += data.decode()
+        return found
+
+    def address(self, service: str, kind: str = "") -> tuple[str, int]:
+        """Host and port, of TCP or of `kind`."""
+        return addresses(self.log)[service, kind]
+
+    def connect(self, service: str) -> socket.socket:
+        """A connection to it over TCP, whose every call has patience and no more."""
+        return socket.create_connection(self.address(service), timeout=PATIENCE)
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def wait(self) -> int:
+        """Its exit status; what it still had to say is in `log`."""
+        rest, _ = self.process.communicate(timeout=PATIENCE * 3)
+        self.log += rest.decode()
+        return self.process.returncode
+
+    def close(self) -> None:
+        """End it if it still runs, and leave nothing behind."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGKILL)
+        self.process.communicate()
+        self.folder.cleanup()
+
+
+_ROW = re.compile(r"^\t(\S+) +(?:(ssl|tls|udp|haproxy) )?(?:(\S+):(\d+)|unix:(\S+)) ", re.MULTILINE)
+
+
+def addresses(log: str) -> dict[tuple[str, str], tuple[str, int]]:
+    """Where each service listens, from the last table in the log."""
+    tables = log.rpartition("service ")[2]
+    return {
+        (row[1], row[2] or ""): (row[3].strip("[]"), int(row[4]))
+        for row in _ROW.finditer(tables)
+        if row[3]
+    }
+
+
+@contextmanager
+def running(*flags: str, **more: Any) -> Iterator[Running]:
+    """A daemon for one test."""
+    daemon = Running(*flags, **more)
+    try:
+        yield daemon
+    finally:
+        daemon.close()
+
+
+def readAll(sock: socket.socket) -> bytes:
+    """Everything up to the other side's FIN."""
+    return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def readUntil(sock: socket.socket, end: Callable[[bytes], object] | bytes) -> bytes:
+    """Everything until it ends so, or the condition holds of it, or the FIN."""
+    data = b""
+    holds = end if callable(end) else lambda data: data.endswith(end)
+    while not holds(data):
+        more = sock.recv(65536)
+        if not more:
+            break
+        data += more
+    return data
+
+
+class DaemonTests(TestCase):
+    """One daemon for all tests of a class; each looks at its own connections only."""
+
+    flags: tuple[str, ...] = tuple(ANYWHERE)
+    daemon: Running
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.daemon = Running(*cls.flags)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.daemon.signal(signal.SIGTERM)
+        cls.daemon.wait()
+        cls.daemon.close()
+        if "Traceback" in cls.daemon.log:
+            raise AssertionError(f"what a peer did was a bug of ours:\n{cls.daemon.log}")
+
+    def connect(self, service: str) -> socket.socket:
+        """A connection that is closed with the test."""
+        sock = self.daemon.connect(service)
+        self.addCleanup(sock.close)
+        return sock
+
+    def datagrams(self) -> socket.socket:
+        """A UDP socket that is closed with the test."""
+        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        sock.settimeout(PATIENCE)
+        sock.bind(("127.0.0.1", 0))
+        self.addCleanup(sock.close)
+        return sock
+
+    def logged(self, pattern: str, sock: socket.socket) -> str:
+        """The line of the log about this socket's own address."""
+        host, port = sock.getsockname()[:2]
+        return self.daemon.waitFor(f"(?m)^.*{host}:{port} .*{pattern}.*(?:\n\t.*)*")[0]

@@ -1,0 +1,57 @@
+"""core/answers.py: the book."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistednet.core.answers import DEFAULT_ANSWERS, UNKNOWN, AnswerBook
+
+
+class AnswerBookTests(SynchronousTestCase):
+    """Questions as people write them."""
+
+    def test_default(self) -> None:
+        """The questions of the tutorials have the answers of the tutorials."""
+        book = AnswerBook(DEFAULT_ANSWERS)
+        self.assertEqual(len(book), 2)
+        self.assertEqual(book.answer("how are u"), "fine")
+        self.assertEqual(book.answer("how old are u"), "nicai")
+
+    def test_waysToWrite(self) -> None:
+        """Case, spacing, Unicode form and closing punctuation do not count."""
+        book = AnswerBook({"Wie geht's, Straße?": "gut", "ﬁne？": "yes"})
+        for question in (
+            "wie geht's, strasse",
+            "  WIE   GEHT'S,\tSTRASSE ?!",
+            "Wie geht\u0027s, Stra\u00dfe...",
+        ):
+            self.assertEqual(book.answer(question), "gut", question)
+        self.assertEqual(book.answer("FINE"), "yes")
+        self.assertEqual(book.answer("Ｆｉｎｅ？"), "yes")
+
+    def test_unanswered(self) -> None:
+        """A question that is not in the book is answered so, counted and kept."""
+        book = AnswerBook({})
+        for question in ("why", "Why?", "when"):
+            self.assertEqual(book.answer(question), UNKNOWN)
+        self.assertEqual(dict(book.unanswered), {"why": 2, "when": 1})
+
+    def test_unansweredIsBounded(self) -> None:
+        """Of too many, the one asked longest ago is forgotten."""
+        book = AnswerBook({})
+        book.MOST_UNANSWERED = 2
+        for question in ("a", "b", "a", "c"):
+            book.answer(question)
+        self.assertEqual(dict(book.unanswered), {"a": 2, "c": 1})
+
+    def test_badEntries(self) -> None:
+        """An entry that could not work names itself."""
+        for answers, named in (
+            ({"?": "x"}, "'\\?' is no question"),
+            ({"a": "x", "A?": "y"}, "'A\\?' stands twice"),
+            ({"a": "x\ny"}, "the answer to 'a'"),
+            ({"a": ""}, "the answer to 'a'"),
+            ({"a": 1}, "the answer to 'a'"),
+        ):
+            with self.assertRaisesRegex(ValueError, named):
+                AnswerBook(answers)  # type: ignore[arg-type]

@@ -1,0 +1,102 @@
+"""core/limits.py: rates and counts."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistednet.core.limits import Admission, Door, PeerRates, TokenBucket, isLocal
+
+
+class TokenBucketTests(SynchronousTestCase):
+    """A burst, then a rate."""
+
+    def test_burstThenRate(self) -> None:
+        """The burst passes at once, and then one each 1/rate seconds."""
+        bucket = TokenBucket(rate=2, burst=3)
+        self.assertEqual([bucket.allow(10) for _ in range(4)], [True, True, True, False])
+        self.assertEqual(bucket.wait(), 0.5)
+        self.assertFalse(bucket.allow(10.4))
+        self.assertTrue(bucket.allow(10.5))
+        self.assertFalse(bucket.allow(10.5))
+
+    def test_neverMoreThanTheBurst(self) -> None:
+        """A long silence saves up no more than the burst."""
+        bucket = TokenBucket(rate=2, burst=3)
+        self.assertEqual([bucket.allow(1e6) for _ in range(4)], [True, True, True, False])
+
+    def test_clockGoesBack(self) -> None:
+        """A clock that is set back takes no token away."""
+        bucket = TokenBucket(rate=1, burst=2)
+        self.assertTrue(bucket.allow(100))
+        self.assertTrue(bucket.allow(50))
+        self.assertFalse(bucket.allow(50))
+
+
+class PeerRatesTests(SynchronousTestCase):
+    """One bucket a peer, in bounded memory."""
+
+    def test_apart(self) -> None:
+        """One peer's rate is not another's."""
+        rates = PeerRates(rate=1, burst=1)
+        self.assertTrue(rates.allow("a", 0))
+        self.assertFalse(rates.allow("a", 0))
+        self.assertTrue(rates.allow("b", 0))
+
+    def test_forgetsTheOldest(self) -> None:
+        """Of too many peers, the one that was silent longest is forgotten."""
+        rates = PeerRates(rate=1, burst=1, most=2)
+        for peer in ("a", "b", "a", "c"):
+            rates.allow(peer, 0)
+        self.assertFalse(rates.allow("a", 0))
+        self.assertTrue(rates.allow("b", 0))
+
+
+class DoorTests(SynchronousTestCase):
+    """Who may come in."""
+
+    def test_total(self) -> None:
+        """When all places are taken nobody comes in, until one leaves."""
+        door = Door(Admission(total=2, perPeer=9, rate=9))
+        door.enter("a")
+        door.enter(None)
+        self.assertEqual(door.refusal("b", 0), "connections")
+        door.leave(None)
+        self.assertIsNone(door.refusal("b", 0))
+
+    def test_perPeer(self) -> None:
+        """One address has its places; another, and an exempt one, has its own."""
+        door = Door(Admission(total=99, perPeer=2, rate=99))
+        door.enter("a")
+        door.enter("a")
+        self.assertEqual(door.refusal("a", 0), "connections per peer")
+        self.assertIsNone(door.refusal("b", 0))
+        self.assertIsNone(door.refusal(None, 0))
+        door.leave("a")
+        self.assertIsNone(door.refusal("a", 0))
+        door.leave("a")
+        self.assertEqual(door.total, 0)
+
+    def test_rate(self) -> None:
+        """New connections of one address have a rate; an exempt peer has none."""
+        door = Door(Admission(total=99, perPeer=99, rate=2))
+        self.assertEqual([door.refusal("a", 5) for _ in range(3)], [None, None, "connection rate"])
+        self.assertIsNone(door.refusal("a", 5.5))
+        self.assertEqual([door.refusal(None, 5) for _ in range(9)], [None] * 9)
+
+    def test_newLimits(self) -> None:
+        """Changed limits hold from the next arrival on; who is in stays counted."""
+        door = Door(Admission(total=9, perPeer=9, rate=9))
+        door.enter("a")
+        door.admission = Admission(total=1, perPeer=9, rate=9)
+        self.assertEqual(door.refusal("b", 0), "connections")
+
+
+class LocalTests(SynchronousTestCase):
+    """What counts as this machine."""
+
+    def test_hosts(self) -> None:
+        """The loopback ranges and UNIX sockets, and nothing that looks like them."""
+        for host in (None, "127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"):
+            self.assertTrue(isLocal(host), host)
+        for host in ("", "0.0.0.0", "::", "10.0.0.1", "128.0.0.1", "1127.0.0.1", "::12"):
+            self.assertFalse(isLocal(host), host)

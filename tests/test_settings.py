@@ -1,0 +1,267 @@
+"""config.py, sources.py, listening.py: what a person can say, and what they get told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistednet.catalog import SERVICES, Service
+from twistednet.config import SHARED, BadSetting, Settings
+from twistednet.listening import BadEndpoint, Endpoint
+from twistednet.services.echo import Echo
+from twistednet.sources import Given, load
+
+CATALOGUE = {service.name: service for service in SERVICES}
+
+
+class Loud(Echo):
+    """A subclass that the tests name."""
+
+
+class SettingsTests(SynchronousTestCase):
+    """Flags over environment over file over defaults."""
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp())
+        self.folder.mkdir(parents=True)
+
+    def file(self, text: str, name: str = "netdemo.toml") -> str:
+        """A settings file with this text."""
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
+
+    def load(
+        self, flags: dict[str, Any] | None = None, config: str | None = None, **environment: str
+    ) -> Settings:
+        """The settings that these sources give."""
+        given = {key: Given(f"--{key}", value) for key, value in (flags or {}).items()}
+        return load(given, config, CATALOGUE, environment)
+
+    def listening(self, settings: Settings) -> dict[str, list[str]]:
+        """What each service that is on was told, as it was written."""
+        return {
+            name: [endpoint.given for endpoint in endpoints]
+            for name, endpoints in settings.listen.items()
+            if endpoints
+        }
+
+    def refused(self, *arguments: Any, **environment: str) -> str:
+        """The one line that these sources are refused with."""
+        with self.assertRaises(BadSetting) as caught:
+            self.load(*arguments, **environment)
+        line = str(caught.exception)
+        self.assertNotIn("\n", line)
+        return line
+
+    def test_defaults(self) -> None:
+        """Nothing needs to be said; everything listens on loopback."""
+        settings = self.load()
+        self.assertEqual(list(settings.listen), list(CATALOGUE))
+        for endpoints in settings.listen.values():
+            self.assertTrue(endpoints)
+            self.assertFalse([one for one in endpoints if one.isPublic])
+        self.assertEqual(settings.maxPeerConnections, 20)
+        self.assertEqual(settings.protocols["echo"], Echo)
+
+    def test_precedence(self) -> None:
+        """The nearer source wins, setting by setting."""
+        config = self.file("max-message = 1\nmax-header = 1\nmax-body = 1\n")
+        settings = self.load(
+            {"max-message": "3"}, config, NETDEMO_MAX_MESSAGE="2", NETDEMO_MAX_HEADER="2"
+        )
+        self.assertEqual((settings.maxMessage, settings.maxHeader, settings.maxBody), (3, 2, 1))
+
+    def test_configFromEnvironment(self) -> None:
+        """The file can be named by the environment as well."""
+        config = self.file("max-body = 7")
+        self.assertEqual(self.load(NETDEMO_CONFIG=config).maxBody, 7)
+
+    def test_everySettingFromEverySource(self) -> None:
+        """Each shared setting is read from text and from TOML alike."""
+        for key, one in SHARED.items():
+            if key == "answers":
+                continue
+            default = one.default if isinstance(one.default, (int, float, str)) else 5
+            toml = f'"{default}"' if isinstance(default, str) else str(default).lower()
+            variable = "NETDEMO_" + key.upper().replace("-", "_")
+            for settings in (
+                self.load({key: str(default).lower()}),
+                self.load({}, self.file(f"{key} = {toml}")),
+                self.load(**{variable: str(default).lower()}),
+            ):
+                self.assertEqual(getattr(settings, one.name), default, key)
+
+    def test_endpoints(self) -> None:
+        """One or several from each source; a nearer source replaces all of a farther."""
+        config = self.file('echo = ["tcp:1", "unix:/x"]\nanswer = "off"\nonly = ["echo", "answer"]')
+        self.assertEqual(self.listening(self.load({}, config)), {"echo": ["tcp:1", "unix:/x"]})
+        settings = self.load({}, config, NETDEMO_ECHO="tcp:2 tcp:3", NETDEMO_ONLY="echo,chat")
+        self.assertEqual(self.listening(settings)["echo"], ["tcp:2", "tcp:3"])
+        self.assertEqual(set(self.listening(settings)), {"echo", "chat"})
+        settings = self.load({"echo": ["tcp:4"]}, config, NETDEMO_ECHO="tcp:2")
+        self.assertEqual(self.listening(settings), {"echo": ["tcp:4"]})
+
+    def test_answers(self) -> None:
+        """A book of one's own; in the settings file its name is relative to that file."""
+        self.file('[answers]\n"why" = "because"', "book.toml")
+        settings = self.load({}, self.file('answers = "book.toml"'))
+        assert settings.answers is not None
+        self.assertEqual(settings.answers.answer("Why?"), "because")
+
+    def test_class(self) -> None:
+        """A subclass takes the place of a service's class."""
+        self.assertEqual(self.load({"echo-class": f"{__name__}.Loud"}).protocols["echo"], Loud)
+
+    def test_refusals(self) -> None:
+        """Each mistake: where it stands, what is wrong, what would be right."""
+        book = self.file('[answers]\n"a" = "1"\n"A?" = "2"', "book.toml")
+        for flags, toml, environment, line in (
+            ({}, "echoo = 1", {}, "{file}: echoo: no such key; did you mean echo?"),
+            ({}, "x = ", {}, "{file}: not TOML: Invalid value"),
+            (
+                {},
+                None,
+                {"NETDEMO_ECHOO": "1"},
+                "NETDEMO_ECHOO: no such setting; did you mean echo?",
+            ),
+            ({}, "max-body = true", {}, "{file}: max-body: True is not a whole number"),
+            ({}, "max-body = 1.5", {}, "{file}: max-body: 1.5 is not a whole number"),
+            ({"max-message": "many"}, None, {}, "--max-message: 'many' is not a whole number"),
+            (
+                {"max-message": "0"},
+                None,
+                {},
+                "--max-message: '0' is out of range: a whole number from 1",
+            ),
+            (
+                {"idle-timeout": "inf"},
+                None,
+                {},
+                "--idle-timeout: 'inf' is out of range: a number from",
+            ),
+            (
+                {"idle-timeout": "nan"},
+                None,
+                {},
+                "--idle-timeout: 'nan' is out of range: a number from",
+            ),
+            ({}, 'limit-loopback = "perhaps"', {}, "'perhaps' is neither true nor false"),
+            ({"datagram-bye": "now"}, None, {}, "--datagram-bye: 'now' is not one of end, stop"),
+            (
+                {"only": ["ecko"]},
+                None,
+                {},
+                "--only: there is no service 'ecko'; did you mean echo?",
+            ),
+            ({}, "only = 1", {}, "{file}: only: 1 is neither a text nor a list of texts"),
+            ({}, 'echo = ["tcp:1", 2]', {}, "is neither a text nor a list of texts"),
+            ({"echo": ["8888"]}, None, {}, "--echo: '8888' is no endpoint: write tcp:8888"),
+            (
+                {"echo": ["udp:1"]},
+                None,
+                {},
+                "--echo: udp: is for datagrams, and echo has connections",
+            ),
+            ({"datagram": ["tcp:1"]}, None, {}, "--datagram: tcp: is for connections"),
+            (
+                {"echo-class": "no.such.Thing"},
+                None,
+                {},
+                "--echo-class: 'no.such.Thing' cannot be imported",
+            ),
+            (
+                {"echo-class": "socket.socket"},
+                None,
+                {},
+                "is no subclass of twistednet.services.echo.Echo",
+            ),
+            ({"answers": "/no/such"}, None, {}, "--answers: /no/such cannot be read: No such file"),
+            ({"answers": book}, None, {}, "'A?' stands twice: keep one of them"),
+            ({"answers": self.file("a = 1", "b.toml")}, None, {}, "needs one table, [answers]"),
+            ({"answers": self.file("a = ", "c.toml")}, None, {}, "is not TOML"),
+        ):
+            config = None if toml is None else self.file(toml)
+            told = self.refused(flags, config, **environment)
+            self.assertIn(line.format(file=config), told)
+        self.assertIn("cannot be read", self.refused({}, str(self.folder / "none")))
+
+    def test_kubernetes(self) -> None:
+        """What Kubernetes tells everybody of a service called netdemo is none of ours."""
+        self.load(NETDEMO_SERVICE_HOST="10.0.0.1", NETDEMO_PORT="tcp://10.0.0.1:80", PATH="/bin")
+
+
+class EndpointTests(SynchronousTestCase):
+    """Endpoint strings, and the defaults that we fill in."""
+
+    def test_defaults(self) -> None:
+        """Loopback, a backlog that a stall survives, a socket for owner and group."""
+        for given, text in (
+            ("tcp:80", "tcp:interface=127.0.0.1:backlog=1024:port=80"),
+            ("tcp:80:0.0.0.0", "tcp:interface=0.0.0.0:backlog=1024:port=80"),
+            ("tcp:port=80:backlog=5", "tcp:interface=127.0.0.1:backlog=5:port=80"),
+            ("tcp6:80", "tcp6:backlog=1024:interface=\\:\\:1:port=80"),
+            ("unix:/a\\:b", "unix:mode=660:backlog=1024:lockfile=1:address=/a\\:b"),
+            ("udp:5", "udp:interface=127.0.0.1:port=5"),
+            ("haproxy:tcp:80", "haproxy:tcp:interface=127.0.0.1:backlog=1024:port=80"),
+            ("systemd:domain=INET:name=echo", "systemd:domain=INET:name=echo"),
+        ):
+            self.assertEqual(Endpoint.parse(given).text, text)
+
+    def test_ipv6AsPeopleWriteIt(self) -> None:
+        """An address needs no backslashes."""
+        for given in ("tcp:80:interface=::1", "tcp:80:interface=\\:\\:1"):
+            self.assertEqual(Endpoint.parse(given).arguments["interface"], "::1")
+
+    def test_public(self) -> None:
+        """What other machines can reach is known as such."""
+        for given, public in (
+            ("tcp:80", False),
+            ("tcp:80:interface=127.0.0.2", False),
+            ("tcp:80:interface=::1", False),
+            ("unix:/x", False),
+            ("tcp:80:interface=0.0.0.0", True),
+            ("tcp:80:interface=", True),
+            ("tcp:80:interface=::", True),
+            ("udp:80:interface=10.0.0.1", True),
+            ("haproxy:tcp:80:interface=0.0.0.0", True),
+            ("ssl:80:interface=0.0.0.0", True),
+        ):
+            self.assertEqual(Endpoint.parse(given).isPublic, public, given)
+
+    def test_refusals(self) -> None:
+        """Each mistake is told with what would be right."""
+        for given, line in (
+            ("8888", "write tcp:8888"),
+            ("", "write tcp:8888"),
+            ("tcp:", "tcp: needs a port, as in tcp:8888"),
+            ("tcp:http", "'http' is no port: it is a number from 0 to 65535"),
+            ("tcp:70000", "'70000' is no port"),
+            ("tcp:80:port=1:x=2", "tcp: has no 'x'; it takes port, interface, backlog"),
+            ("tcp:80:0.0.0.0:5:6", "tcp: takes port, interface, backlog, and nothing after"),
+            ("unix:/x:mode=rw", "'rw' is no mode: it is three octal digits, as in 660"),
+            ("unix:", "unix: needs a address, as in unix:/run"),
+            ("udp:5:backlog=3", "udp: has no 'backlog'"),
+            ("haproxy:tcp:http", "'http' is no port"),
+        ):
+            with self.assertRaises(BadEndpoint) as caught:
+                Endpoint.parse(given)
+            self.assertIn(line, str(caught.exception), given)
+
+
+class CatalogTests(SynchronousTestCase):
+    """The table of services."""
+
+    def test_each(self) -> None:
+        """Every service names endpoints that parse, and a class that can be subclassed."""
+        for service in SERVICES:
+            self.assertTrue(service.help)
+            for text in service.listen:
+                endpoint = Endpoint.parse(text)
+                maker = service.datagram if endpoint.isDatagram else service.stream
+                self.assertIsNotNone(maker, service.name)
+                self.assertIsInstance(service.protocol, type)
+        self.assertEqual(len(CATALOGUE), len(SERVICES))
+        self.assertEqual(Service("x", (), "y", Echo).client, None)

@@ -1,0 +1,63 @@
+"""core/text.py: peer text that is safe to show, and readable where people read it."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistednet.core.text import place, readable, shown
+
+
+class ShownTests(SynchronousTestCase):
+    """What stands in the log."""
+
+    @given(st.binary(max_size=100))
+    def test_bytesCanBeReadOff(self, data: bytes) -> None:
+        """What is shown is printable ASCII, and says exactly what was sent."""
+        text = shown(data)
+        self.assertTrue(text.isascii() and (text.isprintable() or not text))
+        self.assertEqual(text.encode().decode("unicode_escape").encode("latin-1"), data)
+
+    @given(st.text(max_size=100))
+    def test_textCanBeReadOff(self, data: str) -> None:
+        """The same for text of any script, surrogates included."""
+        text = shown(data)
+        self.assertTrue(text.isascii() and (text.isprintable() or not text))
+        self.assertEqual(text.encode().decode("unicode_escape"), data)
+
+    def test_limit(self) -> None:
+        """Of what is too long, the rest is counted."""
+        self.assertEqual(shown(b"abcdef", 4), "abcd... (+2)")
+        self.assertEqual(shown(b"abcd", 4), "abcd")
+
+
+class ReadableTests(SynchronousTestCase):
+    """What one person says to another."""
+
+    def test_scriptsPass(self) -> None:
+        """Any script, and emoji with their joiners, arrive as they were typed."""
+        for text in ("plain", "你好", "héllo", "שלום", "\U0001f468\u200d\U0001f469", "नमस्ते"):
+            self.assertEqual(readable(text), text)
+
+    def test_controlsDoNot(self) -> None:
+        """Nothing that acts on a screen, and nothing that reorders, gets through."""
+        self.assertEqual(readable("a\x1b[31mb"), "a\\x1b[31mb")
+        self.assertEqual(readable("a\x00\r\x9b\u2028b"), "a\\x00\\r\\x9b\\u2028b")
+        self.assertEqual(readable("\u202egnp.exe"), "\\u202egnp.exe")
+        self.assertEqual(readable("a\u200bb\ufeff"), "a\\u200bb\\ufeff")
+        self.assertEqual(readable("a\tb"), "a b")
+
+
+class PlaceTests(SynchronousTestCase):
+    """How addresses are written."""
+
+    def test_kinds(self) -> None:
+        """Every kind of address that a peer can have."""
+        self.assertEqual(place(("127.0.0.1", 5)), "127.0.0.1:5")
+        self.assertEqual(place(("::1", 5)), "[::1]:5")
+        self.assertEqual(place(IPv4Address("TCP", "127.0.0.1", 5)), "127.0.0.1:5")
+        self.assertEqual(place(IPv6Address("TCP", "::1", 5)), "[::1]:5")
+        self.assertEqual(place(UNIXAddress(b"/a\x1b")), "unix:/a\\x1b")
+        self.assertEqual(place(UNIXAddress(None)), "unix socket")

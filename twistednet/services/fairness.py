@@ -1,0 +1,49 @@
+"""What the connections of a service of messages share: limits, and whose turn it is."""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import Cooperator
+
+#: Seconds that messages in a backlog may take before other connections' turn.
+TURN = 0.002
+
+
+class MessagesFactory(Factory[Any]):
+    """Limits and the fair turn that all connections of a service share.
+
+    `maxMessage` is in bytes, newline not counted; `burst` messages are taken at
+    once and then `rate` a second (later ones wait, nothing is lost); a connection
+    may send `maxMessages`. None is no limit. Neither of the last three counts
+    for a peer on loopback unless `limitLoopback`.
+    """
+
+    noisy = False
+    maxMessage = 4096
+    maxMessages: int | None = None
+    rate: float | None = None
+    burst = 1.0
+    limitLoopback = False
+
+    def __init__(self, protocol: type[Protocol], clock: IReactorTime | None = None) -> None:
+        if clock is None:
+            from twisted.internet import reactor
+
+            clock = IReactorTime(reactor)
+        self.protocol = protocol
+        self.clock = clock
+        self.cooperator = Cooperator(_turn, lambda work: self.clock.callLater(0, work))
+
+    def configure(self, settings: Any) -> None:
+        """Take the limits that are in force from now on, also by those who are here."""
+        self.maxMessage = settings.maxMessage
+        self.limitLoopback = settings.limitLoopback
+
+
+def _turn() -> Any:
+    end = monotonic() + TURN
+    return lambda: monotonic() > end
