@@ -60,9 +60,13 @@ class Daemon(TwistedService):
 
     def startService(self) -> None:
         super().startService()
-        self.log.info("serving\n{table}", table=table(self.serving))
         self._nextSweep = self._reactor.callLater(SWEEP, self._sweep)
-        self._reactor.callWhenRunning(self._takeSignals)
+        self._reactor.callWhenRunning(self._begin)
+
+    def _begin(self) -> None:
+        """Signals first: whoever has seen the table may send one."""
+        self._takeSignals()
+        self.log.info("serving\n{table}", table=table(self.serving))
 
     async def _stop(self) -> None:
         closed = self.serving.close()

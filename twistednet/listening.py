@@ -154,7 +154,10 @@ def listenStream(reactor: Any, endpoint: Endpoint, factory: Any) -> tcp.Port:
             port = _fired(serverFromString(reactor, endpoint.text).listen(factory))
     except CannotListenError as error:
         raise CannotListen(_why(error.socketError, "ltnp")) from error
-    except (ValueError, TypeError, KeyError, IndexError, OSError, AttributeError) as error:
+    except OSError as error:
+        raise CannotListen(_why(error, "ltnp")) from error
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        # What an endpoint's own parser makes of a string that it does not like.
         raise CannotListen(str(error) or type(error).__name__) from error
     if not isinstance(port, tcp.Port):
         raise CannotListen(f"{endpoint.kind}: gives no listening socket")
@@ -192,7 +195,9 @@ def _why(error: Any, listing: str) -> str:
         return f"address already in use (`ss -{listing}` shows by whom)"
     if number == errno.EACCES:
         return "permission denied (a port under 1024 needs root: see twistd --uid)"
-    return os.strerror(number).lower() if number else str(error)
+    name = getattr(error, "filename2", None) or getattr(error, "filename", None)
+    reason = os.strerror(number).lower() if number else str(error)
+    return f"{os.fsdecode(name)}: {reason}" if name else reason
 
 
 class UNIXPort(unix.Port):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Mapping
+from functools import lru_cache
 
 UNKNOWN = "Nothing"
 
 _CLOSING = " .?!,;:\u3002\uff1f\uff01\u2026"
 
 
+@lru_cache(maxsize=1024)
 def normalised(question: str) -> str:
     """What two ways to write one question have in common.
 

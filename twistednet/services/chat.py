@@ -68,11 +68,10 @@ class Chat(Messages):
     atOnce = 0
 
     #: Bytes that may wait for a person who reads too slowly; then they are cut off.
-    LATEST = 32 * 1024
+    MOST_UNSENT = 16 * 1024
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self._waiting = 0
         self._deliver(self.factory.rooms.enter(self))
 
     def connectionLost(self, reason: Failure | None = None) -> None:
@@ -131,17 +130,13 @@ class Chat(Messages):
 
     def hear(self, text: str) -> None:
         """One line for this person, sent by the next `serve`."""
-        if self._ended:
-            return
-        self.send(text)
-        self._waiting += len(text)
+        if not self._ended:
+            self.send(text)
 
     def serve(self) -> None:
         """Send what was heard; someone who has fallen too far behind is cut off."""
         self._flush()
-        if not self._unsent:
-            self._waiting = 0
-        elif self._waiting > self.LATEST and not self._ended:
+        if len(self._unsent) > self.MOST_UNSENT and not self._ended:
             because(self.transport, "queue")
             self.transport.abortConnection()
 

@@ -10,7 +10,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Cooperator
 
 #: Seconds that messages in a backlog may take before other connections' turn.
-TURN = 0.002
+TURN = 0.001
 
 
 class MessagesFactory(Factory[Any]):

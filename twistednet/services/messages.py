@@ -36,8 +36,9 @@ class Messages(Protocol):
     coroutine or a Deferred. `send` answers, `end` closes.
     """
 
-    #: Messages of one connection that are handled before the others' turn.
-    atOnce: ClassVar[int] = 16
+    #: Messages of one connection that are handled, and answered in one write,
+    #: before the others' turn.
+    atOnce: ClassVar[int] = 32
     log = Logger(namespace="netdemo")
     factory: Any
     transport: Any
@@ -56,14 +57,12 @@ class Messages(Protocol):
             isLocal(getattr(self.transport.getPeer(), "host", None)) and not factory.limitLoopback
         )
         self._framer = Framer(factory.maxMessage)
-        self._unsent: list[bytes] = []
+        self._unsent = bytearray()
         self._holds: set[str] = set()
         if factory.rate is not None and not exempt:
             self._bucket = TokenBucket(factory.rate, factory.burst)
         self._left = None if exempt else factory.maxMessages
         self.transport.registerProducer(self, True)
-
-    # For subclasses
 
     def messageReceived(self, text: str) -> Any:
         """One whole message, without its newline."""
@@ -74,8 +73,8 @@ class Messages(Protocol):
         To a client that sends no newlines, several lines at once are parted by one.
         """
         if self._unsent and not self._ending:
-            self._unsent.append(b"\n")
-        self._unsent.append(text.encode() + self._ending)
+            self._unsent += b"\n"
+        self._unsent += text.encode() + self._ending
 
     def end(self, cause: str = "service") -> None:
         """Close the connection, once what was sent has gone out."""
@@ -89,8 +88,6 @@ class Messages(Protocol):
                 self.transport.loseConnection()
             else:
                 self._farewell = finish(self.transport, self.factory.clock)
-
-    # What arrives
 
     def dataReceived(self, data: bytes) -> None:
         if self._ended:
@@ -123,14 +120,10 @@ class Messages(Protocol):
     # Taking messages
 
     def _advance(self) -> None:
-        handled = 0
-        while not self._holds and not self._ended and self._framer.ready:
-            if handled == self.atOnce:
-                self._hold("turn")
-                self.factory.cooperator.cooperate(self._turns())
-            else:
-                self._take()
-                handled += 1
+        self._takeUpTo(self.atOnce)
+        if self._mayTake():
+            self._hold("turn")
+            self.factory.cooperator.cooperate(self._turns())
         self._flush()
         if self._holds or self._ended:
             return
@@ -140,11 +133,19 @@ class Messages(Protocol):
             self._awaitPause()
 
     def _turns(self) -> Iterator[None]:
-        while self._holds == {"turn"} and not self._ended and self._framer.ready:
-            self._take()
+        while self._mayTake():
+            self._takeUpTo(max(1, self.atOnce))
             self._flush()
             yield
         self._release("turn")
+
+    def _mayTake(self) -> bool:
+        return not self._ended and self._holds <= {"turn"} and self._framer.ready
+
+    def _takeUpTo(self, count: int) -> None:
+        while count and self._mayTake():
+            self._take()
+            count -= 1
 
     def _take(self) -> None:
         try:
@@ -245,6 +246,5 @@ class Messages(Protocol):
 
     def _flush(self) -> None:
         if self._unsent and "transport" not in self._holds:
-            unsent = b"".join(self._unsent)
-            self._unsent.clear()
+            unsent, self._unsent = bytes(self._unsent), bytearray()
             self.transport.write(unsent)

@@ -26,6 +26,12 @@ from twisted.python.failure import Failure
 #: such probes, and how many may go unanswered.
 KEEPALIVE = (60, 10, 3)
 
+#: Bytes that may wait in the kernel unsent. Without it a peer that never reads
+#: is written to until the send buffer has grown to its maximum, some megabytes
+#: of kernel memory each. It limits no throughput, as the send buffer itself would:
+#: what is on its way and not acknowledged does not count.
+UNSENT = 128 * 1024
+
 
 class Observer(Protocol):
     """Who is told what becomes of a stream."""
@@ -179,6 +185,7 @@ class TCPStream(_StreamMixin, tcp.Server):
         super().__init__(sock, *rest)
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             for option, value in zip(
                 (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT),

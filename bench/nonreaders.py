@@ -1,0 +1,118 @@
+"""What clients that send and never read do to the daemon, and to everybody else.
+
+    python bench/nonreaders.py [CLIENTS]
+
+For echo, answer and chat in turn: the memory that each of them costs, the latency
+of one well-behaved client before and while they are there, and how long after
+they got stuck the last of them is gone. All on loopback, over in two minutes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import selectors
+import socket
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from tests.running import ANYWHERE, Running, readUntil  # noqa: E402
+
+# An answer of 2 KiB fills a client's buffers in a hundred questions; with the
+# default book's "fine" it takes a hundred thousand, and the run minutes of CPU.
+BOOK = f'[answers]\n"how are u" = "{"fine " * 400}"\n'
+
+SENT = {"echo": b"x" * 4096, "answer": b"how are u\n" * 400, "chat": b"hello all of you\n" * 200}
+
+
+def resident(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class Honest(threading.Thread):
+    """A client that sends a message each 5 ms and awaits its reply."""
+
+    def __init__(self, daemon: Running, service: str) -> None:
+        super().__init__()
+        self.latencies: list[float] = []
+        self.over = threading.Event()
+        self.sock = daemon.connect(service)
+        self.ear = self.sock
+        self.sock.settimeout(60)
+        if service == "chat":
+            self.ear = daemon.connect(service)
+            for sock in (self.sock, self.ear):
+                sock.sendall(b"/join quiet\n")
+                readUntil(sock, lambda heard: b"in quiet" in heard)
+            readUntil(self.sock, lambda heard: b"joined quiet" in heard)
+
+    def run(self) -> None:
+        while not self.over.wait(0.005):
+            begun = time.perf_counter()
+            self.sock.sendall(b"how do u do\n")
+            self.ear.recv(4096)
+            self.latencies.append(time.perf_counter() - begun)
+
+    def p99(self) -> float:
+        """Milliseconds, of what was measured since the last call."""
+        measured, self.latencies = self.latencies, []
+        return statistics.quantiles(measured, n=100)[98] * 1000
+
+
+def measure(service: str, clients: int) -> str:
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as book:
+        book.write(BOOK)
+        book.flush()
+        daemon = Running(*ANYWHERE, "--answers", book.name)
+    honest = Honest(daemon, service)
+    honest.start()
+    threading.Event().wait(3)
+    base = honest.p99()
+    before = resident(daemon.process.pid)
+    selector = selectors.DefaultSelector()
+    for _ in range(clients):
+        sock = daemon.connect(service)
+        sock.setblocking(False)
+        selector.register(sock, selectors.EVENT_WRITE)
+    most, gone, lastSent, begun = before, 0, time.monotonic(), time.monotonic()
+    goneAt = lastSent
+    while gone < clients and time.monotonic() - begun < 150:
+        for key, _ in selector.select(0.2):
+            try:
+                key.fileobj.send(SENT[service])  # type: ignore[union-attr]
+                lastSent = time.monotonic()
+            except BlockingIOError:
+                pass
+            except OSError:
+                gone, goneAt = gone + 1, time.monotonic()
+                selector.unregister(key.fileobj)
+                key.fileobj.close()  # type: ignore[union-attr]
+        with contextlib.suppress(OSError):
+            most = max(most, resident(daemon.process.pid))
+    honest.over.set()
+    honest.join()
+    during = honest.p99()
+    stuck = goneAt - lastSent if gone == clients else float("nan")
+    daemon.close()
+    return (
+        f"| {service} | {clients} | {(most - before) / clients / 1024:.1f} KiB | {base:.2f} ms "
+        f"| {during:.2f} ms | {gone} | {stuck:.0f} s |"
+    )
+
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4 * count)), hard))
+    print("| service | clients | memory each | p99 alone | p99 among them | gone | after |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for name in SENT:
+        print(measure(name, count), flush=True)
