@@ -1,6 +1,6 @@
 """What clients that send and never read do to the daemon, and to everybody else.
 
-    python bench/nonreaders.py [CLIENTS]
+    python bench/nonreaders.py [CLIENTS [SERVICE...]]
 
 For echo, answer and chat in turn: the memory that each of them costs, the latency
 of one well-behaved client before and while they are there, and how long after
@@ -10,6 +10,7 @@ they got stuck the last of them is gone. All on loopback, over in two minutes.
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import resource
 import selectors
@@ -17,13 +18,13 @@ import socket
 import statistics
 import sys
 import tempfile
-import threading
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.running import ANYWHERE, Running, readUntil  # noqa: E402
+from tests.running import ANYWHERE, Running, readUntil
 
 # An answer of 2 KiB fills a client's buffers in a hundred questions; with the
 # default book's "fine" it takes a hundred thousand, and the run minutes of CPU.
@@ -37,34 +38,36 @@ def resident(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-class Honest(threading.Thread):
-    """A client that sends a message each 5 ms and awaits its reply."""
+def honest(address: tuple[str, int], service: str, orders: Connection) -> None:
+    """A client that sends a message each 5 ms and awaits its reply.
 
-    def __init__(self, daemon: Running, service: str) -> None:
-        super().__init__()
-        self.latencies: list[float] = []
-        self.over = threading.Event()
-        self.sock = daemon.connect(service)
-        self.ear = self.sock
-        self.sock.settimeout(60)
-        if service == "chat":
-            self.ear = daemon.connect(service)
-            for sock in (self.sock, self.ear):
-                sock.sendall(b"/join quiet\n")
-                readUntil(sock, lambda heard: b"in quiet" in heard)
-            readUntil(self.sock, lambda heard: b"joined quiet" in heard)
+    A process of its own: it must not wait for the interpreter of the others. To
+    each order it answers with the latencies, in seconds, since the last one.
+    """
+    speaker = ear = socket.create_connection(address, timeout=60)
+    if service == "chat":
+        ear = socket.create_connection(address, timeout=60)
+        for sock in (speaker, ear):
+            sock.sendall(b"/join quiet\n")
+            readUntil(sock, lambda heard: b"in quiet" in heard)
+        readUntil(speaker, lambda heard: b"joined quiet" in heard)
+    latencies: list[float] = []
+    while True:
+        if orders.poll(0.005):
+            if not orders.recv():
+                return
+            orders.send(latencies)
+            latencies = []
+        begun = time.perf_counter()
+        speaker.sendall(b"how do u do\n")
+        ear.recv(4096)
+        latencies.append(time.perf_counter() - begun)
 
-    def run(self) -> None:
-        while not self.over.wait(0.005):
-            begun = time.perf_counter()
-            self.sock.sendall(b"how do u do\n")
-            self.ear.recv(4096)
-            self.latencies.append(time.perf_counter() - begun)
 
-    def p99(self) -> float:
-        """Milliseconds, of what was measured since the last call."""
-        measured, self.latencies = self.latencies, []
-        return statistics.quantiles(measured, n=100)[98] * 1000
+def p99(orders: Connection) -> float:
+    """Milliseconds, of what was measured since the last call."""
+    orders.send(True)
+    return statistics.quantiles(orders.recv(), n=100)[98] * 1000
 
 
 def measure(service: str, clients: int) -> str:
@@ -72,10 +75,11 @@ def measure(service: str, clients: int) -> str:
         book.write(BOOK)
         book.flush()
         daemon = Running(*ANYWHERE, "--answers", book.name)
-    honest = Honest(daemon, service)
-    honest.start()
-    threading.Event().wait(3)
-    base = honest.p99()
+    orders, theirs = multiprocessing.Pipe()
+    other = multiprocessing.Process(target=honest, args=(daemon.address(service), service, theirs))
+    other.start()
+    time.sleep(3)
+    base = p99(orders)
     before = resident(daemon.process.pid)
     selector = selectors.DefaultSelector()
     for _ in range(clients):
@@ -97,9 +101,9 @@ def measure(service: str, clients: int) -> str:
                 key.fileobj.close()  # type: ignore[union-attr]
         with contextlib.suppress(OSError):
             most = max(most, resident(daemon.process.pid))
-    honest.over.set()
-    honest.join()
-    during = honest.p99()
+    during = p99(orders)
+    orders.send(False)
+    other.join()
     stuck = goneAt - lastSent if gone == clients else float("nan")
     daemon.close()
     return (
@@ -114,5 +118,5 @@ if __name__ == "__main__":
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 4 * count)), hard))
     print("| service | clients | memory each | p99 alone | p99 among them | gone | after |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name in SENT:
+    for name in sys.argv[2:] or SENT:
         print(measure(name, count), flush=True)

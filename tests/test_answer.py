@@ -238,17 +238,17 @@ class BackpressureTests(SynchronousTestCase):
         """Of a long backlog only so much is answered before the others' turn."""
         peer = Peer(factory())
         peer.protocol.dataReceived(b"how are u\n" * 100)
-        self.assertEqual(peer.read(), b"fine\n" * Answer.atOnce)
+        self.assertEqual(peer.read(), b"fine\n" * peer.protocol.share())
         self.assertEqual(peer.transport.producerState, "paused")
         peer.turn()
-        self.assertEqual(peer.read(), b"fine\n" * (100 - Answer.atOnce))
+        self.assertEqual(peer.read(), b"fine\n" * (100 - peer.protocol.share()))
         self.assertEqual(peer.transport.producerState, "producing")
 
     def test_byeInABacklog(self) -> None:
         """The end that comes in somebody's turn is an end like any other."""
         peer = Peer(factory())
-        peer.send(b"how are u\n" * 20 + b"bye\nmore\n")
-        self.assertEqual(peer.read(), b"fine\n" * 20 + b"Bye\n")
+        peer.send(b"how are u\n" * 50 + b"bye\nmore\n")
+        self.assertEqual(peer.read(), b"fine\n" * 50 + b"Bye\n")
         self.assertTrue(peer.closed)
 
     def test_endWhileFull(self) -> None:

@@ -52,6 +52,10 @@ class Rooms:
     def nameOf(self, person: Hashable) -> str:
         return self._where[person].people[person]
 
+    def crowd(self, person: Hashable) -> int:
+        """How many are in this person's room, themselves included."""
+        return len(self._where[person].people)
+
     def enter(self, person: Hashable) -> list[Delivery]:
         """Somebody new is a guest in the lobby, and is told so."""
         names = (f"guest-{number}" for number in self._guests)

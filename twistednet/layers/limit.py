@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import deferLater
 
 from twistednet.core.events import EventStream, Refused
 from twistednet.core.limits import PeerRates, isLocal
@@ -31,7 +33,7 @@ def sweep(
     times: Times,
     isHandshaking: Callable[[Any], bool],
     isClosing: Callable[[Any], bool],
-) -> Iterator[None]:
+) -> Iterator[Deferred[None] | None]:
     """Look at every connection once, and end those whose time is up.
 
     All is read off the transports' own counters, so that no byte pays for it.
@@ -43,9 +45,12 @@ def sweep(
         overdue = _overdue(connection, times, now, isClosing(transport.protocol))
         if overdue is None and now - connection.opened >= times.handshake:
             overdue = "handshake" if isHandshaking(transport.protocol) else None
-        if overdue is not None:
+        if overdue is None:
+            yield None
+        else:
+            # Thousands may be overdue at once: one a turn, so that nobody waits.
             connection.abort(overdue)
-        yield
+            yield deferLater(connections.clock, 0)
 
 
 def _overdue(connection: Connection, times: Times, now: float, closing: bool) -> str | None:

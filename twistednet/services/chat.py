@@ -28,6 +28,8 @@ class ChatFactory(MessagesFactory):
         super().__init__(protocol, clock)
         self.rooms = Rooms()
         self._toServe: dict[Chat, None] = {}
+        # Of its own, so that who listens is served while a crowd waits to speak.
+        self._serving = self.fairCooperator()
 
     def configure(self, settings: Any) -> None:
         super().configure(settings)
@@ -46,7 +48,7 @@ class ChatFactory(MessagesFactory):
                 person.hear(delivery.text)
                 self._toServe[person] = None
         if self._toServe and not serving:
-            self.cooperator.cooperate(self._serve())
+            self._serving.cooperate(self._serve())
 
     def _serve(self) -> Iterator[None]:
         while self._toServe:
@@ -64,19 +66,36 @@ class Chat(Messages):
     line that `/help` shows.
     """
 
-    # A message goes to many: all of them wait for the turn, none is handled at once.
-    atOnce = 0
-
     #: Bytes that may wait for a person who reads too slowly; then they are cut off.
-    MOST_UNSENT = 16 * 1024
+    MOST_UNSENT = 8 * 1024
+
+    def share(self) -> int:
+        """A message in a crowd costs as much as many elsewhere, and waits its turn."""
+        return 16 // self.factory.rooms.crowd(self)
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self._deliver(self.factory.rooms.enter(self))
+        self._hold("door")
+        self.factory.cooperator.cooperate(self._enter())
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         super().connectionLost(reason)
-        self._deliver(self.factory.rooms.leave(self))
+        self.factory.cooperator.cooperate(self._leave())
+
+    # Coming and going is told to the whole room, and so takes its turn like a message:
+    # a thousand who come, or are cut off, at once hold nobody up.
+
+    def _enter(self) -> Iterator[None]:
+        if not self._ended:
+            self._deliver(self.factory.rooms.enter(self))
+        yield self._release("door")
+
+    def _cutOff(self) -> Iterator[None]:
+        because(self.transport, "queue")
+        yield self.transport.abortConnection()
+
+    def _leave(self) -> Iterator[None]:
+        yield self._deliver(self.factory.rooms.leave(self))
 
     # What a person does
 
@@ -129,16 +148,20 @@ class Chat(Messages):
     # What a person is told
 
     def hear(self, text: str) -> None:
-        """One line for this person, sent by the next `serve`."""
-        if not self._ended:
-            self.send(text)
+        """One line for this person; someone who has fallen too far behind is cut off."""
+        if self._ended:
+            return
+        self.send(text)
+        if len(self._unsent) > self.MOST_UNSENT:
+            self._flush()
+            if self._unsent:
+                self._ended = True
+                self.factory.cooperator.cooperate(self._cutOff())
 
     def serve(self) -> None:
-        """Send what was heard; someone who has fallen too far behind is cut off."""
-        self._flush()
-        if len(self._unsent) > self.MOST_UNSENT and not self._ended:
-            because(self.transport, "queue")
-            self.transport.abortConnection()
+        """Send what was heard."""
+        if not self._ended:
+            self._flush()
 
     def _tell(self, text: str) -> None:
         self._deliver([Delivery((self,), f"* {text}")])

@@ -36,7 +36,11 @@ class MessagesFactory(Factory[Any]):
             clock = IReactorTime(reactor)
         self.protocol = protocol
         self.clock = clock
-        self.cooperator = Cooperator(_turn, lambda work: self.clock.callLater(0, work))
+        self.cooperator = self.fairCooperator()
+
+    def fairCooperator(self) -> Cooperator:
+        """One that goes round all its tasks, and takes a millisecond of each reactor turn."""
+        return Cooperator(_turn, lambda work: self.clock.callLater(0, work))
 
     def configure(self, settings: Any) -> None:
         """Take the limits that are in force from now on, also by those who are here."""

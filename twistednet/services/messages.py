@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import (
@@ -36,9 +36,6 @@ class Messages(Protocol):
     coroutine or a Deferred. `send` answers, `end` closes.
     """
 
-    #: Messages of one connection that are handled, and answered in one write,
-    #: before the others' turn.
-    atOnce: ClassVar[int] = 32
     log = Logger(namespace="netdemo")
     factory: Any
     transport: Any
@@ -63,6 +60,10 @@ class Messages(Protocol):
             self._bucket = TokenBucket(factory.rate, factory.burst)
         self._left = None if exempt else factory.maxMessages
         self.transport.registerProducer(self, True)
+
+    def share(self) -> int:
+        """Messages that are handled, and answered in one write, before the others' turn."""
+        return 32
 
     def messageReceived(self, text: str) -> Any:
         """One whole message, without its newline."""
@@ -120,7 +121,7 @@ class Messages(Protocol):
     # Taking messages
 
     def _advance(self) -> None:
-        self._takeUpTo(self.atOnce)
+        self._takeUpTo(self.share())
         if self._mayTake():
             self._hold("turn")
             self.factory.cooperator.cooperate(self._turns())
@@ -134,7 +135,7 @@ class Messages(Protocol):
 
     def _turns(self) -> Iterator[None]:
         while self._mayTake():
-            self._takeUpTo(max(1, self.atOnce))
+            self._takeUpTo(max(1, self.share()))
             self._flush()
             yield
         self._release("turn")
