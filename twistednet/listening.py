@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -146,6 +147,8 @@ def listenStream(reactor: Any, endpoint: Endpoint, factory: Any) -> tcp.Port:
                 int(arguments["backlog"]),
                 arguments["interface"],
             )
+        elif endpoint.kind == "systemd":
+            port = _adopted(reactor, endpoint, factory)
         else:
             port = _fired(serverFromString(reactor, endpoint.text).listen(factory))
     except CannotListenError as error:
@@ -167,6 +170,33 @@ def listenDatagram(reactor: Any, endpoint: Endpoint, protocol: Any) -> DatagramP
         port.startListening()
     except CannotListenError as error:
         raise CannotListen(_why(error.socketError)) from error
+    return port
+
+
+def _adopted(reactor: Any, endpoint: Endpoint, factory: Any) -> Any:
+    """Listen on a socket that systemd made, and whose path and mode are systemd's.
+
+    Twisted's own `listen` would open a UNIX socket to everybody and remove its path
+    at the end, and would close the descriptor, whose number a client's connection
+    then gets: a reload that names the endpoint anew would adopt that.
+    """
+    try:
+        made: Any = serverFromString(reactor, endpoint.text)
+    except (KeyError, IndexError):
+        raise CannotListen(
+            "systemd handed over no such socket (systemd-socket-activate needs --fdname)"
+        ) from None
+    with socket.socket(fileno=os.dup(made.fileno)) as handedOver:
+        if handedOver.family != made.addressFamily:
+            raise CannotListen(f"that socket has domain={handedOver.family.name[3:]}")
+        handedOver.setblocking(False)
+    if made.addressFamily != socket.AF_UNIX:
+        return reactor.adoptStreamPort(made.fileno, made.addressFamily, factory)
+    port: Any = unix.Port._fromListeningDescriptor(reactor, made.fileno, factory)
+    port.backlog = 1024
+    # A name outside the file system: the base class leaves the path alone.
+    port._bindPath = b"\0"
+    port.startListening()
     return port
 
 
