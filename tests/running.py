@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
 import select
@@ -11,14 +12,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import TestCase
 
-TWISTD = [sys.executable, "-c", "from twisted.scripts.twistd import run; run()"]
+ROOT = Path(__file__).parent.parent
+TWISTD = str(Path(sys.executable).with_name("twistd"))
 
 #: Seconds that anything may take before a test calls it hung.
 PATIENCE = 20
@@ -42,7 +44,7 @@ def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
     with tempfile.TemporaryDirectory() as folder:
         more.setdefault("cwd", folder)
         return subprocess.run(
-            [*TWISTD, *arguments],
+            [TWISTD, *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -52,14 +54,23 @@ def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
 
 
 class Running:
-    """One daemon. `log` grows as it speaks; `address` tells where a service listens."""
+    """One daemon. `log` grows as it speaks; `address` tells where a service listens.
 
-    def __init__(self, *flags: str, twistd: tuple[str, ...] = (), **more: Any) -> None:
+    `command` starts it in some other way, in which it need not serve at once.
+    """
+
+    def __init__(
+        self,
+        *flags: str,
+        twistd: Sequence[str] = (),
+        command: Sequence[str] | None = None,
+        **more: Any,
+    ) -> None:
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name)
         more.setdefault("env", environment())
         self.process = subprocess.Popen(
-            [*TWISTD, "-n", "--pidfile=", *twistd, "netdemo", *flags],
+            command or [TWISTD, "-n", "--pidfile=", *twistd, "netdemo", *flags],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -67,14 +78,15 @@ class Running:
             **more,
         )
         self.log = ""
-        self.waitFor("reactor class")
-        self.waitFor(r"serving\n(?:\t.*\n)+(?=\S|$)")
+        atexit.register(self.close)
+        if command is None:
+            self.waitFor("serving\n")
 
     def waitFor(self, pattern: str, since: int = 0) -> re.Match[str]:
         """The first place in the log from `since` on that matches."""
         deadline = time.monotonic() + PATIENCE
         assert self.process.stdout is not None
-        while not (found := re.compile(pattern).search(self.log, since)):
+        while not (found := re.compile(pattern, re.MULTILINE).search(self.log, since)):
             left = deadline - time.monotonic()
             if left < 0 or not select.select([self.process.stdout], [], [], left)[0]:
                 raise AssertionError(f"no {pattern!r} in the log:\n{self.log}")
@@ -85,8 +97,11 @@ class Running:
         return found
 
     def address(self, service: str, kind: str = "") -> tuple[str, int]:
-        """Host and port, of TCP or of `kind`."""
-        return addresses(self.log)[service, kind]
+        """Host and port, of TCP or of `kind` (udp, ssl), once a table has told."""
+        row = rf"^\t{service} +{kind}{' ' if kind else ''}(\S+):(\d+) "
+        self.waitFor(row)
+        *_, last = re.finditer(row, self.log, re.MULTILINE)
+        return last[1].strip("[]"), int(last[2])
 
     def connect(self, service: str) -> socket.socket:
         """A connection to it over TCP, whose every call has patience and no more."""
@@ -97,29 +112,29 @@ class Running:
 
     def wait(self) -> int:
         """Its exit status; what it still had to say is in `log`."""
-        rest, _ = self.process.communicate(timeout=PATIENCE * 3)
-        self.log += rest.decode()
-        return self.process.returncode
+        assert self.process.stdout is not None
+        if not self.process.stdout.closed:
+            rest, _ = self.process.communicate(timeout=PATIENCE * 3)
+            self.log += rest.decode()
+        return self.process.wait(PATIENCE)
+
+    def stop(self) -> int:
+        """End it as its user would, and return its exit status."""
+        if self.process.poll() is None:
+            self.signal(signal.SIGTERM)
+        status = self.wait()
+        self.close()
+        return status
 
     def close(self) -> None:
         """End it if it still runs, and leave nothing behind."""
+        atexit.unregister(self.close)
         if self.process.poll() is None:
             self.signal(signal.SIGKILL)
-        self.process.communicate()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self.process.wait()
         self.folder.cleanup()
-
-
-_ROW = re.compile(r"^\t(\S+) +(?:(ssl|tls|udp|haproxy) )?(?:(\S+):(\d+)|unix:(\S+)) ", re.MULTILINE)
-
-
-def addresses(log: str) -> dict[tuple[str, str], tuple[str, int]]:
-    """Where each service listens, from the last table in the log."""
-    tables = log.rpartition("service ")[2]
-    return {
-        (row[1], row[2] or ""): (row[3].strip("[]"), int(row[4]))
-        for row in _ROW.finditer(tables)
-        if row[3]
-    }
 
 
 @contextmanager
@@ -135,6 +150,23 @@ def running(*flags: str, **more: Any) -> Iterator[Running]:
 def readAll(sock: socket.socket) -> bytes:
     """Everything up to the other side's FIN."""
     return b"".join(iter(lambda: sock.recv(65536), b""))
+
+
+def line(sock: socket.socket) -> bytes:
+    """The next line, its newline not counted."""
+    got = b""
+    while not got.endswith(b"\n"):
+        more = sock.recv(1)
+        if not more:
+            raise AssertionError(f"the connection ended after {got!r}")
+        got += more
+    return got[:-1]
+
+
+def asked(sock: socket.socket, text: bytes) -> bytes:
+    """One line back for one line."""
+    sock.sendall(text + b"\n")
+    return line(sock)
 
 
 def readUntil(sock: socket.socket, end: Callable[[bytes], object] | bytes) -> bytes:
@@ -161,9 +193,7 @@ class DaemonTests(TestCase):
 
     @classmethod
     def tearDownClass(cls) -> None:
-        cls.daemon.signal(signal.SIGTERM)
-        cls.daemon.wait()
-        cls.daemon.close()
+        cls.daemon.stop()
         if "Traceback" in cls.daemon.log:
             raise AssertionError(f"what a peer did was a bug of ours:\n{cls.daemon.log}")
 

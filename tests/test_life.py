@@ -316,7 +316,7 @@ class DaemonModeTests(TestCase):
         folder.mkdir()
         flags = ["netdemo", "--only", "echo", "--echo", "tcp:0"]
         subprocess.run(
-            [*TWISTD, *flags], cwd=folder, env=environment(), timeout=PATIENCE, check=True
+            [TWISTD, *flags], cwd=folder, env=environment(), timeout=PATIENCE, check=True
         )
         pid = int((folder / "twistd.pid").read_text())
         try:

@@ -1,4 +1,4 @@
-"""config.py, sources.py, listening.py: what a person can say, and what they get told."""
+"""config.py, sources.py, endpoints.py: what a person can say, and what they get told."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twistednet.catalog import SERVICES, Service
 from twistednet.config import SHARED, BadSetting, Settings
-from twistednet.listening import BadEndpoint, Endpoint
+from twistednet.endpoints import BadEndpoint, Endpoint
 from twistednet.services.echo import Echo
 from twistednet.sources import Given, load
 

@@ -14,14 +14,19 @@ from twistednet.services.answer import Answer, AnswerFactory
 from twistednet.services.chat import Chat, ChatFactory
 from twistednet.services.datagram import Datagram
 from twistednet.services.echo import Echo
+from twistednet.services.fairness import MessagesFactory
 from twistednet.services.hello import Hello, HelloSite
+from twistednet.services.messages import Messages
 from twistednet.services.receive import Receive, ReceiveDatagrams
 
 #: Where other packages name a `Service` of theirs.
 ENTRY_POINTS = "twistednet.services"
 
 
-def _quietFactory(protocol: type) -> Factory[Any]:
+def factoryFor(protocol: Any) -> Factory[Any]:
+    """The plain factory of a class: with what messages share, if it takes messages."""
+    if issubclass(protocol, Messages):
+        return MessagesFactory(protocol)
     factory = Factory.forProtocol(protocol)
     factory.noisy = False
     return factory
@@ -47,7 +52,7 @@ class Service:
     listen: tuple[str, ...]
     help: str
     protocol: type
-    stream: Callable[[Any], Any] | None = _quietFactory
+    stream: Callable[[Any], Any] | None = factoryFor
     datagram: Callable[[Any], Any] | None = None
     client: str | None = None
 

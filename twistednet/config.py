@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from twistednet.core.answers import AnswerBook
-from twistednet.listening import Endpoint
+from twistednet.endpoints import Endpoint
 
 
 class BadSetting(Exception):

@@ -10,9 +10,10 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twistednet.catalog import Service
 from twistednet.config import Settings
 from twistednet.core.events import EventStream
+from twistednet.endpoints import Endpoint
 from twistednet.layers.base import Connections, Entrance
 from twistednet.layers.limit import GuardedDatagrams
-from twistednet.listening import CannotListen, Endpoint, listenDatagram, listenStream
+from twistednet.listening import CannotListen, listenDatagram, listenStream
 
 
 class Serving:

@@ -7,7 +7,7 @@ from typing import Any
 
 from twistednet.catalog import Service
 from twistednet.core.text import place
-from twistednet.listening import Endpoint
+from twistednet.endpoints import Endpoint
 
 
 def table(ports: Iterable[tuple[Service, Endpoint, Any]]) -> str:

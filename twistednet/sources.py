@@ -16,7 +16,7 @@ from twisted.python.reflect import namedAny
 
 from twistednet.catalog import Service
 from twistednet.config import SHARED, BadSetting, Settings
-from twistednet.listening import BadEndpoint, Endpoint
+from twistednet.endpoints import BadEndpoint, Endpoint
 
 PREFIX = "NETDEMO_"
 # A Kubernetes service that is called netdemo puts these in everybody's environment.

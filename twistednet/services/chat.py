@@ -88,14 +88,17 @@ class Chat(Messages):
     def _enter(self) -> Iterator[None]:
         if not self._ended:
             self._deliver(self.factory.rooms.enter(self))
-        yield self._release("door")
+        self._release("door")
+        yield
 
     def _cutOff(self) -> Iterator[None]:
         because(self.transport, "queue")
-        yield self.transport.abortConnection()
+        self.transport.abortConnection()
+        yield
 
     def _leave(self) -> Iterator[None]:
-        yield self._deliver(self.factory.rooms.leave(self))
+        self._deliver(self.factory.rooms.leave(self))
+        yield
 
     # What a person does
 

@@ -9,6 +9,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Cooperator
 
+from twistednet.core.limits import isLocal
+
 #: Seconds that messages in a backlog may take before other connections' turn.
 TURN = 0.001
 
@@ -37,6 +39,10 @@ class MessagesFactory(Factory[Any]):
         self.protocol = protocol
         self.clock = clock
         self.cooperator = self.fairCooperator()
+
+    def exempts(self, peer: Any) -> bool:
+        """Is this peer on loopback, and loopback not limited?"""
+        return not self.limitLoopback and isLocal(getattr(peer, "host", None))
 
     def fairCooperator(self) -> Cooperator:
         """One that goes round all its tasks, and takes a millisecond of each reactor turn."""

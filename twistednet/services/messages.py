@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistednet.core.framing import Framer, Message, TooLong
-from twistednet.core.limits import TokenBucket, isLocal
+from twistednet.core.limits import TokenBucket
 from twistednet.transport.closing import because, finish
 
 #: Seconds without a byte that end a message on a stream without newlines.
@@ -50,9 +50,7 @@ class Messages(Protocol):
 
     def connectionMade(self) -> None:
         factory = self.factory
-        exempt = (
-            isLocal(getattr(self.transport.getPeer(), "host", None)) and not factory.limitLoopback
-        )
+        exempt = factory.exempts(self.transport.getPeer())
         self._framer = Framer(factory.maxMessage)
         self._unsent = bytearray()
         self._holds: set[str] = set()

@@ -1,0 +1,116 @@
+"""Endpoint strings: where a service listens, with our defaults filled in.
+
+Any Twisted server endpoint string names a stream listener; `udp:PORT` and
+`udp:PORT:interface=ADDRESS` are ours (Twisted has none for datagrams). An address
+that is not loopback must be named.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from twisted.internet.endpoints import quoteStringArgument
+
+from twistednet.core.limits import isLocal
+
+# The arguments of each kind that we know, in the order in which they may stand
+# without a name, and the values that they have here unless they are given.
+_ARGUMENTS: dict[str, dict[str, str | None]] = {
+    "tcp": {"port": None, "interface": "127.0.0.1", "backlog": "1024"},
+    "tcp6": {"port": None, "backlog": "1024", "interface": "::1"},
+    "ssl": {
+        "port": None,
+        "privateKey": "server.pem",
+        "certKey": "",
+        "interface": "127.0.0.1",
+        "backlog": "1024",
+    },
+    "tls": {"path": None, "port": "443", "backlog": "1024", "interface": "::1"},
+    "unix": {"address": None, "mode": "660", "backlog": "1024", "lockfile": "1"},
+    "udp": {"port": None, "interface": "127.0.0.1"},
+}
+
+# An IPv6 address as people write it, its colons not escaped.
+_BARE_IPV6 = re.compile(r"(?<=interface=)(?:[0-9A-Fa-f]*:)+[0-9A-Fa-f:.]*$")
+
+
+class BadEndpoint(ValueError):
+    """What is wrong with an endpoint string, and what would be right."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An endpoint string with our defaults filled in. Raises BadEndpoint.
+
+    `arguments` are those by name, of a kind that we know; any other kind is left
+    to Twisted, as it stands in `text`.
+    """
+
+    text: str
+    kind: str
+    arguments: dict[str, str] = field(compare=False)
+    #: As it was written, for messages to whoever wrote it.
+    given: str = field(compare=False)
+
+    @classmethod
+    def parse(cls, given: str) -> Endpoint:
+        text = _BARE_IPV6.sub(lambda bare: bare[0].replace(":", "\\:"), given)
+        kind, colon, rest = text.partition(":")
+        if kind == "haproxy":
+            behind = cls.parse(rest)
+            return cls(f"haproxy:{behind.text}", kind, behind.arguments, given)
+        if kind not in _ARGUMENTS:
+            if not colon:
+                raise BadEndpoint(f"{text!r} is no endpoint: write tcp:{kind or 8888} for a port")
+            return cls(text, kind, {}, given)
+        arguments = _arguments(kind, rest)
+        named = (f"{name}={quoteStringArgument(value)}" for name, value in arguments.items())
+        return cls(":".join([kind, *named]), kind, arguments, given)
+
+    @property
+    def isDatagram(self) -> bool:
+        return self.kind == "udp"
+
+    @property
+    def isIPv6(self) -> bool:
+        return ":" in self.arguments.get("interface", "")
+
+    @property
+    def isPublic(self) -> bool:
+        """Is it open to other machines? Of an inherited socket nobody can tell."""
+        return not isLocal(self.arguments.get("interface"))
+
+
+def _arguments(kind: str, rest: str) -> dict[str, str]:
+    known = _ARGUMENTS[kind]
+    given: dict[str, str] = {}
+    for place, argument in enumerate(re.split(r"(?<!\\):", rest) if rest else ()):
+        name, equals, value = argument.partition("=")
+        if not equals:
+            if place >= len(known):
+                raise BadEndpoint(f"{kind}: takes {', '.join(known)}, and nothing after them")
+            name, value = list(known)[place], argument
+        if name not in known:
+            raise BadEndpoint(f"{kind}: has no {name!r}; it takes {', '.join(known)}")
+        given[name] = re.sub(r"\\(.)", r"\1", value)
+    for name, default in known.items():
+        if default is None and not given.get(name):
+            raise BadEndpoint(f"{kind}: needs a {name}, as in {_EXAMPLES[kind]}")
+    for name, most in (("port", 65535), ("backlog", 65535)):
+        value = given.get(name, "0")
+        if not (value.isascii() and value.isdecimal() and int(value) <= most):
+            raise BadEndpoint(f"{value!r} is no {name}: it is a number from 0 to {most}")
+    if not re.fullmatch("0?[0-7]{3}", given.get("mode", "660")):
+        raise BadEndpoint(f"{given['mode']!r} is no mode: it is three octal digits, as in 660")
+    return {**{name: default for name, default in known.items() if default is not None}, **given}
+
+
+_EXAMPLES = {
+    "tcp": "tcp:8888",
+    "tcp6": "tcp6:8888",
+    "ssl": "ssl:8443:privateKey=key.pem:certKey=cert.pem",
+    "tls": "tls:/etc/certificates:port=8443",
+    "unix": "unix:/run/netdemo/echo.sock",
+    "udp": "udp:5000",
+}
