@@ -115,12 +115,13 @@ class ChatTests(SynchronousTestCase):
         ann, ben = self.enter(), self.enter()
         ann.send(b"/nick Ann\n")
         ben.read()
-        ben.send("/nick \u0410nn\n/nick\n/who\n".encode())
+        ben.send("/nick \u0410nn\n/nick\n/nick a\x1bb\n/me \x1b[2J\n/who\n".encode())
         self.assertEqual(
             ben.read().decode().splitlines(),
             [
                 "* \u0410nn is taken in lobby, or looks like a name that is",
                 "* a name needs at least one character",
+                "* a name may not contain a control character",
                 "* in lobby: Ann, guest-2",
             ],
         )
@@ -135,7 +136,7 @@ class ChatTests(SynchronousTestCase):
                 "* there is no /__class__; /help tells what there is",
                 "* there is no /fly; /help tells what there is",
                 "* there is no /; /help tells what there is",
-                "* there is no /\\\\x1b[31m; /help tells what there is",
+                "* there is no /\\x1b[31m; /help tells what there is",
             ],
         )
 

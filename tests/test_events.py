@@ -42,5 +42,5 @@ class EventStreamTests(SynchronousTestCase):
             tally(event)
         self.assertEqual(
             tally.summary(),
-            "3 connections, 2 by client FIN, 1 by idle; 1 refused, 1 for connection rate",
+            "connections: 3, 2 by client FIN, 1 by idle; refused: 1, 1 for connection rate",
         )

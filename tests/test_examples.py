@@ -192,7 +192,7 @@ class PackageTests(SynchronousTestCase):
         with running.connect("shout") as connection:
             self.assertEqual(b"1: BEFORE", asked(connection, b"before"))
             running.signal(signal.SIGTERM)
-            running.waitFor(r"draining: 1 connections may end")
+            running.waitFor(r"draining; connections: 1;")
             self.assertRaises(ConnectionRefusedError, running.connect, "shout")
             self.assertEqual(b"2: AFTER", asked(connection, b"after"))
         self.assertEqual(-signal.SIGTERM, running.stop())

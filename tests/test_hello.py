@@ -172,16 +172,12 @@ class HelloTests(DaemonTests):
             self.assertEqual((method, response.status), (method, status))
             self.assertEqual(response.headers["Allow"], "GET, HEAD, OPTIONS")
 
-    def test_displayed(self) -> None:
-        """The log shows the request line and the headers as they were sent."""
-        sock = self.connect("hello")
-        sock.sendall(b"GET /x HTTP/1.1\r\nhOsT: a\r\nX-Odd:   \x1b[31m{a.b()}\r\n\r\n")
-        readUntil(sock, b"Hello World!")
-        shown = self.logged("asked, and got 200", sock)
-        self.assertEqual(
-            shown.splitlines()[1:],
-            ["\tGET /x HTTP/1.1", "\thOsT: a", "\tX-Odd:   \\x1b[31m{a.b()}"],
-        )
+    def test_star(self) -> None:
+        """A probe of the whole server tells no more of it than the rest does."""
+        client = self.client()
+        client.request("OPTIONS", "*")
+        response = client.getresponse()
+        self.assertEqual((response.status, response.headers["Server"]), (200, "twistednet"))
 
     def test_hosts(self) -> None:
         """HTTP/1.1 needs exactly one valid Host; HTTP/1.0 does not."""
@@ -247,3 +243,25 @@ class HelloTests(DaemonTests):
         """A client that closes its side behind its requests gets every response."""
         requests = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 500
         self.assertEqual(self.exchange(requests, close=True).count(b"Hello World!"), 500)
+
+
+class DisplayTests(DaemonTests):
+    """What the log shows; of a daemon that few speak to, so that nothing is left out."""
+
+    def test_displayed(self) -> None:
+        """The log shows the request line and the headers as they were sent."""
+        sock = self.connect("hello")
+        sock.sendall(b"GET /x HTTP/1.1\r\nhOsT: a\r\nX-Odd:   \x1b[31m{a.b()}\r\n\r\n")
+        readUntil(sock, b"Hello World!")
+        shown = self.logged("asked, and got 200", sock)
+        self.assertEqual(
+            shown.splitlines()[1:],
+            ["\tGET /x HTTP/1.1", "\thOsT: a", "\tX-Odd:   \\x1b[31m{a.b()}"],
+        )
+
+    def test_refusedIsDisplayedToo(self) -> None:
+        """What could not become a request is shown with the status that it got."""
+        sock = self.connect("hello")
+        sock.sendall(b"how are u\r\n\r\n")
+        readAll(sock)
+        self.assertEqual(self.logged("asked, and got 400", sock).splitlines()[1:], ["\thow are u"])

@@ -137,7 +137,8 @@ class StartTests(TestCase):
             "        return data.upper() if data != b'boom' else 1 / 0\n"
         )
         flags = ("--only", "echo", "--echo", "tcp:0", "--echo-class", "loud.Loud")
-        with running(*flags, env=environment(PYTHONPATH=str(path.absolute()))) as daemon:
+        env = environment(PYTHONPATH=str(path.absolute()))
+        with running(*flags, env=env) as daemon:
             sock = daemon.connect("echo")
             sock.sendall(b"hi")
             self.assertEqual(sock.recv(10), b"HI")
@@ -186,7 +187,7 @@ class StopTests(TestCase):
                 sock.sendall(b"before")
                 self.assertEqual(sock.recv(10), b"before")
                 daemon.signal(number)
-                daemon.waitFor("draining: 1 connections may end in 30 s")
+                daemon.waitFor("draining; connections: 1; they have 30 s")
                 for service in ("echo", "hello", "chat"):
                     self.refused(daemon.address(service))
                 sock.sendall(b"after")
@@ -195,7 +196,7 @@ class StopTests(TestCase):
                 self.assertEqual(readAll(sock), b"")
                 sock.close()
                 self.assertEqual(daemon.wait(), -number)
-                self.assertIn("stopped: 1 connections, 1 by client FIN", daemon.log)
+                self.assertIn("stopped; connections: 1, 1 by client FIN", daemon.log)
 
     def test_deadline(self) -> None:
         """Who has not ended by then is aborted, and counted."""
@@ -205,7 +206,7 @@ class StopTests(TestCase):
                 sock.sendall(b"x")
                 sock.recv(1)
             daemon.signal(signal.SIGTERM)
-            daemon.waitFor("aborting 3 connections")
+            daemon.waitFor("aborting connections: 3")
             for sock in socks:
                 self.assertRaises(ConnectionResetError, sock.recv, 10)
                 sock.close()
@@ -220,7 +221,7 @@ class StopTests(TestCase):
             daemon.signal(signal.SIGTERM)
             daemon.waitFor("a second signal ends them now")
             daemon.signal(signal.SIGTERM)
-            daemon.waitFor("aborting 1 connections")
+            daemon.waitFor("aborting connections: 1")
             self.assertEqual(daemon.wait(), -signal.SIGTERM)
             sock.close()
 

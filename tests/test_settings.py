@@ -125,7 +125,7 @@ class SettingsTests(SynchronousTestCase):
                 {},
                 None,
                 {"NETDEMO_ECHOO": "1"},
-                "NETDEMO_ECHOO: no such setting; did you mean echo?",
+                "NETDEMO_ECHOO: no such setting; did you mean NETDEMO_ECHO?",
             ),
             ({}, "max-body = true", {}, "{file}: max-body: True is not a whole number"),
             ({}, "max-body = 1.5", {}, "{file}: max-body: 1.5 is not a whole number"),
@@ -158,7 +158,7 @@ class SettingsTests(SynchronousTestCase):
             ),
             ({}, "only = 1", {}, "{file}: only: 1 is neither a text nor a list of texts"),
             ({}, 'echo = ["tcp:1", 2]', {}, "is neither a text nor a list of texts"),
-            ({"echo": ["8888"]}, None, {}, "--echo: '8888' is no endpoint: write tcp:8888"),
+            ({"echo": ["8888"]}, None, {}, "--echo: '8888' is no endpoint: write tcp:PORT"),
             (
                 {"echo": ["udp:1"]},
                 None,
@@ -234,8 +234,8 @@ class EndpointTests(SynchronousTestCase):
     def test_refusals(self) -> None:
         """Each mistake is told with what would be right."""
         for given, line in (
-            ("8888", "write tcp:8888"),
-            ("", "write tcp:8888"),
+            ("8888", "write tcp:PORT"),
+            ("", "write tcp:PORT"),
             ("tcp:", "tcp: needs a port, as in tcp:8888"),
             ("tcp:http", "'http' is no port: it is a number from 0 to 65535"),
             ("tcp:70000", "'70000' is no port"),

@@ -32,7 +32,7 @@ class Daemon(TwistedService):
     `read` reads the settings again, and raises BadSetting if they are wrong.
     """
 
-    log = Logger(namespace="netdemo")
+    log = Logger()
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Daemon(TwistedService):
         await closed
         if len(self.connections):
             await self._drain()
-        self.log.info("stopped: {summary}", summary=self.tally.summary())
+        self.log.info("stopped; {summary}", summary=self.tally.summary())
 
     def stopService(self) -> Deferred[None]:
         """Refuse new connections at once; serve the present ones, but not for ever."""
@@ -85,7 +85,7 @@ class Daemon(TwistedService):
     async def _drain(self) -> None:
         seconds = self._settings.drainTimeout
         self.log.info(
-            "draining: {count} connections may end in {seconds:g} s; a second signal ends them now",
+            "draining; connections: {count}; they have {seconds:g} s (a second signal: none)",
             count=len(self.connections),
             seconds=seconds,
         )
@@ -96,7 +96,7 @@ class Daemon(TwistedService):
 
     def abort(self) -> None:
         """End every connection now, and say how many there were."""
-        self.log.warn("aborting {count} connections", count=len(self.connections))
+        self.log.warn("aborting connections: {count}", count=len(self.connections))
         for connection in self.connections:
             connection.abort("shutdown")
 

@@ -62,7 +62,7 @@ class Endpoint:
             return cls(f"haproxy:{behind.text}", kind, behind.arguments, given)
         if kind not in _ARGUMENTS:
             if not colon:
-                raise BadEndpoint(f"{text!r} is no endpoint: write tcp:{kind or 8888} for a port")
+                raise BadEndpoint(f"{text!r} is no endpoint: write tcp:PORT, unix:PATH or udp:PORT")
             return cls(text, kind, {}, given)
         arguments = _arguments(kind, rest)
         named = (f"{name}={quoteStringArgument(value)}" for name, value in arguments.items())

@@ -15,6 +15,7 @@ from twisted.logger import (
     ILogFilterPredicate,
     ILogObserver,
     LogEvent,
+    LogLevel,
     PredicateResult,
     formatEventAsClassicLogText,
 )
@@ -65,9 +66,21 @@ def withoutPortNoise(event: LogEvent) -> Any:
 
 
 def safely(event: LogEvent) -> str | None:
-    """The event as classic log text, whatever peers got into it."""
-    text = formatEventAsClassicLogText(event)
+    """The event as classic log text, whatever peers got into it, and whose it is."""
+    text = formatEventAsClassicLogText({"log_system": _whose(event), **event})
     return None if text is None else text.translate(_UNSAFE)
+
+
+def _whose(event: LogEvent) -> str:
+    """Our service's name, "netdemo", or somebody else's namespace; and the level, if it matters."""
+    level = event.get("log_level", LogLevel.info)
+    house, _, room = event.get("log_namespace", "-").partition(".")
+    if house == "twistednet":
+        services, _, module = room.partition(".")
+        who = module.partition(".")[0] if services == "services" else "netdemo"
+    else:
+        who = event.get("log_namespace", "-")
+    return who if level is LogLevel.info else f"{who} {level.name}"
 
 
 def observer(path: str | None) -> ILogObserver:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -63,9 +64,14 @@ def fromEnvironment(
             continue
         key = rest.lower().replace("_", "-")
         if key not in names(services):
-            raise BadSetting(f"{variable}: no such setting{_guess(key, names(services))}")
+            known = {_variable(key) for key in names(services)}
+            raise BadSetting(f"{variable}: no such setting{_guess(variable, known)}")
         given[key] = Given(variable, value.split() if key in services or key == "only" else value)
     return given
+
+
+def _variable(key: str) -> str:
+    return PREFIX + key.upper().replace("-", "_")
 
 
 def load(
@@ -164,6 +170,9 @@ def _protocol(given: Mapping[str, Given], service: Service) -> type:
 
 
 def _subclass(value: Any, base: type) -> type:
+    # Somebody's class most often stands in the folder that they are in.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
     try:
         found = namedAny(value)
     except Exception as error:

@@ -31,7 +31,8 @@ class Closed:
 
     `reason` is one of: client FIN, client RST, connection lost, service, error,
     shutdown, or the limit that was reached (idle, write stall, handshake,
-    message, messages, queue). Bytes are those on the wire, `seconds` its age.
+    message, messages, queue, HTTP request, HTTP Host, HTTP header, HTTP header time,
+    HTTP body). Bytes are those on the wire, `seconds` its age.
     """
 
     connection: int
@@ -91,4 +92,4 @@ class Tally:
         """One line of all counts, the most frequent first."""
         closed = "".join(f", {count} by {reason}" for reason, count in self.closed.most_common())
         refused = "".join(f", {count} for {limit}" for limit, count in self.refused.most_common())
-        return f"{self.opened} connections{closed}; {self.refused.total()} refused{refused}"
+        return f"connections: {self.opened}{closed}; refused: {self.refused.total()}{refused}"

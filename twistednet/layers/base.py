@@ -54,7 +54,7 @@ class Connection:
 class Connections:
     """All that are open, whatever their service: counted, limited, and told of."""
 
-    log = Logger(namespace="netdemo")
+    log = Logger()
 
     def __init__(self, clock: IReactorTime, events: EventStream) -> None:
         self.clock = clock
@@ -118,7 +118,7 @@ class Connections:
 class Entrance:
     """The outermost factory of a listening port: lets in, or refuses."""
 
-    log = Logger(namespace="netdemo")
+    log = Logger()
 
     def __init__(self, service: str, factory: Any, connections: Connections) -> None:
         self._service = service

@@ -20,7 +20,7 @@ class LogSink:
 
     RATE: ClassVar[float] = 10
     BURST: ClassVar[float] = 100
-    log = Logger(namespace="netdemo")
+    log = Logger()
 
     _FORMATS: ClassVar = {
         Opened: "{event.service}: {event.peer} connected (#{event.connection})",

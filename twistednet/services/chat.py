@@ -103,14 +103,14 @@ class Chat(Messages):
     # What a person does
 
     def messageReceived(self, text: str) -> None:
-        text = readable(text).strip()
+        text = text.strip()
         if text == "byebye":
             self.command_quit("")
         elif text.startswith("/"):
             verb, _, rest = text[1:].partition(" ")
             self._command(verb, rest.strip())
         elif text:
-            self.said(text)
+            self.said(readable(text))
 
     def said(self, text: str) -> None:
         """Everybody else in the room hears it; someone alone is told so."""
@@ -134,7 +134,7 @@ class Chat(Messages):
 
     def command_me(self, rest: str) -> None:
         """/me TEXT: say what you do"""
-        self._deliver(self.factory.rooms.say(self, rest, "* {name} {text}"))
+        self._deliver(self.factory.rooms.say(self, readable(rest), "* {name} {text}"))
 
     def command_help(self, rest: str) -> None:
         """/help: this list"""

@@ -26,7 +26,7 @@ class Datagram(DatagramProtocol):
     replies = True
     stopOnBye = False
     transport: Any
-    log = Logger(namespace="netdemo.datagram")
+    log = Logger()
 
     def __init__(self, clock: IReactorTime | None = None) -> None:
         if clock is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -12,7 +11,7 @@ from twisted.web.server import Request
 
 from twistednet.core.text import place, shown
 from twistednet.services.display import Display
-from twistednet.transport.http import BoundedSite
+from twistednet.transport.http import BoundedChannel, BoundedSite
 
 _KNOWN = frozenset((b"POST", b"PUT", b"DELETE", b"PATCH", b"TRACE", b"CONNECT"))
 _ALLOW = b"GET, HEAD, OPTIONS"
@@ -32,7 +31,6 @@ class Hello(Resource):
     isLeaf = True
 
     def render(self, request: Request) -> bytes:
-        request.setHeader(b"Server", b"twistednet")
         if request.method in (b"GET", b"HEAD"):
             return self._greet(request)
         request.setHeader(b"Allow", _ALLOW)
@@ -64,14 +62,16 @@ class Hello(Resource):
 class HelloSite(BoundedSite):
     """Displays each request as it was sent, and the status it got."""
 
+    logger = Logger()
+
     def __init__(self, hello: type[Hello], clock: IReactorTime | None = None) -> None:
         super().__init__(hello(), clock)
-        self._display = Display(Logger(namespace="netdemo.hello"), self.clock)
+        self._display = Display(self.logger, self.clock)
 
-    def log(self, request: Any) -> None:
+    def answered(self, channel: BoundedChannel, status: int) -> None:
         self._display.show(
             "{peer} asked, and got {status}:\n{head}",
-            peer=place(request.getClientAddress()),
-            status=request.code,
-            head="\n".join(shown(line, 1024) for line in request.channel.head),
+            peer=place(channel.getPeer()),
+            status=status,
+            head="\n".join(shown(line, 1024) for line in channel.head[:100]),
         )

@@ -36,7 +36,7 @@ class Messages(Protocol):
     coroutine or a Deferred. `send` answers, `end` closes.
     """
 
-    log = Logger(namespace="netdemo")
+    log = Logger()
     factory: Any
     transport: Any
 

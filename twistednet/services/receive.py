@@ -19,7 +19,7 @@ class Receive(Protocol):
     UDP). `self.peer` says from whom.
     """
 
-    log = Logger(namespace="netdemo.receive")
+    log = Logger()
     peer = "?"
     transport: Any
 

@@ -117,6 +117,10 @@ class BoundedChannel(HTTPChannel):
             super().allContentReceived()
             self.head = []
 
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
+        headers.setRawHeaders(b"Server", [b"twistednet"])
+        super().writeHeaders(version, code, reason, headers)
+
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.refuse(400, "this is no HTTP/1.1 request", "request")
 
@@ -132,6 +136,7 @@ class BoundedChannel(HTTPChannel):
             b"Content-Length: %d\r\nConnection: close\r\n\r\n%b"
             % (status, _REASONS[status], len(body), body)
         )
+        self.site.answered(self, status)
         because(self.transport, f"HTTP {cause}")
         self.transport.unregisterProducer()
         self._farewell = finish(self.transport, self.site.clock)
@@ -186,6 +191,12 @@ class BoundedSite(Site):
         self.maxHeader = settings.maxHeader
         self.maxBody = settings.maxBody
         self.headerTimeout = settings.handshakeTimeout
+
+    def log(self, request: Any) -> None:
+        self.answered(request.channel, request.code)
+
+    def answered(self, channel: BoundedChannel, status: int) -> None:
+        """A request, or what could not become one, was answered; `channel.head` has it."""
 
     def drain(self) -> None:
         """Close the connections that wait for a next request; answer the others' last."""
