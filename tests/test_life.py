@@ -219,7 +219,7 @@ class StopTests(TestCase):
             sock = daemon.connect("chat")
             sock.recv(100)
             daemon.signal(signal.SIGTERM)
-            daemon.waitFor("a second signal ends them now")
+            daemon.waitFor("they have 30 s")
             daemon.signal(signal.SIGTERM)
             daemon.waitFor("aborting connections: 1")
             self.assertEqual(daemon.wait(), -signal.SIGTERM)
