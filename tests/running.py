@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 ROOT = Path(__file__).parent.parent
 TWISTD = str(Path(sys.executable).with_name("twistd"))
@@ -30,6 +30,13 @@ ANYWHERE = [
     *("--echo", "tcp:0", "--receive", "tcp:0", "--receive", "udp:0", "--answer", "tcp:0"),
     *("--datagram", "udp:0", "--hello", "tcp:0", "--chat", "tcp:0"),
 ]
+
+
+def temporaryFolder(case: SynchronousTestCase) -> Path:
+    """A folder that is gone with the test. (trial's mktemp leaves its own where pytest runs.)"""
+    folder = tempfile.TemporaryDirectory()
+    case.addCleanup(folder.cleanup)
+    return Path(folder.name)
 
 
 def environment(**more: str) -> dict[str, str]:

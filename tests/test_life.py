@@ -14,7 +14,16 @@ from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, TestCase
 
-from tests.running import ANYWHERE, PATIENCE, TWISTD, environment, readAll, run, running
+from tests.running import (
+    ANYWHERE,
+    PATIENCE,
+    TWISTD,
+    environment,
+    readAll,
+    run,
+    running,
+    temporaryFolder,
+)
 
 
 class CommandLineTests(TestCase):
@@ -66,11 +75,10 @@ class CommandLineTests(TestCase):
         """It names the service, the port, who to ask and the flag; nothing stays open."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            folder = Path(self.mktemp())
-            folder.mkdir()
+            folder = temporaryFolder(self)
             result = run(
                 *("-n", "--pidfile=", "netdemo", *ANYWHERE),
-                *("--echo", f"unix:{folder.absolute()}/echo.sock", "--chat", f"tcp:{port}"),
+                *("--echo", f"unix:{folder}/echo.sock", "--chat", f"tcp:{port}"),
             )
         self.assertEqual(result.returncode, 1)
         self.assertEqual(
@@ -128,8 +136,7 @@ class StartTests(TestCase):
 
     def test_subclass(self) -> None:
         """A class of one's own takes the place of ours."""
-        path = Path(self.mktemp())
-        path.mkdir()
+        path = temporaryFolder(self)
         (path / "loud.py").write_text(
             "from twistednet import Echo\n"
             "class Loud(Echo):\n"
@@ -137,7 +144,7 @@ class StartTests(TestCase):
             "        return data.upper() if data != b'boom' else 1 / 0\n"
         )
         flags = ("--only", "echo", "--echo", "tcp:0", "--echo-class", "loud.Loud")
-        env = environment(PYTHONPATH=str(path.absolute()))
+        env = environment(PYTHONPATH=str(path))
         with running(*flags, env=env) as daemon:
             sock = daemon.connect("echo")
             sock.sendall(b"hi")
@@ -239,8 +246,7 @@ class StopTests(TestCase):
 
     def test_unixSocketIsRemoved(self) -> None:
         """Ours is; what somebody else has put in its place is not."""
-        folder = Path(self.mktemp()).absolute()
-        folder.mkdir()
+        folder = temporaryFolder(self)
         ours, theirs = folder / "a", folder / "b"
         with running(
             "--only", "echo", "--echo", f"unix:{ours}", "--echo", f"unix:{theirs}"
@@ -259,8 +265,7 @@ class ReloadTests(TestCase):
 
     def test_reload(self) -> None:
         """Settings and book are read again; nobody is cut off; a bad file changes nothing."""
-        folder = Path(self.mktemp()).absolute()
-        folder.mkdir()
+        folder = temporaryFolder(self)
         config, book = folder / "netdemo.toml", folder / "book.toml"
         book.write_text('[answers]\n"a" = "1"\n')
         config.write_text(
@@ -313,8 +318,7 @@ class DaemonModeTests(TestCase):
 
     def test_daemon(self) -> None:
         """It goes to the background with a pid file and a log, and a stop cleans up."""
-        folder = Path(self.mktemp()).absolute()
-        folder.mkdir()
+        folder = temporaryFolder(self)
         flags = ["netdemo", "--only", "echo", "--echo", "tcp:0"]
         subprocess.run(
             [TWISTD, *flags], cwd=folder, env=environment(), timeout=PATIENCE, check=True

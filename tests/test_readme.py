@@ -8,11 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from tests.running import ANYWHERE, PATIENCE, ROOT, Running, environment, run
+from tests.running import ANYWHERE, PATIENCE, ROOT, Running, environment, run, temporaryFolder
 
 README = (ROOT / "README.md").read_text()
 PORTS = {8888: "echo", 50007: "answer", 5000: "datagram", 8080: "hello"}
@@ -77,18 +76,15 @@ class ReadmeTests(SynchronousTestCase):
 
     def test_daemons(self) -> None:
         """Each way to start the daemon serves, the class of one's own included."""
-        folder = Path(self.mktemp())
-        folder.mkdir()
+        folder = temporaryFolder(self)
         (folder / "loud.py").write_text(blocks("python")[1])
         started = [one for one, _ in commands() if "twistd -n" in one and ".venv" not in one]
         self.assertEqual(len(started), 3)
         for command in started:
             variables, _, flags = command.partition("twistd -n netdemo ")
-            arguments = shlex.split(flags.replace("/tmp/", f"{folder.absolute()}/"))
-            env = environment(
-                **dict(word.split("=", 1) for word in variables.split()), PYTHONPATH=str(folder)
-            )
-            daemon = Running(*arguments, env={**env, "PYTHONPATH": str(folder.absolute())})
+            arguments = shlex.split(flags.replace("/tmp/", f"{folder}/"))
+            given = dict(word.split("=", 1) for word in variables.split())
+            daemon = Running(*arguments, env=environment(**given, PYTHONPATH=str(folder)))
             self.addCleanup(daemon.close)
             self.assertEqual(daemon.stop(), -signal.SIGTERM, command)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.running import temporaryFolder
 from twistednet.catalog import SERVICES, Service
 from twistednet.config import SHARED, BadSetting, Settings
 from twistednet.endpoints import BadEndpoint, Endpoint
@@ -24,8 +24,7 @@ class SettingsTests(SynchronousTestCase):
     """Flags over environment over file over defaults."""
 
     def setUp(self) -> None:
-        self.folder = Path(self.mktemp())
-        self.folder.mkdir(parents=True)
+        self.folder = temporaryFolder(self)
 
     def file(self, text: str, name: str = "netdemo.toml") -> str:
         """A settings file with this text."""
