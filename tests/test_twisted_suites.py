@@ -15,10 +15,10 @@ import pytest
 from twisted.internet import tcp, unix
 from twisted.internet.test.reactormixins import ReactorBuilder
 
-from twistednet.transport import streams
-from twistednet.transport.readiness import Direct
+from twistednet.transport import readiness, streams
 
 pytest.importorskip("hamcrest", reason="Twisted's suites need PyHamcrest")
+pytestmark = pytest.mark.filterwarnings("ignore")
 
 SUITES = ("test_tcp", "test_unix", "test_tls")
 
@@ -53,7 +53,7 @@ class _OnStreams:
 class _WithoutEpoll(_OnStreams):
     def setUp(self: Any) -> None:
         super().setUp()
-        self.patch(streams, "readinessOf", lambda reactor: Direct())
+        self.patch(readiness, "readinessOf", lambda reactor: readiness.Direct())
 
 
 def _cases() -> Iterator[tuple[str, type]]:
@@ -92,8 +92,12 @@ class JudgeTests(unittest.TestCase):
         self.assertEqual(set(), set(LEFT_OUT) - tests)
 
     def test_streamsServe(self) -> None:
-        """The suites did get our streams, under every reactor and without epoll."""
-        names = " ".join(name for name in globals() if name.startswith("test_tcp_TCPTransport"))
+        """The suites cover four kinds of reactor and their lack of epoll, on our streams."""
         for kind in ("Select", "AsyncioSelector", "Poll", "EPoll"):
-            self.assertIn(f"_{kind}ReactorTests", names)
-        self.assertIn("_withoutEpoll", names)
+            self.assertIn(f"test_tcp_TCPTransportTestsBuilder_{kind}ReactorTests", globals())
+        case = globals()["test_tcp_TCPTransportTestsBuilder_EPollReactorTests_withoutEpoll"]("run")
+        case.setUp()
+        self.addCleanup(case.doCleanups)
+        self.assertIs(tcp.Port.transport, streams.TCPStream)
+        self.assertIs(unix.Port.transport, streams.UNIXStream)
+        self.assertIsInstance(readiness.readinessOf(object()), readiness.Direct)

@@ -11,7 +11,9 @@ stream, as it does its own.
 from __future__ import annotations
 
 import select
-from typing import Any
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
@@ -20,6 +22,12 @@ from twisted.python import context
 from twisted.python.failure import Failure
 from twisted.python.log import ILogContext
 from zope.interface import implementer
+
+if TYPE_CHECKING:
+    # What a mixin is mixed into.
+    from twisted.internet.tcp import Server as _Server
+else:
+    _Server = object
 
 #: What a stream may wait for, numbered as epoll does.
 READ = 1
@@ -85,16 +93,15 @@ class Epoll:
             stream.reactor.addReader(self)
 
     def _forget(self, stream: Any) -> None:
+        fd, reactor = stream.fd, stream.reactor
         # Somebody may have closed the socket under us, and its number may be in use
         # again, by another stream.
-        if self._streams.get(stream.fd) is stream:
-            del self._streams[stream.fd]
-            try:
-                self._epoll.unregister(stream.fd)
-            except OSError:
-                pass
+        if self._streams.get(fd) is stream:
+            del self._streams[fd]
+            with suppress(OSError):
+                self._epoll.unregister(fd)
         if not self._streams:
-            stream.reactor.removeReader(self)
+            reactor.removeReader(self)
 
     def doRead(self) -> None:
         ready = self._epoll.poll(0, BATCH)
@@ -112,7 +119,16 @@ class Epoll:
                 continue
             about["system"] = stream.logstr
             try:
-                _serve(stream, event)
+                # Only what the stream still waits for: another one may have paused it.
+                # Errors and hangups concern both directions; recv and send tell more.
+                if event & ~WRITE and stream.events & READ:
+                    why = stream.doRead()
+                    if why is not None:
+                        _readerLost(stream, why)
+                if event & ~READ and stream.events & WRITE:
+                    why = stream.doWrite()
+                    if why is not None:
+                        stream.connectionLost(Failure(why))
             except BaseException:
                 # Raised here, it would end all streams.
                 stream.fail(Failure())
@@ -127,22 +143,12 @@ class Epoll:
         return "streams"
 
 
-def _serve(stream: Any, event: int) -> None:
-    """Do what `event` is about, if the stream still waits for that.
-
-    Errors and hangups concern both directions; recv and send tell which they are.
-    """
-    if event & ~WRITE and stream.events & READ:
-        why = stream.doRead()
-        if why is CONNECTION_DONE:
-            stream.stopReading()
-            stream.readConnectionLost(Failure(why))
-        elif why is not None:
-            stream.connectionLost(Failure(why))
-    if event & ~READ and stream.events & WRITE:
-        why = stream.doWrite()
-        if why is not None:
-            stream.connectionLost(Failure(why))
+def _readerLost(stream: Any, why: Any) -> None:
+    """Reading has found the end: the peer's FIN, or the connection lost."""
+    if why is CONNECTION_DONE:
+        stream.readConnectionLost(Failure(why))
+    else:
+        stream.connectionLost(Failure(why))
 
 
 _ofReactor: WeakKeyDictionary[Any, Direct | Epoll] = WeakKeyDictionary()
@@ -155,3 +161,42 @@ def readinessOf(reactor: Any) -> Direct | Epoll:
         capable = hasattr(select, "epoll") and IReactorFDSet.providedBy(reactor)
         found = _ofReactor[reactor] = Epoll() if capable else Direct()
     return found
+
+
+class Watched(_Server):
+    """Mixed in before a stock transport: it is watched by `readinessOf` its reactor."""
+
+    #: What the socket is watched for now.
+    events = 0
+    #: Reading is held back, whoever asks for it.
+    _throttled = False
+    _wantsReading = False
+    _wantsWriting = False
+
+    def __init__(self, sock: socket.socket, *rest: Any) -> None:
+        self.fd = sock.fileno()
+        self._readiness = readinessOf(rest[-1])
+        super().__init__(sock, *rest)
+
+    def startReading(self) -> None:
+        self._wantsReading = True
+        self._watch()
+
+    def stopReading(self) -> None:
+        self._wantsReading = False
+        self._watch()
+
+    def startWriting(self) -> None:
+        self._wantsWriting = True
+        self._watch()
+
+    def stopWriting(self) -> None:
+        self._wantsWriting = False
+        self._watch()
+
+    def _watch(self) -> None:
+        events = 0
+        if not (self.disconnected or self._aborting):
+            events = READ * (self._wantsReading and not self._throttled)
+            events |= WRITE * self._wantsWriting
+        self._readiness.watch(self, events)

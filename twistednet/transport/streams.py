@@ -26,7 +26,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python import log
 from twisted.python.failure import Failure
 
-from twistednet.transport.readiness import LARGEST, READ, SMALLEST, WRITE, readinessOf
+from twistednet.transport.readiness import LARGEST, SMALLEST, Watched
 
 #: Seconds of silence before TCP asks whether the peer is there, between two
 #: such probes, and how many may go unanswered.
@@ -54,7 +54,7 @@ class Observer(Protocol):
         client RST, connection lost, or service."""
 
 
-class _StreamMixin:
+class _StreamMixin(Watched):
     """What TCP and UNIX streams have in common; mixed in before a stock Server.
 
     The queue is Twisted's `_tempDataBuffer` (its length in bytes `_tempDataLen`), so
@@ -68,19 +68,10 @@ class _StreamMixin:
     bytesOut = 0
     observer: Observer | None = None
     cause: str | None = None
-    #: What `readiness` watches the socket for.
-    events = 0
+    _tempDataBuffer: list[Any]
     _readSize = SMALLEST
     _finReceived = False
     _reset = False
-    _wantsReading = False
-    _wantsWriting = False
-    _throttled = False
-
-    def __init__(self, sock: socket.socket, *rest: Any) -> None:
-        self.fd = sock.fileno()
-        self._readiness = readinessOf(rest[-1])
-        super().__init__(sock, *rest)
 
     @property
     def queued(self) -> int:
@@ -122,11 +113,10 @@ class _StreamMixin:
 
     def writeSequence(self, iovec: Any) -> None:
         pieces = list(iovec)
-        if all(isinstance(piece, bytes) for piece in pieces):
-            self.write(b"".join(pieces))
+        if not all(isinstance(piece, bytes) for piece in pieces):
+            super().writeSequence(pieces)  # It says what is wrong.
         else:
-            # Twisted says what is wrong.
-            super().writeSequence(pieces)
+            self.write(b"".join(pieces))
 
     def doWrite(self) -> Any:
         if self._tempDataLen:
@@ -168,7 +158,9 @@ class _StreamMixin:
     # Reading
 
     def doRead(self) -> Any:
-        size = min(self._readSize, self._readiness.share)
+        size = self._readSize
+        if size > SMALLEST:
+            size = min(size, self._readiness.share)
         try:
             data = self.socket.recv(size)
         except OSError as error:
@@ -179,7 +171,7 @@ class _StreamMixin:
         self.bytesIn += got
         if got == size:
             self._readSize = min(2 * size, LARGEST)
-        elif got < size // 4:
+        elif size > SMALLEST and got < size // 4:
             self._readSize = max(size // 2, SMALLEST)
         try:
             self.protocol.dataReceived(data)
@@ -193,38 +185,21 @@ class _StreamMixin:
         if IHalfCloseableProtocol(self.protocol, None) or not self.queued:
             super().readConnectionLost(reason)
             return
-        if self.producer is not None:
-            producer = self.producer
+        producer = self.producer
+        if producer is not None:
             self.unregisterProducer()
             producer.stopProducing()
         # Not TLS's way: it would wait for a goodbye that cannot come any more.
         FileDescriptor.loseConnection(self)
 
-    # What it waits for
-
     def startReading(self) -> None:
-        self._wantsReading = not self._finReceived
-        self._watch()
-
-    def stopReading(self) -> None:
-        self._wantsReading = False
-        self._watch()
+        if not self._finReceived:
+            super().startReading()
 
     def startWriting(self) -> None:
-        self._wantsWriting = True
+        # Twisted calls this whenever something was queued, whoever queued it.
         self._throttled = self._throttled or self._tempDataLen > self.bufferSize
-        self._watch()
-
-    def stopWriting(self) -> None:
-        self._wantsWriting = False
-        self._watch()
-
-    def _watch(self) -> None:
-        events = 0
-        if not (self.disconnected or self._aborting):
-            events = READ * (self._wantsReading and not self._throttled)
-            events |= WRITE * self._wantsWriting
-        self._readiness.watch(self, events)
+        super().startWriting()
 
     # The end
 
@@ -255,7 +230,7 @@ class _StreamMixin:
         return main.CONNECTION_LOST
 
     def _causeOf(self, reason: Failure) -> str:
-        if reason.check(type(main.CONNECTION_LOST)):
+        if not self._aborting and reason.check(type(main.CONNECTION_LOST)):
             return "client RST" if self._reset else "connection lost"
         return "client FIN" if self._finReceived else "service"
 
