@@ -5,9 +5,14 @@ import socket
 from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.loops import Loop
+from twistednet.core.events import EventStream
+from twistednet.layers.limit import GuardedDatagrams
+from twistednet.services.datagram import Datagram
+from twistednet.services.display import Display
 from twistednet.transport import mmsg
 from twistednet.transport.datagrams import TURN, DatagramPort
 
@@ -25,7 +30,7 @@ class Returning(DatagramProtocol):
         self.transport.write(datagram, addr)
 
 
-class _Contract(SynchronousTestCase):
+class _Contract:
     """What holds on either path."""
 
     def setUp(self) -> None:
@@ -99,7 +104,7 @@ class _Contract(SynchronousTestCase):
         return [client.recv(100) for _ in range(count)]
 
     def test_writeToAnother(self) -> None:
-        """What is written to somebody who has not just sent arrives, after what went before."""
+        """What is written to somebody who has not just sent arrives."""
         protocol = Returning()
         port = self.listen(protocol)
         sender, other = self.client(port), self.client(port)
@@ -133,6 +138,24 @@ class _Contract(SynchronousTestCase):
             self.loop.turn()
             self.assertEqual([b"before", b"after"], self.take(client, 2))
             self.assertEqual(count, port.unsent)
+
+    def test_unsentLast(self) -> None:
+        """So is one that fills a batch and is longer than any datagram."""
+
+        class Filling(DatagramProtocol):
+            noisy = False
+
+            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+                for _ in range(TURN - 1):
+                    self.transport.write(b"x", addr)
+                self.transport.write(bytes(70000), addr)
+
+        port = self.listen(Filling())
+        client = self.client(port)
+        client.send(b"x")
+        self.loop.turn()
+        self.assertEqual([b"x"] * (TURN - 1), self.take(client, TURN - 1))
+        self.assertEqual(1, port.unsent)
 
     def test_unread(self) -> None:
         """An error in reading is counted, and the port goes on."""
@@ -200,7 +223,7 @@ class _Contract(SynchronousTestCase):
         self.assertRaises(InvalidAddressError, port.write, b"x", ("localhost", 9))
 
 
-class WithoutMmsgTests(_Contract):
+class WithoutMmsgTests(_Contract, SynchronousTestCase):
     """Where libc has neither."""
 
     def setUp(self) -> None:
@@ -224,7 +247,7 @@ class WithoutMmsgTests(_Contract):
         self.assertIsNone(self.listen(Returning())._incoming)
 
 
-class BatchTests(_Contract):
+class BatchTests(_Contract, SynchronousTestCase):
     """With recvmmsg and sendmmsg."""
 
     def test_oneCall(self) -> None:
@@ -243,6 +266,108 @@ class BatchTests(_Contract):
         self.loop.turn()
         self.assertEqual([3], sent)
 
+    def test_returned(self) -> None:
+        """What a protocol lets be returned unseen is, whole, of any size; it sees the rest."""
+
+        class Unseeing(Returning):
+            asked: list[Any] = []
+
+            def mayReturn(self, senders: Any, firsts: bytes) -> bool:
+                self.asked.append((senders, firsts))
+                return b"s" not in firsts
+
+        for interface in ("127.0.0.1", "::1"):
+            protocol = Unseeing()
+            client = self.client(self.listen(protocol, interface))
+            for turn in ([b"a", b"bc", bytes(65507)], [b"see", b"x"], [b"d" * 1200, b""]):
+                for datagram in turn:
+                    client.send(datagram)
+                self.loop.turn()
+                self.assertEqual(turn, [client.recv(70000) for _ in turn])
+            address = client.getsockname()[:2]
+            self.assertEqual([(b"see", address), (b"x", address)], protocol.received)
+            self.assertEqual(({address}, b"ab\0"), protocol.asked[-3])
+
     def test_available(self) -> None:
         """Linux has both calls."""
         self.assertTrue(mmsg.available)
+
+
+class UnseenTests(SynchronousTestCase):
+    """When the datagram service lets its datagrams be returned unseen."""
+
+    HERE = frozenset({("127.0.0.1", 5001), ("127.0.0.1", 5002)})
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.lines: list[str] = []
+
+    def guarded(self, service: type[Datagram] = Datagram) -> GuardedDatagrams:
+        """A service under its guards, which has displayed all that it may for now."""
+        protocol = service(self.clock)
+        protocol._display = Display(self, self.clock)  # type: ignore[arg-type]
+        protocol.transport = self
+        guarded = GuardedDatagrams(
+            "datagram", protocol, self.clock, EventStream(lambda sink: None), {5000}
+        )
+        for _ in range(100):
+            guarded.datagramReceived(b"x", ("127.0.0.1", 5001))
+        return guarded
+
+    def write(self, datagram: bytes, addr: Any) -> None:
+        """The service's transport: nowhere."""
+
+    def info(self, format: str, **values: Any) -> None:
+        """The service's log."""
+        self.lines.append(format.format(**values))
+
+    def test_unseen(self) -> None:
+        """A flood from this machine is returned unseen, but counted as not displayed."""
+        guarded = self.guarded()
+        self.assertTrue(guarded.mayReturn(self.HERE, b"xyz"))
+        self.clock.advance(1)
+        guarded.datagramReceived(b"x", ("127.0.0.1", 5001))
+        self.assertEqual("(3 more not shown)", self.lines[-2])
+
+    def test_displayed(self) -> None:
+        """As soon as something may be displayed again, it is looked at."""
+        guarded = self.guarded()
+        self.clock.advance(0.06)
+        self.assertFalse(guarded.mayReturn(self.HERE, b"x"))
+        guarded.datagramReceived(b"x", ("127.0.0.1", 5001))
+        self.assertEqual(101, len(self.lines))
+
+    def test_bye(self) -> None:
+        """What may be `bye` is looked at."""
+        for text in (b"bye", b" bye", b"\r\nbye", b"\x0bbye"):
+            self.assertEqual(b"bye", text.strip())
+            self.assertFalse(self.guarded().mayReturn(self.HERE, b"x" + text[:1]))
+
+    def test_hook(self) -> None:
+        """A subclass with a hook sees every datagram."""
+
+        class Shout(Datagram):
+            def reply(self, data: bytes, address: Any) -> bytes:
+                return data.upper()
+
+        self.assertFalse(self.guarded(Shout).mayReturn(self.HERE, b"x"))
+
+    def test_guards(self) -> None:
+        """Sources that may be loops, and those that have a rate, are looked at."""
+        for source in (
+            ("127.0.0.1", 0),
+            ("127.0.0.1", 7),
+            ("127.0.0.1", 5000),
+            ("192.0.2.1", 5001),
+            ("224.0.0.1", 5001),
+        ):
+            self.assertFalse(self.guarded().mayReturn(self.HERE | {source}, b"x"))
+        guarded = self.guarded()
+        guarded.limitLoopback = True
+        self.assertFalse(guarded.mayReturn(self.HERE, b"x"))
+
+    def test_noService(self) -> None:
+        """A service that says nothing about it sees every datagram."""
+        guarded = self.guarded()
+        guarded._protocol = Returning()
+        self.assertFalse(guarded.mayReturn(self.HERE, b"x"))

@@ -27,6 +27,11 @@ class DatagramPort(udp.Port):
     dropped, as a network would, and counted in `unsent`; an error in reading is
     counted in `unread`, and the port goes on. The stock port raises on the first and
     closes on the second.
+
+    A protocol may have a method `mayReturn(senders, firsts)`. It is given who sent
+    the datagrams of one turn, and the first byte of each (of an empty one, any byte),
+    and says whether all may be returned as they are, unseen by anybody: that costs
+    half of what showing them to a protocol does.
     """
 
     _log = Logger(namespace="netdemo")
@@ -35,6 +40,7 @@ class DatagramPort(udp.Port):
         super().__init__(port, protocol, interface, maxPacketSize=mmsg.SIZE, reactor=reactor)
         self.unsent = 0
         self.unread = 0
+        self._mayReturn = getattr(protocol, "mayReturn", lambda senders, firsts: False)
         self._incoming = mmsg.Slots(TURN) if mmsg.available else None
         self._outgoing = mmsg.Slots(TURN) if mmsg.available else None
         #: Raw addresses of this turn's senders, by how a protocol knows them.
@@ -45,13 +51,17 @@ class DatagramPort(udp.Port):
             self._deliver(self._oneByOne())
             return
         try:
-            received = self._incoming.receive(self.fileno())
+            self._incoming.receive(self.fileno())
         except OSError as problem:
             self._notRead(problem)
             return
-        senders = [_address(name) for _, name in received]
-        self._senders = dict(zip(senders, (name for _, name in received), strict=True))
-        self._deliver(zip((data for data, _ in received), senders, strict=True))
+        names = self._incoming.names()
+        senders = [_address(name) for name in names]
+        if self._mayReturn(set(senders), self._incoming.firsts()):
+            self.unsent += self._incoming.sendBack(self.fileno())
+            return
+        self._senders = dict(zip(senders, names, strict=True))
+        self._deliver(zip(self._incoming.datagrams(), senders, strict=True))
         self._senders = {}
         self._flush()
 
@@ -80,7 +90,6 @@ class DatagramPort(udp.Port):
     def write(self, datagram: bytes, addr: tuple[str, int] | None = None) -> None:
         name = self._senders.get(addr) if addr else None
         if name is None or self._outgoing is None or len(datagram) > mmsg.SIZE:
-            self._flush()
             self._writeNow(datagram, addr)
             return
         self._outgoing.put(datagram, name)

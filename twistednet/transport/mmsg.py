@@ -13,7 +13,7 @@ import socket
 import struct
 import sys
 from array import array
-from typing import Any
+from typing import Any, ClassVar
 
 #: Bytes that a slot holds; the largest payload is 65,507, over IPv6 65,527.
 SIZE = 64 * 1024
@@ -24,7 +24,7 @@ NAME = 32
 class _Message(ctypes.Structure):
     """struct msghdr"""
 
-    _fields_: Any = (
+    _fields_: ClassVar[Any] = (
         ("name", ctypes.c_void_p),
         ("nameSize", ctypes.c_uint32),
         ("vector", ctypes.c_void_p),
@@ -38,7 +38,7 @@ class _Message(ctypes.Structure):
 class _Header(_Message):
     """struct mmsghdr: that, and how many bytes came"""
 
-    _fields_ = (("received", ctypes.c_uint32),)
+    _fields_: ClassVar[Any] = (("received", ctypes.c_uint32),)
 
 
 _VECTOR = struct.Struct("@PL")  # struct iovec
@@ -76,8 +76,8 @@ class Slots:
         self._emptySizes = memoryview(array("L", [SIZE] * count))
         self._emptyNameSizes = memoryview(array("I", [NAME] * count))
 
-    def receive(self, fd: int) -> list[tuple[bytes, bytes]]:
-        """The datagrams that wait, each with its raw address. Raises OSError."""
+    def receive(self, fd: int) -> None:
+        """Take the datagrams that wait, `used` of them. Raises OSError."""
         self._sizes[:] = self._emptySizes
         self._nameSizes[:] = self._emptyNameSizes
         self.used = 0
@@ -85,15 +85,25 @@ class Slots:
         if count < 0:
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
         self.used = count
-        sizes = self._received[:count].tolist()
-        nameSizes = self._nameSizes[:count].tolist()
-        return [
-            (
-                self._data[n * SIZE : n * SIZE + sizes[n]],
-                self._names[n * NAME : n * NAME + nameSizes[n]],
-            )
-            for n in range(count)
-        ]
+
+    def datagrams(self) -> list[bytes]:
+        """Those received last."""
+        sizes = self._received[: self.used].tolist()
+        return [self._data[n * SIZE : n * SIZE + size] for n, size in enumerate(sizes)]
+
+    def names(self) -> list[bytes]:
+        """The raw address of each."""
+        sizes = self._nameSizes[: self.used].tolist()
+        return [self._names[n * NAME : n * NAME + size] for n, size in enumerate(sizes)]
+
+    def firsts(self) -> bytes:
+        """The first byte of each (of an empty one: any byte)."""
+        return self._data[: self.used * SIZE : SIZE]
+
+    def sendBack(self, fd: int) -> int:
+        """Send what was received to those it came from; returns as `send` does."""
+        self._sizes[: self.used] = memoryview(array("L", self._received[: self.used].tolist()))
+        return self.send(fd)
 
     def put(self, data: bytes, name: bytes) -> None:
         """Fill the next slot; `data` may have `SIZE` bytes, and a slot must be free."""
