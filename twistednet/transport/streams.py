@@ -64,14 +64,20 @@ class _StreamMixin(Watched):
     #: Bytes queued from which on neither the peer nor a producer is read.
     bufferSize = 32 * 1024
 
-    bytesIn = 0
-    bytesOut = 0
     observer: Observer | None = None
     cause: str | None = None
     _tempDataBuffer: list[Any]
-    _readSize = SMALLEST
     _finReceived = False
     _reset = False
+
+    def __init__(self, sock: socket.socket, *rest: Any) -> None:
+        # Each message looks at all of these, and an instance's own attribute costs a
+        # tenth of its class's.
+        self.bytesIn = self.bytesOut = 0
+        self._readSize = SMALLEST
+        self.TLS = self._writeDisconnected = self._aborting = False
+        self.producer = None
+        super().__init__(sock, *rest)
 
     @property
     def queued(self) -> int:
@@ -92,7 +98,7 @@ class _StreamMixin(Watched):
             or self._writeDisconnected
             or self._aborting
             or (self.producer is not None and not self.streamingProducer)
-            or not isinstance(data, bytes)
+            or type(data) is not bytes
         ):
             # Behind what is queued, through TLS, to nobody; a pull producer is asked
             # for more when the socket is writable; and what is no bytes is refused.
