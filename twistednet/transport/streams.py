@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import Any
 
 from twisted.internet import main, tcp, unix
 from twisted.internet.abstract import FileDescriptor
@@ -26,32 +27,25 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python import log
 from twisted.python.failure import Failure
 
+from twistednet.transport.closing import Observer
 from twistednet.transport.readiness import LARGEST, SMALLEST, Watched
 
-#: Seconds of silence before TCP asks whether the peer is there, between two
-#: such probes, and how many may go unanswered.
-KEEPALIVE = (60, 10, 3)
+#: No delay of small messages (Nagle). After 60 s of silence three questions, 10 s
+#: apart, whether the peer is still there. And 128 KiB that may wait in the kernel
+#: unsent, or else a peer that never reads costs megabytes there; it limits no
+#: throughput, as what is on its way and not acknowledged does not count.
+OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 128 * 1024),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
 #: Pieces that one system call sends (IOV_MAX is 1024).
 PIECES = 1024
 
 _NOT_NOW = (errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS)
-
-#: Bytes that may wait in the kernel unsent. Without it a peer that never reads
-#: is written to until the send buffer has grown to its maximum, some megabytes
-#: of kernel memory each. It limits no throughput, as the send buffer itself would:
-#: what is on its way and not acknowledged does not count.
-UNSENT = 128 * 1024
-
-
-class Observer(Protocol):
-    """Who is told what becomes of a stream."""
-
-    def failed(self, failure: Failure) -> None:
-        """A callback of the protocol raised; the stream is about to be aborted."""
-
-    def closed(self, cause: str) -> None:
-        """It is over. `cause`: what `because` was told, or else client FIN,
-        client RST, connection lost, or service."""
 
 
 class _StreamMixin(Watched):
@@ -119,10 +113,10 @@ class _StreamMixin(Watched):
 
     def writeSequence(self, iovec: Any) -> None:
         pieces = list(iovec)
-        if not all(isinstance(piece, bytes) for piece in pieces):
-            super().writeSequence(pieces)  # It says what is wrong.
-        else:
+        if all(isinstance(piece, bytes) for piece in pieces):
             self.write(b"".join(pieces))
+        else:
+            super().writeSequence(pieces)  # It says what is wrong.
 
     def doWrite(self) -> Any:
         if self._tempDataLen:
@@ -246,19 +240,10 @@ class TCPStream(_StreamMixin, tcp.Server):
 
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
         super().__init__(sock, *rest)
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in zip(
-                (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT),
-                KEEPALIVE,
-                strict=True,
-            ):
-                sock.setsockopt(socket.IPPROTO_TCP, option, value)
-        except OSError:
-            # The peer is gone already; the first read tells.
-            pass
+        # Of a peer that is gone already the first read tells.
+        with suppress(OSError):
+            for option in OPTIONS:
+                sock.setsockopt(*option)
 
 
 class UNIXStream(_StreamMixin, unix.Server):
