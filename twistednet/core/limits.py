@@ -22,12 +22,16 @@ class TokenBucket:
         self._tokens = burst
         self._updated = 0.0
 
-    def allow(self, now: float) -> bool:
-        """Take one token, if there is one."""
+    def ready(self, now: float) -> bool:
+        """Is there a token?"""
         elapsed = max(0.0, now - self._updated)
         self._tokens = min(self.burst, self._tokens + elapsed * self.rate)
         self._updated = now
-        if self._tokens < 1:
+        return self._tokens >= 1
+
+    def allow(self, now: float) -> bool:
+        """Take one token, if there is one."""
+        if not self.ready(now):
             return False
         self._tokens -= 1
         return True

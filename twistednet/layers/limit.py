@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
@@ -114,6 +114,17 @@ class GuardedDatagrams(DatagramProtocol):
             self._protocol.datagramReceived(datagram, addr)
         else:
             self._events.publish(Refused(self._service, place(addr), limit))
+
+    def mayReturn(self, senders: Set[tuple[str, int]], firsts: bytes) -> bool:
+        """May these datagrams be returned unseen? Only if nobody among the senders is
+        refused or has a rate, and the service says so too."""
+        ask = getattr(self._protocol, "mayReturn", None)
+        return (
+            ask is not None
+            and not self.limitLoopback
+            and all(isLocal(host) and self._refusal(host, port) is None for host, port in senders)
+            and bool(ask(senders, firsts))
+        )
 
     def _refusal(self, host: str, port: int) -> str | None:
         local = isLocal(host)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+from string import whitespace
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
@@ -10,6 +12,9 @@ from twisted.logger import Logger
 
 from twistednet.core.text import place, shown
 from twistednet.services.display import Display
+
+# The first bytes of what is `bye` once white space is stripped.
+_BEGIN_OF_BYE = frozenset(b"b" + whitespace.encode())
 
 
 class Datagram(DatagramProtocol):
@@ -60,6 +65,20 @@ class Datagram(DatagramProtocol):
             )
             return
         self.transport.write(reply, addr)
+
+    def mayReturn(self, senders: Set[tuple[str, int]], firsts: bytes) -> bool:
+        """May these datagrams be returned unseen? Only where `reply` was not overridden,
+        none can be `bye`, and none is displayed, because too many are."""
+        return (
+            self._returnsAll
+            and _BEGIN_OF_BYE.isdisjoint(firsts)
+            and self._display.leaveOut(len(firsts))
+        )
+
+    @property
+    def _returnsAll(self) -> bool:
+        ours = type(self)
+        return ours.reply is Datagram.reply and ours.datagramReceived is Datagram.datagramReceived
 
     def reply(self, data: bytes, address: tuple[str, int]) -> bytes | None:
         """What to answer to `data`, in at most as many bytes; None for no answer."""

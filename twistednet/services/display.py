@@ -34,3 +34,10 @@ class Display:
             self._log.info("({count} more not shown)", count=self._leftOut)
             self._leftOut = 0
         self._log.info(format, **values)
+
+    def leaveOut(self, count: int) -> bool:
+        """Count `count` things as left out, if none of them could be shown now."""
+        if self._bucket.ready(self._clock.seconds()):
+            return False
+        self._leftOut += count
+        return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -10,9 +10,21 @@ from twisted.internet.interfaces import (
     IReactorTime,
     ISSLTransport,
 )
+from twisted.python.failure import Failure
 
 #: Seconds that a peer has to read our last words and close its own side.
 LINGER = 2.0
+
+
+class Observer(Protocol):
+    """Who is told what becomes of a stream."""
+
+    def failed(self, failure: Failure) -> None:
+        """A callback of the protocol raised; the stream is about to be aborted."""
+
+    def closed(self, cause: str) -> None:
+        """It is over. `cause`: what `because` was told, or else client FIN,
+        client RST, connection lost, or service."""
 
 
 def because(transport: Any, cause: str) -> None:

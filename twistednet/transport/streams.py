@@ -1,13 +1,15 @@
-"""Connections that stay bounded, whatever their protocol does.
+"""Connections that are fast, and stay bounded, whatever their protocol does.
 
-A `Stream` is a Twisted server transport with four differences, so that a plain
+A `Stream` is a Twisted server transport with these differences, so that a plain
 `Protocol` that writes what it likes is well-behaved in a real network:
 
 - **Backpressure.** A peer that does not read stops being read, from 32 KiB
   queued on; stock transports queue without bound.
 - **Half-close.** After the peer's FIN what is queued is sent before the protocol
   hears of the end; stock transports drop it.
-- **Eager writes.** What the kernel takes at once costs one system call, not three.
+- **Eager writes.** What the kernel takes at once costs one system call, not three;
+  what it does not take is kept as it is, and never copied.
+- **Batches.** See `readiness`; and who sends much is read much at once.
 - **Accounts.** `bytesIn` and `bytesOut` count, `queued` tells, and an observer
   learns of failures and of the end, told apart.
 """
@@ -16,53 +18,65 @@ from __future__ import annotations
 
 import errno
 import socket
-from typing import Any, Protocol
+from contextlib import suppress
+from typing import Any
 
 from twisted.internet import main, tcp, unix
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.python import log
 from twisted.python.failure import Failure
 
-#: Seconds of silence before TCP asks whether the peer is there, between two
-#: such probes, and how many may go unanswered.
-KEEPALIVE = (60, 10, 3)
+from twistednet.transport.closing import Observer
+from twistednet.transport.readiness import LARGEST, SMALLEST, Watched
 
-#: Bytes that may wait in the kernel unsent. Without it a peer that never reads
-#: is written to until the send buffer has grown to its maximum, some megabytes
-#: of kernel memory each. It limits no throughput, as the send buffer itself would:
-#: what is on its way and not acknowledged does not count.
-UNSENT = 128 * 1024
+#: No delay of small messages (Nagle). After 60 s of silence three questions, 10 s
+#: apart, whether the peer is still there. And 128 KiB that may wait in the kernel
+#: unsent, or else a peer that never reads costs megabytes there; it limits no
+#: throughput, as what is on its way and not acknowledged does not count.
+OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 128 * 1024),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+#: Pieces that one system call sends (IOV_MAX is 1024).
+PIECES = 1024
+
+_NOT_NOW = (errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS)
 
 
-class Observer(Protocol):
-    """Who is told what becomes of a stream."""
+class _StreamMixin(Watched):
+    """What TCP and UNIX streams have in common; mixed in before a stock Server.
 
-    def failed(self, failure: Failure) -> None:
-        """A callback of the protocol raised; the stream is about to be aborted."""
-
-    def closed(self, cause: str) -> None:
-        """It is over. `cause`: what `because` was told, or else client FIN,
-        client RST, connection lost, or service."""
-
-
-class _StreamMixin:
-    """What TCP and UNIX streams have in common; mixed in before a stock Server."""
+    The queue is Twisted's `_tempDataBuffer` (its length in bytes `_tempDataLen`), so
+    that TLS, which bypasses `write`, is queued and counted like the rest.
+    """
 
     #: Bytes queued from which on neither the peer nor a producer is read.
     bufferSize = 32 * 1024
 
-    bytesIn = 0
-    bytesOut = 0
     observer: Observer | None = None
     cause: str | None = None
+    _tempDataBuffer: list[Any]
     _finReceived = False
     _reset = False
-    _wantsReading = False
-    _throttled = False
+
+    def __init__(self, sock: socket.socket, *rest: Any) -> None:
+        # Each message looks at all of these, and an instance's own attribute costs a
+        # tenth of its class's.
+        self.bytesIn = self.bytesOut = 0
+        self._readSize = SMALLEST
+        self.TLS = self._writeDisconnected = self._aborting = False
+        self.producer = None
+        super().__init__(sock, *rest)
 
     @property
     def queued(self) -> int:
         """Bytes written by the protocol that the kernel has not taken."""
-        return len(self.dataBuffer) - self.offset + self._tempDataLen
+        return self._tempDataLen
 
     def because(self, cause: str) -> None:
         """Say why the connection is about to be closed; the first to say is right."""
@@ -71,85 +85,121 @@ class _StreamMixin:
     # Writing
 
     def write(self, data: bytes) -> None:
-        eager = self.connected and not self._writeDisconnected and not self.TLS
-        if eager and data and not self.queued:
-            sent = self._sendAtOnce(data)
-            if sent == len(data):
-                return
-            data = data[sent:]
-        super().write(data)
-        self._throttle()
-
-    def writeSequence(self, iovec: Any) -> None:
-        self.write(b"".join(iovec))
-
-    def _sendAtOnce(self, data: bytes) -> int:
+        if (
+            self._tempDataLen
+            or self.TLS
+            or not self.connected
+            or self._writeDisconnected
+            or self._aborting
+            or (self.producer is not None and not self.streamingProducer)
+            or type(data) is not bytes
+        ):
+            # Behind what is queued, through TLS, to nobody; a pull producer is asked
+            # for more when the socket is writable; and what is no bytes is refused.
+            super().write(data)
+            return
         try:
             sent = self.socket.send(data)
         except OSError:
             # Would block, or is lost: doWrite meets it again and deals with it
             # outside of the caller's frame.
-            return 0
+            sent = 0
         self.bytesOut += sent
-        return sent
+        if sent < len(data):
+            self._tempDataBuffer.append(memoryview(data)[sent:])
+            self._tempDataLen += len(data) - sent
+            self._maybePauseProducer()
+            self.startWriting()
 
-    def writeSomeData(self, data: bytes) -> Any:
-        sent = super().writeSomeData(data)
-        if isinstance(sent, int):
-            self.bytesOut += sent
-        return sent
+    def writeSequence(self, iovec: Any) -> None:
+        pieces = list(iovec)
+        if all(isinstance(piece, bytes) for piece in pieces):
+            self.write(b"".join(pieces))
+        else:
+            super().writeSequence(pieces)  # It says what is wrong.
 
     def doWrite(self) -> Any:
-        result = super().doWrite()
-        if self._throttled and not self.queued:
+        if self._tempDataLen:
+            try:
+                sent = self.socket.sendmsg(self._tempDataBuffer[:PIECES])
+            except OSError as error:
+                return self._failedWith(error)
+            self._dequeue(sent)
+            if self._tempDataLen:
+                return None
+        try:
+            # What comes when all is out is Twisted's own: producers, half-close, close.
+            why = super().doWrite()
+        except Exception:
+            self.fail(Failure())
+            return None
+        if self._throttled and not self._tempDataLen:
             self._throttled = False
-            if self._wantsReading:
-                super().startReading()
-        return result
+            self._watch()
+        return why
 
-    def _throttle(self) -> None:
-        if not self._throttled and self.queued > self.bufferSize:
-            self._throttled = True
-            super().stopReading()
+    def _dequeue(self, sent: int) -> None:
+        self.bytesOut += sent
+        self._tempDataLen -= sent
+        whole = 0
+        for piece in self._tempDataBuffer:
+            if sent < len(piece):
+                break
+            sent -= len(piece)
+            whole += 1
+        del self._tempDataBuffer[:whole]
+        if sent:
+            self._tempDataBuffer[0] = memoryview(self._tempDataBuffer[0])[sent:]
+
+    def writeSomeData(self, data: bytes) -> Any:
+        """Nothing is left when Twisted asks for this, and nothing costs nothing."""
+        return super().writeSomeData(data) if data else 0
 
     # Reading
 
-    def startReading(self) -> None:
-        self._wantsReading = not self._finReceived
-        if self._wantsReading and not self._throttled:
-            super().startReading()
-
-    def stopReading(self) -> None:
-        self._wantsReading = False
-        super().stopReading()
-
     def doRead(self) -> Any:
+        size = self._readSize
+        if size > SMALLEST:
+            size = min(size, self._readiness.share)
         try:
-            data = self.socket.recv(16 * 1024)
+            data = self.socket.recv(size)
         except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EINTR):
-                return None
-            self._reset = error.errno == errno.ECONNRESET
-            return main.CONNECTION_LOST
+            return self._failedWith(error)
         if not data:
             return main.CONNECTION_DONE
-        self.bytesIn += len(data)
+        got = len(data)
+        self.bytesIn += got
+        if got == size:
+            self._readSize = min(2 * size, LARGEST)
+        elif size > SMALLEST and got < size // 4:
+            self._readSize = max(size // 2, SMALLEST)
         try:
-            return self.protocol.dataReceived(data)
+            self.protocol.dataReceived(data)
         except Exception:
             self.fail(Failure())
+        return None
 
     def readConnectionLost(self, reason: Failure) -> None:
         self._finReceived = True
-        self._wantsReading = False
+        self.stopReading()
         if IHalfCloseableProtocol(self.protocol, None) or not self.queued:
             super().readConnectionLost(reason)
             return
-        if self.producer is not None:
-            producer = self.producer
+        producer = self.producer
+        if producer is not None:
             self.unregisterProducer()
             producer.stopProducing()
-        self.loseConnection()
+        # Not TLS's way: it would wait for a goodbye that cannot come any more.
+        FileDescriptor.loseConnection(self)
+
+    def startReading(self) -> None:
+        if not self._finReceived:
+            super().startReading()
+
+    def startWriting(self) -> None:
+        # Twisted calls this whenever something was queued, whoever queued it.
+        self._throttled = self._throttled or self._tempDataLen > self.bufferSize
+        super().startWriting()
 
     # The end
 
@@ -157,25 +207,32 @@ class _StreamMixin:
         """A callback of the protocol raised: end this connection, and only this."""
         if self.observer is not None:
             self.observer.failed(failure)
+        else:
+            log.err(failure)
         self.because("error")
         self.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:
         cause = self.cause or self._causeOf(reason)
         observer, self.observer = self.observer, None
+        self._tempDataBuffer.clear()
+        self._tempDataLen = 0
         try:
             super().connectionLost(reason)
         finally:
             if observer is not None:
                 observer.closed(cause)
 
+    def _failedWith(self, error: OSError) -> Any:
+        if error.errno in _NOT_NOW:
+            return None
+        self._reset = error.errno in (errno.ECONNRESET, errno.EPIPE)
+        return main.CONNECTION_LOST
+
     def _causeOf(self, reason: Failure) -> str:
-        if reason.check(*_LOST):
+        if not self._aborting and reason.check(type(main.CONNECTION_LOST)):
             return "client RST" if self._reset else "connection lost"
         return "client FIN" if self._finReceived else "service"
-
-
-_LOST = (type(main.CONNECTION_LOST),)
 
 
 class TCPStream(_StreamMixin, tcp.Server):
@@ -183,20 +240,14 @@ class TCPStream(_StreamMixin, tcp.Server):
 
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
         super().__init__(sock, *rest)
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            for option, value in zip(
-                (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT),
-                KEEPALIVE,
-                strict=True,
-            ):
-                sock.setsockopt(socket.IPPROTO_TCP, option, value)
-        except OSError:
-            # The peer is gone already; the first read tells.
-            pass
+        # Of a peer that is gone already the first read tells.
+        with suppress(OSError):
+            for option in OPTIONS:
+                sock.setsockopt(*option)
 
 
 class UNIXStream(_StreamMixin, unix.Server):
-    """A `Stream` over a UNIX socket; it takes no file descriptors."""
+    """A `Stream` over a UNIX socket; it carries no file descriptors."""
+
+    def sendFileDescriptor(self, fileno: int) -> None:
+        raise NotImplementedError("this transport carries bytes alone")
