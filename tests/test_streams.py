@@ -124,7 +124,7 @@ class StreamTests(LoopTestCase):
         client, stream = self.connect(Recorder())
         producer = Producer()
         stream.registerProducer(producer, True)
-        # Beyond 32 KiB the FIN would wait until all is sent.
+        # Beyond 16 KiB the FIN would wait until all is sent.
         while not stream.queued:
             stream.write(bytes(1024))
         written = stream.bytesOut + stream.queued
@@ -198,7 +198,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual((True, 0), (stream.disconnected, stream.queued))
 
     def test_pushProducer(self) -> None:
-        """A push producer is paused above 32 KiB queued, and resumed once all is sent."""
+        """A push producer is paused above 16 KiB queued, and resumed once all is sent."""
         client, stream = self.connect(Recorder())
         producer = Producer()
         stream.registerProducer(producer, True)
@@ -207,7 +207,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual([], producer.asked)
         while not producer.asked:
             stream.write(bytes(1024))
-        self.assertIn(stream.queued - 32 * 1024, range(1, 1025))
+        self.assertIn(stream.queued - 16 * 1024, range(1, 1025))
         self.readAll(client, stream.bytesOut + stream.queued)
         self.assertEqual(["pause", "resume"], producer.asked)
 

@@ -22,6 +22,8 @@ from twistednet.transport.closing import because, finish
 
 #: Seconds without a byte that end a message on a stream without newlines.
 PAUSE = 0.1
+#: Bytes of answers that leave in one write, or a little more.
+WRITE = 8 * 1024
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
@@ -142,7 +144,7 @@ class Messages(Protocol):
         return not self._ended and self._holds <= {"turn"} and self._framer.ready
 
     def _takeUpTo(self, count: int) -> None:
-        while count and self._mayTake():
+        while count and self._mayTake() and len(self._unsent) < WRITE:
             self._take()
             count -= 1
 

@@ -3,7 +3,7 @@
 A `Stream` is a Twisted server transport with these differences, so that a plain
 `Protocol` that writes what it likes is well-behaved in a real network:
 
-- **Backpressure.** A peer that does not read stops being read, from 32 KiB
+- **Backpressure.** A peer that does not read stops being read, from 16 KiB
   queued on; stock transports queue without bound.
 - **Half-close.** After the peer's FIN what is queued is sent before the protocol
   hears of the end; stock transports drop it.
@@ -56,7 +56,7 @@ class _StreamMixin(Watched):
     """
 
     #: Bytes queued from which on neither the peer nor a producer is read.
-    bufferSize = 32 * 1024
+    bufferSize = 16 * 1024
 
     observer: Observer | None = None
     cause: str | None = None
@@ -247,7 +247,7 @@ class TCPStream(_StreamMixin, tcp.Server):
 
 
 class UNIXStream(_StreamMixin, unix.Server):
-    """A `Stream` over a UNIX socket; it carries no file descriptors."""
+    """A `Stream` over a UNIX socket, for bytes alone."""
 
     def sendFileDescriptor(self, fileno: int) -> None:
         raise NotImplementedError("this transport carries bytes alone")
