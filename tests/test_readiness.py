@@ -87,8 +87,8 @@ class BatchTests(LoopTestCase):
     def test_manyNonReaders(self) -> None:
         """The more peers do not read, the less each of them is read at once."""
         for _ in range(40):
-            client, _ = self.connect(Echo())
-            self.fill(client)
+            client, stream = self.connect(Echo())
+            self.fill(client, stream)
         protocol = Recorder()
         client, stream = self.connect(protocol)
         stream._readSize = LARGEST
