@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
 import socket
 from typing import Any
@@ -15,6 +16,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from twistednet.transport.readiness import READ
 from twistednet.transport.streams import TCPStream
 
 
@@ -29,9 +31,10 @@ class Loop(Clock):
         self.addReader, self.removeReader = self.readers.add, self.readers.discard
         self.addWriter, self.removeWriter = self.writers.add, self.writers.discard
 
-    def turn(self, wait: float = 5) -> bool:
-        """One pass, once anybody is ready. Was anybody, within `wait` seconds?"""
-        readable, writable, _ = select.select(self.readers, self.writers, [], wait)
+    def turn(self, wait: float = 5, client: socket.socket | None = None) -> bool:
+        """One pass, once anybody is ready, or `client` is. Was anybody, within `wait` s?"""
+        waiting = [*self.readers, *([client] if client else [])]
+        readable, writable, _ = select.select(waiting, self.writers, [], wait)
         for one in readable:
             if one in self.readers:
                 self._serve(one, one.doRead)
@@ -118,7 +121,7 @@ class LoopTestCase(SynchronousTestCase):
             try:
                 data = client.recv(min(65536, atMost - len(got)))
             except BlockingIOError:
-                if not self.loop.turn(0.5):
+                if not self.loop.turn(20, client):
                     raise AssertionError(f"stuck after {len(got)} bytes") from None
             else:
                 if not data:
@@ -126,13 +129,12 @@ class LoopTestCase(SynchronousTestCase):
                 got += data
         return bytes(got)
 
-    def fill(self, client: socket.socket, data: bytes = bytes(65536)) -> int:
-        """Send until the kernel takes no more, turning meanwhile; bytes sent."""
+    def fill(self, client: socket.socket, stream: Any) -> int:
+        """Send and never read, until the stream is no longer read either; bytes sent."""
         client.setblocking(False)
         sent = 0
-        while True:
-            try:
-                sent += client.send(data)
-            except BlockingIOError:
-                if not self.loop.turn(0.02):
-                    return sent
+        while stream.events & READ:
+            with contextlib.suppress(BlockingIOError):
+                sent += client.send(bytes(65536))
+            self.loop.turn(0.02)
+        return sent

@@ -101,7 +101,7 @@ class StreamTests(LoopTestCase):
     def test_noReader(self) -> None:
         """A peer that does not read stops being read, and is read again once it reads."""
         client, stream = self.connect(Echo())
-        sent = self.fill(client)
+        sent = self.fill(client, stream)
         self.assertFalse(stream.events & READ)
         self.assertLess(stream.queued, 300 * 1024)
         # Nor does its protocol's wish change that.
@@ -114,7 +114,7 @@ class StreamTests(LoopTestCase):
         """All that came before the client's FIN is echoed, however slowly it reads."""
         client, stream = self.connect(Echo(), receiveBuffer=4096)
         told = stream.observer
-        sent = self.fill(client)
+        sent = self.fill(client, stream)
         client.shutdown(socket.SHUT_WR)
         self.assertEqual(sent, len(self.readAll(client)))
         self.assertEqual(["client FIN"], told.causes)

@@ -8,8 +8,7 @@ A `Stream` is a Twisted server transport with these differences, so that a plain
 - **Half-close.** After the peer's FIN what is queued is sent before the protocol
   hears of the end; stock transports drop it.
 - **Eager writes.** What the kernel takes at once costs one system call, not three;
-  what it does not take is kept as it is, and never copied.
-- **Batches.** See `readiness`; and who sends much is read much at once.
+  what it does not take is kept as it is, and never copied. (See also `readiness`.)
 - **Accounts.** `bytesIn` and `bytesOut` count, `queued` tells, and an observer
   learns of failures and of the end, told apart.
 """
@@ -30,10 +29,9 @@ from twisted.python.failure import Failure
 from twistednet.transport.closing import Observer
 from twistednet.transport.readiness import LARGEST, SMALLEST, Watched
 
-#: No delay of small messages (Nagle). After 60 s of silence three questions, 10 s
-#: apart, whether the peer is still there. And 128 KiB that may wait in the kernel
-#: unsent, or else a peer that never reads costs megabytes there; it limits no
-#: throughput, as what is on its way and not acknowledged does not count.
+#: No delay of small messages (Nagle); 128 KiB that may wait in the kernel unsent, where
+#: a peer that never reads would cost megabytes (what is on its way does not count); after
+#: 60 s of silence three questions, 10 s apart, whether the peer is still there.
 OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 128 * 1024),
@@ -65,8 +63,7 @@ class _StreamMixin(Watched):
     _reset = False
 
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
-        # Each message looks at all of these, and an instance's own attribute costs a
-        # tenth of its class's.
+        # Each message looks at these, and a class's attribute costs ten times as much.
         self.bytesIn = self.bytesOut = 0
         self._readSize = SMALLEST
         self.TLS = self._writeDisconnected = self._aborting = False
