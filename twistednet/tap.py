@@ -149,7 +149,7 @@ class _Netdemo(Daemon):
             self.listen()
         except CannotListen as error:
             # What did open closes in the reactor's next turn, UNIX sockets included.
-            self._reactor.iterate()
+            self._reactor.iterate(0)
             raise SystemExit(f"twistd netdemo: {error}") from None
         # What is there now stays. Looking through it again and again for garbage would
         # stop everybody for tens of milliseconds whenever many connections come.

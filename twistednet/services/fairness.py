@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Cooperator
 
-from twistednet.core.limits import isLocal
+from twistednet.core.limits import TokenBucket, isLocal
 
 #: Seconds that messages in a backlog may take before other connections' turn.
 TURN = 0.001
@@ -40,9 +40,12 @@ class MessagesFactory(Factory[Any]):
         self.clock = clock
         self.cooperator = self.fairCooperator()
 
-    def exempts(self, peer: Any) -> bool:
-        """Is this peer on loopback, and loopback not limited?"""
-        return not self.limitLoopback and isLocal(getattr(peer, "host", None))
+    def allowance(self, peer: Any) -> tuple[TokenBucket | None, int | None]:
+        """The rate of this peer's messages, and how many it may send; None is no limit."""
+        if isLocal(getattr(peer, "host", None)) and not self.limitLoopback:
+            return None, None
+        bucket = None if self.rate is None else TokenBucket(self.rate, self.burst)
+        return bucket, self.maxMessages
 
     def fairCooperator(self) -> Cooperator:
         """One that goes round all its tasks, and takes a millisecond of each reactor turn."""

@@ -34,7 +34,7 @@ class Messages(Protocol):
     others' turn) no message is taken and nothing is read, so a connection's
     memory is bounded by what was read last and by what is queued.
 
-    Override: `messageReceived` is given each message as text, and may return an
+    Override: `messageReceived` is given each message as text, and may return a
     coroutine or a Deferred. `send` answers, `end` closes.
     """
 
@@ -48,17 +48,12 @@ class Messages(Protocol):
     _silence: IDelayedCall | None = None
     _farewell: IDelayedCall | None = None
     _awaited: Deferred[Any] | None = None
-    _bucket: TokenBucket | None = None
 
     def connectionMade(self) -> None:
-        factory = self.factory
-        exempt = factory.exempts(self.transport.getPeer())
-        self._framer = Framer(factory.maxMessage)
+        self._framer = Framer(self.factory.maxMessage)
         self._unsent = bytearray()
         self._holds: set[str] = set()
-        if factory.rate is not None and not exempt:
-            self._bucket = TokenBucket(factory.rate, factory.burst)
-        self._left = None if exempt else factory.maxMessages
+        self._bucket, self._left = self.factory.allowance(self.transport.getPeer())
         self.transport.registerProducer(self, True)
 
     def share(self) -> int:
