@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -189,20 +190,19 @@ def readUntil(sock: socket.socket, end: Callable[[bytes], object] | bytes) -> by
 
 
 class DaemonTests(TestCase):
-    """One daemon for all tests of a class; each looks at its own connections only."""
+    """One daemon for all tests of a class; each looks at its own connections only.
+
+    (trial knows no setUpClass: the first test starts it, and the end of the run ends it.)
+    """
 
     flags: tuple[str, ...] = tuple(ANYWHERE)
     daemon: Running
 
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.daemon = Running(*cls.flags)
+    def setUp(self) -> None:
+        self.daemon = _daemonOf(type(self))
 
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.daemon.stop()
-        if "Traceback" in cls.daemon.log:
-            raise AssertionError(f"what a peer did was a bug of ours:\n{cls.daemon.log}")
+    def tearDown(self) -> None:
+        self.assertNotIn("Traceback", self.daemon.log)
 
     def connect(self, service: str) -> socket.socket:
         """A connection that is closed with the test."""
@@ -222,3 +222,8 @@ class DaemonTests(TestCase):
         """The line of the log about this socket's own address."""
         host, port = sock.getsockname()[:2]
         return self.daemon.waitFor(f"(?m)^.*{host}:{port} .*{pattern}.*(?:\n\t.*)*")[0]
+
+
+@cache
+def _daemonOf(case: type[DaemonTests]) -> Running:
+    return Running(*case.flags)

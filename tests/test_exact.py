@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import random
+import shutil
 import socket
 import ssl
+import tempfile
 import threading
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,30 +44,26 @@ def readSlowly(sock: socket.socket, rate: int) -> bytes:
     return data
 
 
+@cache
+def _daemons() -> tuple[trustme.CA, str, Running, Running]:
+    """One over every transport but TCP over IPv6, and one over that."""
+    folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder)
+    authority = certificates(folder)
+    daemon = Running(
+        *("--only", "echo,answer,chat", "--chat", "tcp:0", "--answer", "tcp:0:interface=::1"),
+        *("--echo", "tcp:0", "--echo", f"unix:{folder}/echo.sock"),
+        *("--echo", f"ssl:0:privateKey={folder}/key.pem:certKey={folder}/cert.pem"),
+    )
+    ipv6 = Running("--only", "echo", "--echo", "tcp:0:interface=::1")
+    return authority, f"{folder}/echo.sock", daemon, ipv6
+
+
 class ExactTests(DaemonTests):
     """Every byte comes back, in order, whatever the transport."""
 
-    @classmethod
-    def setUpClass(cls) -> None:
-        import tempfile
-
-        cls.folder = tempfile.TemporaryDirectory()
-        path = Path(cls.folder.name)
-        cls.authority = certificates(path)
-        cls.unix = str(path / "echo.sock")
-        cls.daemon = Running(
-            *("--only", "echo,answer,chat"),
-            *("--echo", "tcp:0", "--echo", f"unix:{cls.unix}"),
-            *("--answer", "tcp:0:interface=::1", "--chat", "tcp:0"),
-            *("--echo", f"ssl:0:privateKey={path}/key.pem:certKey={path}/cert.pem"),
-        )
-        cls.ipv6 = Running("--only", "echo", "--echo", "tcp:0:interface=::1")
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.ipv6.close()
-        super().tearDownClass()
-        cls.folder.cleanup()
+    def setUp(self) -> None:
+        self.authority, self.unix, self.daemon, self.ipv6 = _daemons()
 
     def open(self, kind: str) -> socket.socket:
         """A connection to echo over this kind of transport."""

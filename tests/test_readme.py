@@ -9,9 +9,9 @@ import signal
 import subprocess
 import sys
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SkipTest
 
-from tests.running import ANYWHERE, PATIENCE, ROOT, Running, environment, run, temporaryFolder
+from tests.running import PATIENCE, ROOT, DaemonTests, Running, environment, run, temporaryFolder
 
 README = (ROOT / "README.md").read_text()
 PORTS = {8888: "echo", 50007: "answer", 5000: "datagram", 8080: "hello"}
@@ -28,16 +28,8 @@ def commands() -> list[tuple[str, str]]:
     return [(command, output) for command, output in found]
 
 
-class ReadmeTests(SynchronousTestCase):
+class ReadmeTests(DaemonTests):
     """Typed as written, but for the ports and the folder."""
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        cls.daemon = Running(*ANYWHERE)
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.daemon.close()
 
     def here(self, text: str) -> str:
         """The text with the ports of this test's own daemon."""
