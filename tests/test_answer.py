@@ -11,6 +11,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.protocols import Peer, chunks
+from twistednet.config import Settings
+from twistednet.core.answers import AnswerBook
 from twistednet.services.answer import Answer, AnswerFactory
 
 QUESTIONS = st.lists(
@@ -104,6 +106,19 @@ class FramingTests(SynchronousTestCase):
         self.assertEqual(results[0], results[1])
         self.assertEqual(results[0], results[2])
         self.assertTrue(results[0][1])
+
+
+class BookTests(SynchronousTestCase):
+    """Which book is in force."""
+
+    def test_configure(self) -> None:
+        """That of the settings; without one there, the default one again."""
+        made = factory()
+        peer = Peer(made)
+        for book, answer in ((AnswerBook({"how are u": "busy"}), b"busy\n"), (None, b"fine\n")):
+            made.configure(Settings({}, {}, answers=book))
+            peer.send(b"how are u\n")
+            self.assertEqual(peer.read(), answer)
 
 
 class EndTests(SynchronousTestCase):

@@ -19,13 +19,12 @@ class AnswerFactory(MessagesFactory):
 
     def __init__(self, protocol: type[Answer], clock: IReactorTime | None = None) -> None:
         super().__init__(protocol, clock)
-        self.book = AnswerBook(DEFAULT_ANSWERS)
+        self._default = self.book = AnswerBook(DEFAULT_ANSWERS)
 
     def configure(self, settings: Any) -> None:
         super().configure(settings)
         self.maxMessages = settings.maxQuestions
-        if settings.answers is not None:
-            self.book = settings.answers
+        self.book = self._default if settings.answers is None else settings.answers
 
 
 class Answer(Messages):
