@@ -9,12 +9,10 @@ from typing import Any
 
 import click
 
-from twistednet.client.errors import Unexpected
 from twistednet.client.options import How, options
 from twistednet.client.pouring import poured, talkedOnce
-from twistednet.client.running import StandardInput, run, show
-from twistednet.client.sessions import Session, opened
-from twistednet.core.text import shown
+from twistednet.client.running import StandardInput, run, say
+from twistednet.client.sessions import opened
 
 _STATUSES = """
 Give TEXT to say one thing; pipe standard input to say every line of it; or type,
@@ -137,20 +135,4 @@ async def _converse(reactor: Any, service: str, how: How, said: AsyncIterator[by
             answer = await say(session, message)
             if message.strip() == session.word.encode():
                 break
-    expect(how, answer)
-
-
-async def say(session: Session, message: bytes) -> bytes | None:
-    """Say it, and show what is answered."""
-    answer = await session.say(message)
-    if answer is not None:
-        show(answer)
-    return answer
-
-
-def expect(how: How, answer: bytes | None) -> None:
-    """Raises Unexpected where the last answer is not the expected one."""
-    if how.expect is None or answer == os.fsencode(how.expect):
-        return
-    got = "nothing" if answer is None else f"'{shown(answer)}'"
-    raise Unexpected(f"{how.target}: expected '{shown(how.expect)}', and got {got}")
+    how.check(answer)

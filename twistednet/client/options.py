@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Any
 
 import click
 
-from twistednet.client.errors import BadTarget
+from twistednet.client.errors import BadTarget, Unexpected
 from twistednet.client.streams import TIMEOUT
 from twistednet.client.targets import KINDS, Target
+from twistednet.core.text import shown
 
 _OPTIONS = {
     "bare": click.option("--bare", is_flag=True, help="Send without newlines, as tutorials do."),
@@ -70,3 +72,10 @@ class How:
         return cls(
             found, bool(flags.get("bare")), flags.get("timeout", TIMEOUT), flags.get("expect")
         )
+
+    def check(self, answer: bytes | None) -> None:
+        """Raises Unexpected where the last answer is not the expected one."""
+        if self.expect is None or answer == os.fsencode(self.expect):
+            return
+        got = "nothing" if answer is None else f"'{shown(answer)}'"
+        raise Unexpected(f"{self.target}: expected '{shown(self.expect)}', and got {got}")

@@ -16,10 +16,9 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.internet.defer import Deferred
 
-from twistednet.client.commands import expect, say
 from twistednet.client.errors import Unexpected
 from twistednet.client.options import How
-from twistednet.client.running import show
+from twistednet.client.running import say, show
 from twistednet.client.sessions import opened
 from twistednet.client.talk import Talk, joined
 
@@ -78,7 +77,7 @@ async def prompted(reactor: Any, service: str, how: How) -> None:
                 answer = await say(session, line.encode(errors="surrogateescape"))
             if over:
                 break
-    expect(how, answer)
+    how.check(answer)
 
 
 async def talked(reactor: Any, how: How) -> None:

@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import react
 
 from twistednet.client.errors import ClientError
+from twistednet.client.sessions import Session
 from twistednet.core.text import readable
 
 Main = Callable[[Any], Awaitable[int | None]]
@@ -62,6 +63,14 @@ def show(data: bytes | str) -> None:
     text = data.decode(errors="backslashreplace") if isinstance(data, bytes) else data
     lines = text.removesuffix("\n").split("\n")
     print("\n".join(readable(line.removesuffix("\r")) for line in lines), flush=True)
+
+
+async def say(session: Session, message: bytes) -> bytes | None:
+    """Say it, and show what is answered."""
+    answer = await session.say(message)
+    if answer is not None:
+        show(answer)
+    return answer
 
 
 def passOn(data: bytes) -> None:
