@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from twistednet.client.check.command import check
 from twistednet.client.options import How, options
 from twistednet.client.pouring import poured, talkedOnce
 from twistednet.client.running import StandardInput, run, say
@@ -136,3 +137,6 @@ async def _converse(reactor: Any, service: str, how: How, said: AsyncIterator[by
             if message.strip() == session.word.encode():
                 break
     how.check(answer)
+
+
+netdemo.add_command(check)
