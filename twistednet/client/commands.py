@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from twistednet.client.check.command import check
+from twistednet.client.load.command import load
 from twistednet.client.options import How, options
 from twistednet.client.pouring import poured, talkedOnce
 from twistednet.client.running import StandardInput, run, say
@@ -140,3 +141,4 @@ async def _converse(reactor: Any, service: str, how: How, said: AsyncIterator[by
 
 
 netdemo.add_command(check)
+netdemo.add_command(load)

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from twistednet.client.errors import Unexpected
 from twistednet.client.streams import Stream
+from twistednet.client.targets import Target
+from twistednet.core.text import place
 
 #: Bytes of a header section, and of a body.
 MOST_HEADER = 64 * 1024
@@ -49,12 +51,11 @@ async def greeted(stream: Stream, name: bytes = b"") -> bytes:
 
 def authority(stream: Stream) -> str:
     """What stands in the Host header (RFC 9110, section 7.2)."""
-    target = stream.target
-    if target.kind == "unix":
-        return "localhost"
-    return (
-        f"[{target.host}]:{target.port}" if ":" in target.host else f"{target.host}:{target.port}"
-    )
+    return authorityOf(stream.target)
+
+
+def authorityOf(target: Target) -> str:
+    return "localhost" if target.kind == "unix" else place((target.host, target.port))
 
 
 async def readResponse(stream: Stream, hasBody: bool = True) -> Response:

@@ -224,7 +224,7 @@ async def connect(reactor: Any, target: Target, timeout: float = TIMEOUT) -> Str
     address = await resolved(reactor, target, timeout)
     stream = Stream(reactor, target, timeout)
     try:
-        await connectProtocol(_endpoint(reactor, address, target.host, timeout), stream)
+        await connectProtocol(endpointOf(reactor, address, target.host, timeout), stream)
     except TimeoutError:
         raise TimedOut(f"{target}: no connection within {timeout:g} s: is it up?") from None
     except (ConnectError, OSError) as error:
@@ -234,7 +234,8 @@ async def connect(reactor: Any, target: Target, timeout: float = TIMEOUT) -> Str
     return stream
 
 
-def _endpoint(reactor: Any, address: Target, name: str, timeout: float) -> Any:
+def endpointOf(reactor: Any, address: Target, name: str, timeout: float) -> Any:
+    """A client endpoint for an address that is resolved; `name` is whom TLS expects."""
     if address.kind == "unix":
         return UNIXClientEndpoint(reactor, address.host, timeout=timeout)
     of = TCP6ClientEndpoint if ":" in address.host else TCP4ClientEndpoint
