@@ -6,11 +6,40 @@ import re
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from zope.interface import implementer
+
+try:
+    from OpenSSL import SSL
+    from twisted.internet import ssl
+    from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
+except ImportError:
+    ssl = None  # type: ignore[assignment]
+    BufferingTLSTransport = TLSMemoryBIOFactory = object  # type: ignore[assignment,misc]
+
 # Mozilla's intermediate profile, version 5.7, less the finite-field DHE suites.
 # (TLS 1.3 chooses among its own suites, all of which are AEAD.)
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+
+@implementer(IHalfCloseableProtocol)
+class HalfClosingTLS(BufferingTLSTransport):
+    """TLS that answers what it was sent also to a client that ends with a bare FIN.
+
+    TLS has no half-close that both sides agree on (RFC 8446, section 6.1, allows
+    one, OpenSSL's peers seldom do it), so after a FIN we say goodbye and close.
+    """
+
+    transport: Any
+
+    def readConnectionLost(self) -> None:
+        self.loseConnection()
+        self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """TLS closes both directions at once."""
 
 
 def wrappedInTLS(factory: Any, privateKey: str, certificate: str = "") -> Any:
@@ -19,12 +48,8 @@ def wrappedInTLS(factory: Any, privateKey: str, certificate: str = "") -> Any:
     Raises ValueError for a file that holds no key or certificate, or where the
     extra `tls` is not installed; OSError for one that cannot be read.
     """
-    try:
-        from OpenSSL import SSL
-        from twisted.internet import ssl
-        from twisted.protocols.tls import TLSMemoryBIOFactory
-    except ImportError:
-        raise ValueError("TLS needs an extra: pip install 'twistednet[tls]'") from None
+    if ssl is None:
+        raise ValueError("TLS needs an extra: pip install 'twistednet[tls]'")
     key = Path(privateKey).read_text()
     chain = _CERTIFICATE.findall(Path(certificate or privateKey).read_text())
     if not chain:
@@ -35,8 +60,7 @@ def wrappedInTLS(factory: Any, privateKey: str, certificate: str = "") -> Any:
             privateKey=own.privateKey.original,
             certificate=own.original,
             extraCertChain=[ssl.Certificate.loadPEM(issuer).original for issuer in chain[1:]],
-            raiseMinimumTo=None,
-            insecurelyLowerMinimumTo=ssl.TLSVersion.TLSv1_2,
+            raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
             acceptableCiphers=ssl.AcceptableCiphers.fromOpenSSLCipherString(_CIPHERS),
         )
         options.getContext()
@@ -47,13 +71,15 @@ def wrappedInTLS(factory: Any, privateKey: str, certificate: str = "") -> Any:
     return TLSMemoryBIOFactory(options, False, factory)
 
 
+def closeWell(factory: Any) -> None:
+    """Make the connections of a TLS factory, ours or an endpoint's, `HalfClosingTLS`."""
+    if ssl is not None and isinstance(factory, TLSMemoryBIOFactory):
+        factory.protocol = HalfClosingTLS
+
+
 def isHandshaking(protocol: Any) -> bool:
     """Has this connection begun TLS, and not yet finished the handshake?"""
-    try:
-        from twisted.protocols.tls import TLSMemoryBIOProtocol
-    except ImportError:
-        return False
-    if not isinstance(protocol, TLSMemoryBIOProtocol):
+    if not isinstance(protocol, HalfClosingTLS):
         return False
     connection = protocol.getHandle()
     return connection is not None and connection.get_peer_finished() is None
