@@ -14,6 +14,7 @@ from twistednet.client.load.command import load
 from twistednet.client.options import How, options
 from twistednet.client.pouring import poured, talkedOnce
 from twistednet.client.running import StandardInput, run, say
+from twistednet.client.servers import completion, listen, watch
 from twistednet.client.sessions import opened
 
 _STATUSES = """
@@ -78,18 +79,8 @@ def datagram(target: str, text: str | None, **flags: Any) -> None:
 @options("tls", "ca", "unix", "ipv6", "timeout", "expect")
 @click.argument("name", required=False)
 def hello(target: str, name: str | None, **flags: Any) -> None:
-    """Be greeted by an HTTP server, by NAME if there is one."""
-    # Without a name there is a greeting all the same, unless names are piped in.
-    piped = not sys.stdin.isatty() and name is None and not _isEmpty()
-    _serve("hello", How.of(target, **flags), name if piped else name or "")
-
-
-def _isEmpty() -> bool:
-    """Is there nothing behind standard input, as under cron?"""
-    try:
-        return os.path.sameopenfile(0, os.open(os.devnull, os.O_RDONLY))
-    except OSError:
-        return True
+    """Be greeted by an HTTP server, by NAME if there is one. `exit` ends."""
+    _serve("hello", How.of(target, **flags), name)
 
 
 @netdemo.command()
@@ -137,8 +128,11 @@ async def _converse(reactor: Any, service: str, how: How, said: AsyncIterator[by
             answer = await say(session, message)
             if message.strip() == session.word.encode():
                 break
+        if answer is None and service == "hello":
+            # No name was piped in, as under cron: nobody is greeted all the same.
+            answer = await say(session, b"")
     how.check(answer)
 
 
-netdemo.add_command(check)
-netdemo.add_command(load)
+for command in (check, load, listen, watch, completion):
+    netdemo.add_command(command)

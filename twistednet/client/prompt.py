@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred
 
 from twistednet.client.errors import Unexpected
 from twistednet.client.options import How
-from twistednet.client.running import say, show
+from twistednet.client.running import INTERRUPTED, say, show
 from twistednet.client.sessions import opened
 from twistednet.client.talk import Talk, joined
 
@@ -43,7 +43,7 @@ class Prompt:
         except EOFError:
             return None
         except KeyboardInterrupt:
-            raise SystemExit(130) from None
+            raise SystemExit(INTERRUPTED) from None
 
     def close(self) -> None:
         """The conversation is over, whatever is half typed."""

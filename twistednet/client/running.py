@@ -17,6 +17,9 @@ from twistednet.client.errors import ClientError
 from twistednet.client.sessions import Session
 from twistednet.core.text import readable
 
+#: The status of what Ctrl-C ended, as shells have it.
+INTERRUPTED = 130
+
 Main = Callable[[Any], Awaitable[int | None]]
 
 
@@ -24,7 +27,7 @@ def run(main: Main, prompting: bool = False) -> NoReturn:
     """Run `main(reactor)` and exit with the status that it returns, 0 for None.
 
     A ClientError is one line on standard error, and its status. Ctrl-C ends with
-    SIGINT's own status, 130 in a shell; a reader that closes our standard output
+    status 130, as in a shell; a reader that closes our standard output
     has had what it wanted, which is no error. A prompt lives in asyncio's loop.
     """
     if prompting:
@@ -34,23 +37,41 @@ def run(main: Main, prompting: bool = False) -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    react(lambda reactor: Deferred.fromCoroutine(_status(main, reactor)))
-
-
-async def _status(main: Main, reactor: Any) -> None:
+    ending = _Ending()
     try:
-        status = await main(reactor)
-        sys.stdout.flush()
-    except ClientError as error:
-        status = complain(str(error), error.status)
-    except OSError as error:
-        if error.errno != errno.EPIPE:
-            raise
-        # What is still buffered would raise again when Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
-    if status:
-        raise SystemExit(status)
+        react(lambda reactor: Deferred.fromCoroutine(ending.of(main, reactor)))
+    except SystemExit as ended:
+        raise SystemExit(INTERRUPTED if ending.interrupted else ended.code) from None
+
+
+class _Ending:
+    """How a run ended: by itself, or because a signal stopped the reactor."""
+
+    interrupted = False
+    _finished = False
+
+    async def of(self, main: Main, reactor: Any) -> None:
+        """Run it; the status, if there is one, is raised as SystemExit."""
+        reactor.addSystemEventTrigger("before", "shutdown", self._shutdown)
+        try:
+            status = await main(reactor)
+            sys.stdout.flush()
+        except ClientError as error:
+            # A signal breaks our connections off too: nobody needs to hear of that.
+            status = INTERRUPTED if self.interrupted else complain(str(error), error.status)
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                raise
+            # What is still buffered would raise again when Python ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            status = 0
+        finally:
+            self._finished = True
+        if status:
+            raise SystemExit(status)
+
+    def _shutdown(self) -> None:
+        self.interrupted = not self._finished
 
 
 def complain(text: str, status: int) -> int:
