@@ -9,11 +9,12 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from twistednet.client.connecting import connect
 from twistednet.client.errors import TimedOut, Unexpected
 from twistednet.client.options import How
 from twistednet.client.running import StandardInput, passOn, show
 from twistednet.client.sessions import PAUSE
-from twistednet.client.streams import Stream, connect
+from twistednet.client.streams import Stream
 from twistednet.client.talk import Talk, joined
 
 

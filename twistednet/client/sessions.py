@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, ClassVar, Protocol
 
+from twistednet.client.connecting import connect
 from twistednet.client.datagrams import Datagrams, openDatagrams
 from twistednet.client.errors import Unexpected
 from twistednet.client.http import greeted
-from twistednet.client.streams import TIMEOUT, Stream, connect
+from twistednet.client.streams import TIMEOUT, Stream
 from twistednet.client.targets import Target
 
 #: Seconds without a byte that end an answer which has no newline.

@@ -10,9 +10,10 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
+from twistednet.client.connecting import connect
 from twistednet.client.datagrams import Datagrams, openDatagrams
 from twistednet.client.errors import ClientError, TimedOut
-from twistednet.client.streams import Stream, connect
+from twistednet.client.streams import Stream
 from twistednet.client.targets import Target
 from twistednet.core.text import shown
 

@@ -9,12 +9,13 @@ from typing import Any
 
 from twisted.internet.task import LoopingCall, deferLater
 
+from twistednet.client.connecting import connect, endpointOf
 from twistednet.client.errors import CannotConnect, ClientError
 from twistednet.client.http import authorityOf
 from twistednet.client.load.datagrams import LOST_AFTER, NumberedDatagrams
 from twistednet.client.load.streams import Clients, Schedule, traffic
 from twistednet.client.load.tally import Tally
-from twistednet.client.streams import TIMEOUT, connect, endpointOf
+from twistednet.client.streams import TIMEOUT
 from twistednet.client.targets import Target, resolved
 
 #: Seconds between two looks at what is lost, and two pieces of progress.
