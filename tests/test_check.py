@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from zope.interface import implementer
 
 from twistednet import testing
 from twistednet.client import Target
-from twistednet.client.check import CHECKS, checksOf, conform
+from twistednet.client.check import CHECKS, base, checksOf, conform
 from twistednet.client.sessions import theReactor
 
 reactor = theReactor()
@@ -286,6 +287,81 @@ class EchoFaultTests(_Case):
         self.assertEqual(result.sent, r"'This is a test message\r\n'")
         self.assertEqual(result.came, r"'This is a test message\n'")
         self.assertIn("byte 23", result.why)
+
+
+class Naive(Protocol):
+    """Answers as a tutorial does: what one recv gave is a question."""
+
+    def dataReceived(self, data: bytes) -> None:
+        answer = {b"how are u": b"fine", b"how old are u": b"nicai"}.get(data, b"Nothing")
+        self.transport.write(answer)  # type: ignore[union-attr]
+
+
+class Always(Protocol):
+    """Greets whatever ends with an empty line, and never hangs up."""
+
+    came = b""
+
+    def dataReceived(self, data: bytes) -> None:
+        self.came += data
+        while b"\r\n\r\n" in self.came:
+            self.came = self.came.partition(b"\r\n\r\n")[2]
+            self.transport.write(  # type: ignore[union-attr]
+                b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nHello World!"
+            )
+
+
+class OtherFaultTests(_Case):
+    """Servers that know half of the rules, and which half."""
+
+    async def test_naiveAnswers(self) -> None:
+        """Without framing nothing holds but bare messages."""
+        verdicts = await self.verdicts(self.listen(Naive), "answer", timeout=0.3)
+        passed = set(verdicts) - self.failed(verdicts)
+        self.assertEqual(passed, {"bare gets bare", "no data before data"})
+
+    async def test_naiveHTTP(self) -> None:
+        """200 to all: whatever needs another status, another body, or an end, fails."""
+        verdicts = await self.verdicts(self.listen(Always), "hello", timeout=0.3)
+        passed = set(verdicts) - self.failed(verdicts) - {"half-close is answered"}
+        right = {"GET is greeted", "any path is greeted", "HTML is escaped"}
+        right |= {"a connection is kept", "one byte at a time"}
+        right |= {"simultaneous connections", "RST survived", "no data before data"}
+        self.assertEqual(passed, right)
+
+    async def test_discardThatTalks(self) -> None:
+        """An echo is no discard, over connections and datagrams."""
+        for name in ("nothing comes back", "our FIN is answered by its own"):
+            target = self.listen(Faulty if name.startswith("nothing") else Hanging)
+            self.assertEqual(await self.verdicts(target, "discard", name, 0.3), {name: "fail"})
+        target = self.listenDatagram(Datagrams(lambda data: [data]))
+        self.assertEqual(await self.verdicts(target, "discard"), {"no reply": "fail"})
+
+    async def test_smallDatagrams(self) -> None:
+        """The small services over UDP: what is right passes, what is not fails."""
+        now = (int(time.time()) + 2_208_988_800).to_bytes(4, "big")
+        for service, right, wrong in (
+            ("time", now, now + b"!"),
+            ("daytime", b"Friday, November 20, 2026\r\n", b"two\r\nlines\r\n"),
+            ("qotd", b"Well begun is half done.\r\n", b"x" * 513),
+            ("chargen", b"x" * 512, b"x" * 513),
+        ):
+            for reply, verdict in ((right, "pass"), (wrong, "fail")):
+                target = self.listenDatagram(Datagrams(lambda data, reply=reply: [reply]))
+                self.assertEqual(set((await self.verdicts(target, service)).values()), {verdict})
+
+    async def test_endless(self) -> None:
+        """A check of what never ends ends all the same."""
+        self.patch(base, "DEADLINE", 0.2)
+
+        class Deaf(Protocol):
+            def connectionMade(self) -> None:
+                self.transport.pauseProducing()  # type: ignore[union-attr]
+
+        name = "16 MiB are taken"
+        verdicts = await self.verdicts(self.listen(Deaf), "discard", name, 0.1)
+        self.assertEqual(verdicts, {name: "fail"})
+        self.assertIn("not done after", self.results[0].why)
 
 
 class Datagrams(DatagramProtocol):

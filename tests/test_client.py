@@ -270,6 +270,23 @@ class OthersTests(CommandCase):
         self.gives(b"", "send", "--bare", self.tutorial(receive), "hello")
         self.assertEqual(b"".join(heard), b"hello")
 
+    def test_sendWaits(self) -> None:
+        """Send is done when the server has read all and hung up, and not before."""
+        released = threading.Event()
+        heard = []
+
+        def receive(client: socket.socket) -> None:
+            released.wait(10)
+            while data := client.recv(1024):
+                heard.append(data)
+
+        process = self.start(*COMMAND, "send", self.tutorial(receive), "hello")
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(1.5)
+        released.set()
+        self.assertEqual(process.wait(10), 0)
+        self.assertEqual(heard, [b"hello\n"])
+
     def test_tutorialDatagrams(self) -> None:
         """recvfrom and sendto."""
         with socket.socket(type=socket.SOCK_DGRAM) as server:

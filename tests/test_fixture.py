@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -220,6 +221,14 @@ class ServeTests(TestCase):
             self.assertEqual(one.recv(1), b"x")
             self.assertEqual(other.recv(1), b"")
             self.assertEqual(server.refused, ["connections"])
+
+    def test_times(self) -> None:
+        """So do those about time: who is idle is closed, and told as idle."""
+        server = self.serve("echo", idleTimeout=0.1)
+        with connected(server) as client:
+            with contextlib.suppress(ConnectionResetError):
+                self.assertEqual(client.recv(1), b"")
+            self.assertEqual(server.connections[0].closed, "idle")
 
     def test_badSettings(self) -> None:
         """A wrong setting is one line that names it, and leaves no process."""

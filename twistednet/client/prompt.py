@@ -26,11 +26,17 @@ from twistednet.client.talk import Talk, joined
 FAREWELL = 1.0
 
 
+class _Interrupted(Exception):
+    """Ctrl-C was pressed; a KeyboardInterrupt would go through the event loop."""
+
+
 class Prompt:
     """Reads lines as they are typed, until Ctrl-D or `close`; Ctrl-C ends the program."""
 
     def __init__(self, service: str) -> None:
-        self._session: PromptSession[str] = PromptSession(history=_history(service))
+        self._session: PromptSession[str] = PromptSession(
+            history=_history(service), interrupt_exception=_Interrupted
+        )
         self.closed = False
 
     async def line(self) -> str | None:
@@ -42,7 +48,7 @@ class Prompt:
             return str(await Deferred.fromFuture(asking))
         except EOFError:
             return None
-        except KeyboardInterrupt:
+        except _Interrupted:
             raise SystemExit(INTERRUPTED) from None
 
     def close(self) -> None:
@@ -87,7 +93,12 @@ async def talked(reactor: Any, how: How) -> None:
     prompt = Prompt("chat")
     with patch_stdout():
         hearing = Deferred.fromCoroutine(_hear(talk, prompt))
-        left = await _say(talk, prompt)
+        try:
+            left = await _say(talk, prompt)
+        except SystemExit:
+            # Whoever goes by Ctrl-C does not wait for what is said to that.
+            hearing.addErrback(lambda _: None)
+            raise
         # The last that is said to us, of which a server may have nothing to say.
         await hearing.addTimeout(FAREWELL, reactor, lambda *_: None)
     await talk.leave()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twisted.internet.task import deferLater
 
 from twistednet.client.connecting import connect
@@ -19,6 +20,8 @@ from twistednet.core.text import shown
 
 #: Seconds in which something would have come that must not come.
 SILENCE = 0.3
+#: Seconds that one check may take in all, and one silence more.
+DEADLINE = 60.0
 
 Run = Callable[["Probe"], Awaitable[None]]
 
@@ -163,9 +166,12 @@ async def judge(check: Check, probe: Probe) -> Result:
     began = time.monotonic()
     verdict, why = "pass", ""
     try:
-        await check.run(probe)
+        running = probe.meanwhile(check.run(probe))
+        await running.addTimeout(DEADLINE + probe.timeout, probe.reactor)
     except NotApplicable as reason:
         verdict, why = "n/a", str(reason)
+    except DeferredTimeout as late:
+        verdict, why = "fail", f"not done after {late.args[0]:g} s"
     except (Failed, ClientError) as fault:
         verdict, why = "fail", str(fault)
     finally:

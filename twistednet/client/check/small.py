@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from twistednet.client.check.base import SILENCE, Checklist, Probe, brief
+from twistednet.client.check.base import SILENCE, Checklist, Failed, Probe, brief
 from twistednet.client.check.common import addCommon
 from twistednet.client.check.datagram import answered
 from twistednet.client.check.echo import MIB
@@ -76,7 +76,8 @@ async def noReply(probe: Probe) -> None:
         reply, _ = await socket.receive(SILENCE)
     except TimedOut:
         return
-    probe.same(reply, b"")
+    probe.came = brief(reply)
+    raise Failed("a reply came")
 
 
 # Daytime, time and the quote: the server speaks, and hangs up
