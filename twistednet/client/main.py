@@ -7,12 +7,15 @@ from typing import Any
 
 
 def main() -> None:
+    """The console script."""
     try:
         from twistednet.client.commands import netdemo
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in ("click", "hdrh", "prompt_toolkit", "rich"):
             raise
         sys.exit(f"netdemo: needs an extra ({error.name}): pip install 'twistednet[cli]'")
+    except KeyboardInterrupt:
+        sys.exit(130)
     sys.exit(command(netdemo))
 
 

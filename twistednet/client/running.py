@@ -42,6 +42,8 @@ def run(main: Main, prompting: bool = False) -> NoReturn:
         react(lambda reactor: Deferred.fromCoroutine(ending.of(main, reactor)))
     except SystemExit as ended:
         raise SystemExit(INTERRUPTED if ending.interrupted else ended.code) from None
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
 
 
 class _Ending:
@@ -59,6 +61,9 @@ class _Ending:
         except ClientError as error:
             # A signal breaks our connections off too: nobody needs to hear of that.
             status = INTERRUPTED if self.interrupted else complain(str(error), error.status)
+        except KeyboardInterrupt:
+            # Before the reactor runs, a SIGINT is Python's own.
+            status = INTERRUPTED
         except OSError as error:
             if error.errno != errno.EPIPE:
                 raise
