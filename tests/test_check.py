@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -418,9 +419,15 @@ class OthersTests(_Case):
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         if shutil.which(command[0]) is None:
             self.skipTest(f"{command[0]} is not installed")
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        # With its children, one a connection, of which ncat's may be stuck.
+        self.addCleanup(os.killpg, process.pid, signal.SIGKILL)
         return process
 
     async def portOf(self, process: subprocess.Popen[bytes]) -> Target:

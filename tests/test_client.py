@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -77,13 +78,22 @@ class CommandCase(SynchronousTestCase):
         if shutil.which(command[0]) is None:
             self.skipTest(f"{command[0]} is not installed")
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         assert process.stdout is not None
         self.addCleanup(process.stdout.close)
-        self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        self.addCleanup(self.end, process)
         return process
+
+    def end(self, process: subprocess.Popen[str]) -> None:
+        """With its children, one a connection."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 class DaemonTests(CommandCase):
@@ -216,8 +226,7 @@ class OthersTests(CommandCase):
             process = self.start("ncat", "-k", "-l", "-U", path, "-c", script)
             self.waitForFile(path)
             self.gives(given, service, "--unix", path, "hi")
-            process.kill()
-            process.wait()
+            self.end(process)
             os.unlink(path)
 
     def waitForFile(self, path: str) -> None:
