@@ -454,13 +454,17 @@ class OthersTests(_Case):
     async def test_ncat(self) -> None:
         """ncat drops what is under way when it sees a FIN.
 
-        And it relays both ways with blocking writes, so that much data both ways at
+        With much data some of it is often through by then. And it relays both ways with blocking writes, so that much data both ways at
         once may find it stuck for good: now and then, so either verdict will do.
         """
         process = self.start("ncat", "-k", "-l", "-c", "cat", "127.0.0.1", "0")
         verdicts = await self.verdicts(await self.portOf(process), "echo")
-        sometimes = {"16 MiB round trip", "a non-reader that reads at last gets all"}
-        self.assertEqual(self.failed(verdicts) - sometimes, {HALF_CLOSE, SLOW_READER}, self.results)
+        sometimes = {
+            SLOW_READER,
+            "16 MiB round trip",
+            "a non-reader that reads at last gets all",
+        }
+        self.assertEqual(self.failed(verdicts) - sometimes, {HALF_CLOSE}, self.results)
 
 
 class CommandTests(SynchronousTestCase):
