@@ -454,8 +454,9 @@ class OthersTests(_Case):
     async def test_ncat(self) -> None:
         """ncat drops what is under way when it sees a FIN.
 
-        With much data some of it is often through by then. And it relays both ways with blocking writes, so that much data both ways at
-        once may find it stuck for good: now and then, so either verdict will do.
+        With much data all of it may be through by then. And it relays both ways with
+        blocking writes, so that much data both ways at once may find it stuck for
+        good. These it gets wrong now and then, so either verdict will do.
         """
         process = self.start("ncat", "-k", "-l", "-c", "cat", "127.0.0.1", "0")
         verdicts = await self.verdicts(await self.portOf(process), "echo")
