@@ -1,0 +1,579 @@
+"""The `netdemo` command: every client, against servers of every kind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistednet import testing
+
+COMMAND = [sys.executable, "-m", "twistednet.client.main"]
+
+#: Twisted's own echo, in a process of its own.
+STOCK = """
+from twisted.internet import reactor
+from twisted.internet.protocol import Factory
+from twisted.protocols.wire import Echo
+print(reactor.listenTCP(0, Factory.forProtocol(Echo), interface="127.0.0.1").getHost().port)
+import sys; sys.stdout.flush()
+reactor.run()
+"""
+
+
+class CommandCase(SynchronousTestCase):
+    """Runs the command, and servers for it."""
+
+    def netdemo(self, *arguments: str, input: bytes = b"") -> tuple[int, bytes, str]:
+        """Its status, standard output, and standard error, which is one line at most."""
+        done = subprocess.run([*COMMAND, *arguments], input=input, capture_output=True, timeout=30)
+        complaint = done.stderr.decode()
+        self.assertLessEqual(len(complaint.splitlines()), 1, complaint)
+        return done.returncode, done.stdout, complaint
+
+    def gives(self, out: bytes, *arguments: str, input: bytes = b"") -> None:
+        """Status 0, exactly this output, and no complaint."""
+        self.assertEqual(self.netdemo(*arguments, input=input), (0, out, ""))
+
+    def serve(self, service: str, **settings: Any) -> str:
+        server = testing.serve(service, **settings)
+        self.addCleanup(server.close)
+        return server.path or f"{server.host}:{server.port}"
+
+    def folder(self) -> Path:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return Path(folder.name)
+
+    def tutorial(self, serve: Callable[[socket.socket], None]) -> str:
+        """A server as tutorials write it: accept one, and serve it."""
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def run() -> None:
+            with listener:
+                client, _ = listener.accept()
+                with client:
+                    serve(client)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join, 5)
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        if shutil.which(command[0]) is None:
+            self.skipTest(f"{command[0]} is not installed")
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(self.end, process)
+        return process
+
+    def end(self, process: subprocess.Popen[str]) -> None:
+        """With its children, one a connection."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+class DaemonTests(CommandCase):
+    """Against our own daemon: with an argument, and through a pipe."""
+
+    def test_echo(self) -> None:
+        """Text comes back; a pipe comes back byte by byte, whatever is in it."""
+        target = self.serve("echo")
+        self.gives("héllo\n".encode(), "echo", target, "héllo")
+        self.gives(b"hello\n", "echo", "--bare", target, "hello")
+        data = os.urandom(3_000_000)
+        self.gives(data, "echo", target, input=data)
+
+    def test_ask(self) -> None:
+        """One question, many through a pipe until bye, and bare."""
+        target = self.serve("answer")
+        self.gives(b"fine\n", "ask", target, "how are u")
+        self.gives(b"fine\n", "ask", "--bare", target, "how are u")
+        script = b"how are u\nhow old are u\nbye\nhow are u\n"
+        self.gives(b"fine\nnicai\nBye\n", "ask", target, input=script)
+
+    def test_send(self) -> None:
+        """What is sent has arrived when the command ends."""
+        with testing.serve("receive") as server:
+            self.gives(b"", "send", f"{server.host}:{server.port}", "one")
+            self.gives(b"", "send", f"{server.host}:{server.port}", input=b"two" * 100_000)
+            self.assertEqual(server.received(), b"one\n" + b"two" * 100_000)
+        with testing.serve("receive", listen="udp:0") as server:
+            self.gives(b"", "send", "--udp", f"{server.host}:{server.port}", "one")
+            self.assertEqual(server.datagrams, [b"one"])
+
+    def test_datagram(self) -> None:
+        """A line is a datagram, an empty one too; echo --udp is the same."""
+        target = self.serve("datagram")
+        self.gives(b"hi\n", "datagram", target, "hi")
+        self.gives(b"hi\n", "echo", "--udp", target, "hi")
+        self.gives(b"one\n\nbye\n", "datagram", target, input=b"one\n\nbye\nmore\n")
+
+    def test_hello(self) -> None:
+        """Nobody, somebody, and one after the other."""
+        target = self.serve("hello")
+        self.gives(b"Hello World!\n", "hello", target)
+        self.gives("Hello World, Zoë & Co!\n".encode(), "hello", target, "Zoë & Co")
+        expected = b"Hello World, a!\nHello World, b!\n"
+        self.gives(expected, "hello", target, input=b"a\nb\n")
+
+    def test_chat(self) -> None:
+        """What is said, and all that is heard until one has left."""
+        target = self.serve("chat")
+        entry = b"* you are guest-1 in lobby; /help tells what you can do\n"
+        alone = b"* nobody else is in lobby\nbyebye\n"
+        self.gives(entry + alone, "chat", target, "anybody here?")
+        entry = entry.replace(b"guest-1", b"guest-2")
+        self.gives(entry + alone, "chat", "--bare", target, "anybody here?")
+        entry = entry.replace(b"guest-2", b"guest-3")
+        self.gives(entry + b"* in lobby: guest-3\nbyebye\n", "chat", target, input=b"/who\n")
+
+    def test_unixSocket(self) -> None:
+        """--unix, and the same as an endpoint string."""
+        path = self.serve("echo", listen=f"unix:{self.folder()}/socket")
+        self.gives(b"hi\n", "echo", "--unix", path, "hi")
+        self.gives(b"hi\n", "echo", f"unix:{path}", "hi")
+
+    def test_tls(self) -> None:
+        """--tls with a certificate to trust; without, and for another name, status 3."""
+        folder = self.folder()
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+        for name in ("127.0.0.1", "other.example"):
+            issued = authority.issue_cert(name)
+            issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+            target = self.serve("echo", listen=f"ssl:0:privateKey={folder}/server.pem")
+            trusting = ("echo", "--tls", "--ca", str(folder / "ca.pem"), target)
+            if name == "127.0.0.1":
+                self.gives(b"hi\n", *trusting, "hi")
+                self.gives(b"hi\nthere\n", *trusting, input=b"hi\nthere\n")
+                status, _, complaint = self.netdemo("echo", "--tls", target, "hi")
+            else:
+                status, _, complaint = self.netdemo(*trusting, "hi")
+            self.assertEqual((status, "no TLS" in complaint), (3, True), complaint)
+
+    def test_ipv6(self) -> None:
+        """An IPv6 address stands in brackets; --ipv6 asks for one of a name."""
+        try:
+            target = self.serve("echo", listen="tcp:0:interface=::1")
+        except testing.CannotServe:
+            self.skipTest("no IPv6 here")
+        port = target.rpartition(":")[2]
+        self.gives(b"hi\n", "echo", f"[::1]:{port}", "hi")
+        status, _, complaint = self.netdemo("echo", "--ipv6", f"localhost:{port}", "hi")
+        self.assertTrue(status == 0 or "has no IPv6 address" in complaint, complaint)
+
+    def test_expect(self) -> None:
+        """--expect makes status 1 of another answer, and names both."""
+        target = self.serve("answer")
+        self.gives(b"fine\n", "ask", target, "how are u", "--expect", "fine")
+        status, out, complaint = self.netdemo("ask", target, "what", "--expect", "fine")
+        self.assertEqual((status, out), (1, b"Nothing\n"))
+        self.assertIn("expected 'fine', and got 'Nothing'", complaint)
+
+
+class OthersTests(CommandCase):
+    """Against the servers of others."""
+
+    def test_stockTwisted(self) -> None:
+        """Twisted's wire.Echo."""
+        process = self.start(sys.executable, "-c", STOCK)
+        assert process.stdout is not None
+        target = f"127.0.0.1:{int(process.stdout.readline())}"
+        self.gives(b"hi\n", "echo", target, "hi")
+        self.gives(b"hi\n", "echo", "--bare", target, "hi")
+
+    def test_socat(self) -> None:
+        """socat as an echo, through a pipe too."""
+        process = self.start("socat", "-d", "-d", "TCP-LISTEN:0,bind=127.0.0.1,fork", "EXEC:cat")
+        assert process.stdout is not None
+        target = process.stdout.readline().split()[-1]
+        self.gives(b"hi\n", "echo", target, "hi")
+        data = os.urandom(100_000)
+        self.gives(data, "echo", target, input=data)
+
+    def test_ncat(self) -> None:
+        """ncat as an echo, as a receiver, and as somebody who answers each line."""
+        path = str(self.folder() / "socket")
+        for service, script, given in (
+            ("echo", "cat", b"hi\n"),
+            ("ask", "while read line; do echo fine; done", b"fine\n"),
+            ("send", "cat >/dev/null", b""),
+        ):
+            process = self.start("ncat", "-k", "-l", "-U", path, "-c", script)
+            self.waitForFile(path)
+            self.gives(given, service, "--unix", path, "hi")
+            self.end(process)
+            os.unlink(path)
+
+    def waitForFile(self, path: str) -> None:
+        end = time.monotonic() + 10
+        while not os.path.exists(path):
+            self.assertLess(time.monotonic(), end, f"{path} never came")
+            time.sleep(0.01)
+
+    def test_tutorialEcho(self) -> None:
+        """The loop around recv and send of every tutorial."""
+
+        def echo(client: socket.socket) -> None:
+            while data := client.recv(1024):
+                client.send(data)
+
+        self.gives(b"hello\n", "echo", "--bare", self.tutorial(echo), "hello")
+
+    def test_tutorialAnswers(self) -> None:
+        """A server that compares what one recv gave with a word, and hangs up at bye."""
+
+        def answer(client: socket.socket) -> None:
+            while (question := client.recv(1024)) != b"bye":
+                client.send({b"how are u": b"fine"}.get(question, b"Nothing"))
+            client.send(b"Bye")
+
+        script = b"how are u\nwhat\nbye\n"
+        self.gives(b"fine\nNothing\nBye\n", "ask", "--bare", self.tutorial(answer), input=script)
+
+    def test_tutorialChat(self) -> None:
+        """A server that takes turns, and knows no byebye."""
+        heard = []
+
+        def chat(client: socket.socket) -> None:
+            while data := client.recv(1024):
+                heard.append(data)
+                client.send(b"I see")
+
+        target = self.tutorial(chat)
+        self.gives(b"I see\nI see\n", "chat", "--bare", "--timeout", "0.5", target, "hello")
+        self.assertEqual(heard, [b"hello", b"byebye"])
+
+    def test_tutorialReceiver(self) -> None:
+        """A server that reads until the end, and hangs up."""
+        heard = []
+
+        def receive(client: socket.socket) -> None:
+            while data := client.recv(1024):
+                heard.append(data)
+
+        self.gives(b"", "send", "--bare", self.tutorial(receive), "hello")
+        self.assertEqual(b"".join(heard), b"hello")
+
+    def test_sendWaits(self) -> None:
+        """Send is done when the server has read all and hung up, and not before."""
+        released = threading.Event()
+        heard = []
+
+        def receive(client: socket.socket) -> None:
+            released.wait(10)
+            while data := client.recv(1024):
+                heard.append(data)
+
+        process = self.start(*COMMAND, "send", self.tutorial(receive), "hello")
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(1.5)
+        released.set()
+        self.assertEqual(process.wait(10), 0)
+        self.assertEqual(heard, [b"hello\n"])
+
+    def test_tutorialDatagrams(self) -> None:
+        """recvfrom and sendto."""
+        with socket.socket(type=socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            server.settimeout(10)
+
+            def reply() -> None:
+                data, sender = server.recvfrom(1024)
+                server.sendto(data.upper(), sender)
+
+            thread = threading.Thread(target=reply)
+            thread.start()
+            target = f"127.0.0.1:{server.getsockname()[1]}"
+            self.gives(b"HI\n", "datagram", target, "hi")
+            thread.join()
+
+
+class BadServerTests(CommandCase):
+    """Servers that are not there, or not right: one line, and a status that tells."""
+
+    def fails(self, status: int, words: str, *arguments: str, input: bytes = b"") -> bytes:
+        got, out, complaint = self.netdemo(*arguments, input=input)
+        self.assertEqual(got, status, complaint)
+        self.assertIn(words, complaint)
+        return out
+
+    def test_noSuchHost(self) -> None:
+        """A name that does not resolve."""
+        for service in ("echo", "datagram", "hello"):
+            self.fails(3, "has no address", service, "no-such-host.invalid:80", "hi")
+
+    def test_refused(self) -> None:
+        """A port where nobody listens."""
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            target = f"127.0.0.1:{closed.getsockname()[1]}"
+            for service in ("echo", "ask", "send", "chat", "hello", "datagram"):
+                self.fails(3, "connection refused: is the server started?", service, target, "hi")
+        self.fails(3, "no such file", "echo", "--unix", "/no/such/socket", "hi")
+
+    def test_silence(self) -> None:
+        """A server that accepts, and says nothing."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            target = f"127.0.0.1:{listener.getsockname()[1]}"
+            for service in ("echo", "ask", "send", "chat", "hello"):
+                self.fails(4, "--timeout", service, "--timeout", "0.3", target, "hi")
+            self.fails(4, "--timeout", "echo", "--timeout", "0.3", target, input=b"x")
+
+    def test_hangsUp(self) -> None:
+        """A server that closes half-way through an answer."""
+
+        def half(client: socket.socket) -> None:
+            client.send(client.recv(1024)[:2])
+
+        self.fails(1, "hung up after 2 of 6 bytes", "echo", self.tutorial(half), "hello")
+        self.fails(1, "hung up", "echo", self.tutorial(half), input=b"hello")
+        self.fails(1, "not HTTP", "hello", self.tutorial(half))
+        self.fails(1, "hung up without an answer", "ask", self.tutorial(lambda client: None), "hi")
+
+    def test_changed(self) -> None:
+        """An echo that returns something else."""
+
+        def shout(client: socket.socket) -> None:
+            client.send(client.recv(1024).upper())
+
+        self.fails(1, "byte 2 came back changed", "echo", self.tutorial(shout), "Hello")
+        self.fails(1, "returned other bytes", "echo", self.tutorial(shout), input=b"Hello")
+
+    def test_garbage(self) -> None:
+        """Something that is not HTTP."""
+
+        def garbage(client: socket.socket) -> None:
+            client.recv(1024)
+            client.send(os.urandom(1000) + b"\n")
+
+        self.fails(1, "not HTTP", "hello", self.tutorial(garbage))
+
+    def test_endless(self) -> None:
+        """An answer of 1 GiB is not waited for, and not kept."""
+
+        def endless(client: socket.socket) -> None:
+            try:
+                client.recv(1024)
+                client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
+                for _ in range(1024):
+                    client.sendall(b"x" * 1024 * 1024)
+            except OSError:
+                pass
+
+        self.fails(1, "over 1048576 bytes", "hello", self.tutorial(endless))
+
+        def line(client: socket.socket) -> None:
+            try:
+                for _ in range(1024):
+                    client.sendall(b"x" * 1024 * 1024)
+            except OSError:
+                pass
+
+        self.fails(1, "over 65536 bytes", "ask", self.tutorial(line), "hi")
+
+    def test_controlCharacters(self) -> None:
+        """What would act on a terminal is shown escaped."""
+
+        def paint(client: socket.socket) -> None:
+            client.recv(1024)
+            client.send("\x1b[2J\x07\u202eevil\x9b1m\r\n".encode())
+
+        out = rb"\x1b[2J\x07\u202eevil\x9b1m" + b"\n"
+        self.gives(out, "ask", self.tutorial(paint), "hi")
+
+    def test_usage(self) -> None:
+        """What is no server, and what excludes each other."""
+        self.fails(2, "is no server", "echo", "nonsense", "hi")
+        self.fails(2, "is no server", "echo", "host:99999", "hi")
+        self.fails(2, "exclude each other", "echo", "--tls", "--udp", "a:1", "hi")
+        self.fails(2, "No such command", "nonsense")
+
+    def test_closedOutput(self) -> None:
+        """A reader that has had enough is no error, and gets no traceback."""
+        target = self.serve("echo")
+        process = subprocess.Popen(
+            [*COMMAND, "echo", target],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        with process.stdin, process.stdout, process.stderr:
+            process.stdin.write(b"first\n")
+            process.stdin.flush()
+            self.assertEqual(process.stdout.readline(), b"first\n")
+            process.stdout.close()
+            process.stdin.write(b"second\n")
+            process.stdin.flush()
+            self.assertEqual(process.wait(10), 0)
+            self.assertEqual(process.stderr.read(), b"")
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C ends it, as it ends any program, without a traceback."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            target = f"127.0.0.1:{listener.getsockname()[1]}"
+            process = subprocess.Popen(
+                [*COMMAND, "ask", "--timeout", "30", target, "hi"], stderr=subprocess.PIPE
+            )
+            client, _ = listener.accept()
+            with client:
+                client.recv(10)
+                process.send_signal(signal.SIGINT)
+                assert process.stderr is not None
+                with process.stderr:
+                    self.assertEqual(process.stderr.read(), b"")
+                self.assertEqual(process.wait(10), 130)
+
+
+class ListenTests(CommandCase):
+    """`netdemo listen`: the receiving ends."""
+
+    def start_(self, where: str, *options: str) -> tuple[subprocess.Popen[str], int]:
+        process = self.start(*COMMAND, "listen", where, *options)
+        assert process.stdout is not None
+        return process, int(process.stdout.readline().rpartition(":")[2])
+
+    def rest(self, process: subprocess.Popen[str]) -> str:
+        """Its output, once it has ended by itself."""
+        assert process.stdout is not None
+        text = process.stdout.read()
+        self.assertEqual(process.wait(10), 0)
+        return text
+
+    def test_tcp(self) -> None:
+        """Displays who comes, what they send (escaped) and who goes; ends on the word."""
+        process, port = self.start_("tcp:0", "--until", "bye")
+        for message in (b"\x1b[2J", b"hello\nbye\n"):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(message)
+        text = self.rest(process)
+        for part in ("connected", r"sent 4 B: \x1b[2J", "went offline", r"hello\nbye\n"):
+            self.assertIn(part, text)
+
+    def test_udp(self) -> None:
+        """Displays each datagram, sends none, and ends on the word."""
+        process, port = self.start_("udp:0", "--until", "bye")
+        with socket.socket(type=socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", port))
+            client.send(b"byebye")
+            client.send(b"bye")
+            text = self.rest(process)
+            client.setblocking(False)
+            with self.assertRaises((BlockingIOError, ConnectionRefusedError)):
+                client.recv(10)
+        self.assertIn("sent 6 B: byebye", text)
+
+    def test_taken(self) -> None:
+        """A port that is taken is status 3, what is no port status 2."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            status, _, complaint = self.netdemo("listen", f"tcp:{port}")
+        self.assertEqual((status, "cannot be listened on" in complaint), (3, True), complaint)
+        self.assertEqual(self.netdemo("listen", "nonsense")[0], 2)
+
+
+class WatchTests(CommandCase):
+    """`netdemo watch`: the daemon's log, as a list of who comes and goes."""
+
+    def test_log(self) -> None:
+        """Openings, ends and refusals, of all that a log tells."""
+        log = self.folder() / "log"
+        log.write_text(
+            "2026-11-20T12:00:00+0000 [-] echo: 127.0.0.1:1 connected (#1)\n"
+            "2026-11-20T12:00:00+0000 [-] something else connected\n"
+            "2026-11-20T12:00:00+0000 [-] echo: refused 127.0.0.1:2: connections\n"
+            "2026-11-20T12:00:00+0000 [-] echo: 127.0.0.1:1 closed (#1): client FIN; 5 B in\n"
+        )
+        expected = (
+            b"+ echo 127.0.0.1:1  (1 open)\n"
+            b"! echo 127.0.0.1:2 refused: connections\n"
+            b"- echo 127.0.0.1:1: client FIN; 5 B in  (0 open)\n"
+        )
+        self.gives(expected, "watch", "--no-follow", str(log))
+
+    def test_followed(self) -> None:
+        """A log that grows is followed, over a rotation too."""
+        log = self.folder() / "log"
+        log.write_text("")
+        watching = self.start(*COMMAND, "watch", str(log))
+        assert watching.stdout is not None
+        line = "2026-11-20T12:00:00+0000 [-] echo: 127.0.0.1:{0} connected (#{0})\n"
+        with log.open("a") as file:
+            file.write(line.format(1))
+        self.assertEqual(watching.stdout.readline(), "+ echo 127.0.0.1:1  (1 open)\n")
+        log.rename(log.with_suffix(".1"))
+        log.write_text(line.format(2))
+        self.assertEqual(watching.stdout.readline(), "+ echo 127.0.0.1:2  (2 open)\n")
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C is the way to stop it, and leaves no traceback."""
+        log = self.folder() / "log"
+        log.write_text("2026-11-20T12:00:00+0000 [-] echo: 127.0.0.1:1 connected (#1)\n")
+        watching = self.start(*COMMAND, "watch", str(log))
+        assert watching.stdout is not None
+        watching.stdout.readline()
+        watching.send_signal(signal.SIGINT)
+        self.assertEqual((watching.stdout.read(), watching.wait(10)), ("", 130))
+
+    def test_noLog(self) -> None:
+        """Without a log: status 3, and how to get one."""
+        status, _, complaint = self.netdemo("watch", "/no/such/log")
+        self.assertEqual((status, "--logfile" in complaint), (3, True), complaint)
+
+
+class HelpTests(CommandCase):
+    """What the command says of itself."""
+
+    def test_help(self) -> None:
+        """Every command has a help text, and is listed."""
+        _, listed, _ = self.netdemo("--help")
+        for command in ("ask", "chat", "check", "datagram", "echo", "hello", "listen", "load"):
+            self.assertIn(f"  {command} ".encode(), listed)
+            self.assertEqual(self.netdemo(command, "--help")[0], 0)
+
+    def test_completion(self) -> None:
+        """Each shell gets a script, and the script's own call completes a command."""
+        for shell in ("bash", "zsh", "fish"):
+            status, script, _ = self.netdemo("completion", shell)
+            self.assertEqual((status, b"_NETDEMO_COMPLETE" in script), (0, True))
+        environment = {**os.environ, "_NETDEMO_COMPLETE": "bash_complete"}
+        environment |= {"COMP_WORDS": "netdemo da", "COMP_CWORD": "1"}
+        done = subprocess.run(COMMAND, env=environment, capture_output=True)
+        self.assertEqual(done.stdout, b"plain,datagram\n")
+
+    @pytest.mark.slow
+    def test_withoutExtra(self) -> None:
+        """Without the extra the command says what to install."""
+        hide = "import sys; sys.modules['click'] = None; from twistednet.client.main import main"
+        done = subprocess.run(
+            [sys.executable, "-c", f"{hide}; main()"], capture_output=True, text=True
+        )
+        self.assertIn("pip install 'twistednet[cli]'", done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1)

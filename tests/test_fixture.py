@@ -1,0 +1,320 @@
+"""The pytest fixture and `testing.serve`: servers for other people's tests."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import textwrap
+import threading
+from pathlib import Path
+
+import pytest
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistednet import testing
+from twistednet.serverprocess import Process
+
+IMPORTS = """
+import asyncio, socket, sys
+import pytest
+
+def exchange(server, data):
+    with socket.create_connection((server.host, server.port), 5) as client:
+        client.sendall(data)
+        return client.recv(100)
+"""
+
+
+def connected(server: testing.Server) -> socket.socket:
+    return socket.create_connection((server.host, server.port), 5)
+
+
+class TestCase(SynchronousTestCase):
+    """With a place for files that is gone afterwards."""
+
+    def folder(self) -> Path:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return Path(folder.name)
+
+
+def isOpen(host: str, port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex((host, port)) == 0
+
+
+class FixtureTests(TestCase):
+    """`netdemo` in the test suite of somebody else."""
+
+    def pytest(self, source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a suite of its own, in a process of its own."""
+        folder = self.folder()
+        (folder / "test_it.py").write_text(IMPORTS + textwrap.dedent(source))
+        (folder / "pytest.ini").write_text("[pytest]\n")
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
+
+    def test_kindsOfTests(self) -> None:
+        """Synchronous, asyncio and trial tests use it."""
+        done = self.pytest(
+            """
+            def test_synchronous(netdemo):
+                server = netdemo.serve("echo")
+                assert exchange(server, b"hello") == b"hello"
+                assert server.received() == b"hello"
+                assert server.connections[0].closed == "client FIN"
+
+            def test_asyncio(netdemo):
+                server = netdemo.serve("answer")
+                async def ask():
+                    reader, writer = await asyncio.open_connection(server.host, server.port)
+                    writer.write(b"how are u\\n")
+                    assert await reader.readline() == b"fine\\n"
+                    writer.close()
+                    await writer.wait_closed()
+                asyncio.run(ask())
+                assert server.connections[0].received == b"how are u\\n"
+
+            def test_never_connects(netdemo):
+                server = netdemo.serve("echo")
+                assert server.received() == b""
+                assert server.connections == []
+
+            def test_several(netdemo):
+                one, other = netdemo.serve("echo"), netdemo.serve("echo")
+                exchange(one, b"1")
+                exchange(other, b"22")
+                assert (one.received(), other.received()) == (b"1", b"22")
+
+            from twisted.internet import defer, protocol
+            from twisted.trial import unittest
+
+            class TrialTests(unittest.TestCase):
+                @pytest.fixture(autouse=True)
+                def _netdemo(self, netdemo):
+                    self.netdemo = netdemo
+
+                async def test_trial(self):
+                    from twisted.internet import endpoints, reactor
+                    server = self.netdemo.serve("echo")
+                    got = defer.Deferred()
+                    class Client(protocol.Protocol):
+                        def connectionMade(self):
+                            self.transport.write(b"hi")
+                        def dataReceived(self, data):
+                            self.transport.loseConnection()
+                            got.callback(data)
+                    where = endpoints.TCP4ClientEndpoint(reactor, server.host, server.port)
+                    await endpoints.connectProtocol(where, Client())
+                    assert await got == b"hi"
+                    assert server.received() == b"hi"
+            """
+        )
+        self.assertIn("5 passed", done.stdout, done.stdout + done.stderr)
+
+    def test_failure(self) -> None:
+        """A test that fails gets the journal in its report; its port is closed, no reactor here."""
+        done = self.pytest(
+            """
+            ports = []
+
+            def test_fails(netdemo):
+                server = netdemo.serve("echo")
+                ports.append(server.port)
+                exchange(server, b"\\x1b[2Jhello")
+                assert False
+
+            def test_after():
+                with socket.socket() as client:
+                    assert client.connect_ex(("127.0.0.1", ports[0])) != 0
+                assert "twisted.internet.reactor" not in sys.modules
+            """
+        )
+        self.assertIn("1 failed, 1 passed", done.stdout, done.stdout + done.stderr)
+        self.assertIn("netdemo journal", done.stdout)
+        self.assertIn(r"#1 sent 9 B: \x1b[2Jhello", done.stdout)
+
+    def test_xdist(self) -> None:
+        """Workers do not get in each other's way."""
+        done = self.pytest(
+            """
+            @pytest.mark.parametrize("number", range(20))
+            def test_it(netdemo, number):
+                server = netdemo.serve("echo")
+                data = str(number).encode()
+                assert exchange(server, data) == data
+                assert server.received() == data
+            """,
+            "-n2",
+        )
+        self.assertIn("20 passed", done.stdout, done.stdout + done.stderr)
+
+    def test_subclassThatRaises(self) -> None:
+        """A bug in the service that is under test is in the report too."""
+        done = self.pytest(
+            """
+            from twistednet import Echo
+
+            class Broken(Echo):
+                def reply(self, data):
+                    return {}[data]
+
+            def test_fails(netdemo):
+                exchange(netdemo.serve("echo", echoClass="test_it.Broken"), b"x")
+            """
+        )
+        self.assertIn("1 failed", done.stdout, done.stdout + done.stderr)
+        self.assertIn("KeyError: b'x'", done.stdout)
+
+
+class ServeTests(TestCase):
+    """`testing.serve`, without pytest."""
+
+    def serve(self, service: str, **settings: object) -> testing.Server:
+        server = testing.serve(service, **settings)
+        self.addCleanup(server.close)
+        return server
+
+    def test_reasons(self) -> None:
+        """How a connection ended is told apart: the client's FIN, its RST, the service."""
+        server = self.serve("answer")
+        finisher, resetter, leaver = (connected(server) for _ in range(3))
+        finisher.close()
+        resetter.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        resetter.close()
+        leaver.sendall(b"bye\n")
+        self.assertEqual(leaver.recv(10), b"Bye\n")
+        self.assertEqual(leaver.recv(10), b"")
+        leaver.close()
+        reasons = [connection.closed for connection in server.connections]
+        self.assertEqual(reasons, ["client FIN", "client RST", "service"])
+
+    def test_received(self) -> None:
+        """What was sent has been received when it is asked for, without a reply to wait for."""
+        server = self.serve("receive")
+        data = bytes(range(256)) * 4096
+        with connected(server) as client:
+            client.sendall(data)
+            self.assertEqual(server.received(), data)
+            self.assertIsNone(server.connections[0].closed)
+
+    def test_datagrams(self) -> None:
+        """Each datagram is told apart, an empty one too."""
+        server = self.serve("datagram")
+        with socket.socket(type=socket.SOCK_DGRAM) as client:
+            for data in (b"one", b"", b"two"):
+                client.sendto(data, (server.host, server.port))
+            self.assertEqual(server.datagrams, [b"one", b"", b"two"])
+
+    def test_settings(self) -> None:
+        """Settings are the daemon's own, and reach it."""
+        server = self.serve("echo", maxConnections=1)
+        with connected(server) as one, connected(server) as other:
+            one.sendall(b"x")
+            self.assertEqual(one.recv(1), b"x")
+            self.assertEqual(other.recv(1), b"")
+            self.assertEqual(server.refused, ["connections"])
+
+    def test_times(self) -> None:
+        """So do those about time: who is idle is closed, and told as idle."""
+        server = self.serve("echo", idleTimeout=0.1)
+        with connected(server) as client:
+            with contextlib.suppress(ConnectionResetError):
+                self.assertEqual(client.recv(1), b"")
+            self.assertEqual(server.connections[0].closed, "idle")
+
+    def test_badSettings(self) -> None:
+        """A wrong setting is one line that names it, and leaves no process."""
+        for settings, complaint in (
+            ({"idleTimeout": "soon"}, "echo: idleTimeout: 'soon' is not a number"),
+            ({"nonsense": 1}, "echo: nonsense: there is no such setting"),
+        ):
+            with self.assertRaises(testing.CannotServe) as caught:
+                testing.serve("echo", **settings)
+            self.assertEqual(str(caught.exception), complaint)
+
+    def test_waitFor(self) -> None:
+        """A client in a thread is waited for."""
+        server = self.serve("receive")
+
+        def later() -> None:
+            with connected(server) as client:
+                client.sendall(b"late")
+
+        client = threading.Timer(0.2, later)
+        client.start()
+        server.waitFor(lambda server: server.received() == b"late")
+        client.join()
+        with self.assertRaisesRegex(TimeoutError, "sent 4 B: late"):
+            server.waitFor(lambda server: False, timeout=0.01)
+
+    def test_unix(self) -> None:
+        """A UNIX socket is served where the test wants it, and removed at the end."""
+        path = str(self.folder() / "socket")
+        with testing.serve("echo", listen=f"unix:{path}") as server:
+            self.assertEqual(server.path, path)
+            with socket.socket(socket.AF_UNIX) as client:
+                client.connect(path)
+                client.sendall(b"x")
+                self.assertEqual(client.recv(1), b"x")
+        self.assertFalse(os.path.lexists(path))
+
+    def test_nothingLeft(self) -> None:
+        """200 servers in one session leave no port, process, thread or file behind."""
+        files = len(os.listdir("/proc/self/fd"))
+        threads = threading.active_count()
+        process = Process()
+        self.addCleanup(process.close)
+        servers = [testing.Server(process, "echo", {}) for _ in range(100)]
+        for server in servers:
+            self.assertTrue(isOpen(server.host, server.port))
+            server.close()
+        for _ in range(100):
+            servers.append(testing.Server(process, "echo", {}))
+            servers[-1].close()
+        self.assertFalse(any(isOpen(server.host, server.port) for server in servers))
+        assert process._child is not None
+        pid = process._child.pid
+        process.close()
+        self.assertFalse(os.path.exists(f"/proc/{pid}"))
+        self.assertEqual(threading.active_count(), threads)
+        self.assertEqual(len(os.listdir("/proc/self/fd")), files)
+
+    def test_killedTest(self) -> None:
+        """When the test's process is killed, the servers' process ends, and tidies up."""
+        path = str(self.folder() / "socket")
+        source = (
+            "import time; from twistednet import testing; "
+            f"server = testing.serve('echo', listen='unix:{path}'); "
+            "print(server._process._child.pid, flush=True); time.sleep(60)"
+        )
+        test = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
+        assert test.stdout is not None
+        with test.stdout:
+            pid = int(test.stdout.readline())
+            self.assertTrue(os.path.exists(path))
+            ended = os.pidfd_open(pid)
+            test.send_signal(signal.SIGKILL)
+            test.wait()
+        poller = select.poll()
+        poller.register(ended, select.POLLIN)
+        self.assertTrue(poller.poll(10_000), "the servers' process lives on")
+        os.close(ended)
+        self.assertFalse(os.path.lexists(path))
+
+
+@pytest.fixture
+def twice(netdemo: testing.Netdemo) -> list[testing.Server]:
+    return [netdemo.serve("echo"), netdemo.serve("datagram")]
+
+
+def test_inAnotherFixture(twice: list[testing.Server]) -> None:
+    """Another fixture may build on it."""
+    assert [server.service for server in twice] == ["echo", "datagram"]

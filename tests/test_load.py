@@ -1,0 +1,307 @@
+"""`netdemo load`: it counts what happened, and corrects what it could not see."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from itertools import count
+from typing import Any, ClassVar
+
+import pytest
+from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from twistednet import testing
+from twistednet.client import Target
+from twistednet.client.load import load
+from twistednet.client.load.streams import traffic
+from twistednet.client.load.tally import Tally
+from twistednet.client.sessions import theReactor
+
+reactor = theReactor()
+MS = 1_000_000
+
+#: A server that takes 20 ms for each answer, and so fixes the rate for every client.
+STEADY = """
+import sys
+from twisted.internet import reactor
+from twisted.internet.protocol import Factory, Protocol
+
+class Steady(Protocol):
+    def dataReceived(self, data):
+        http = b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok"
+        answer = http if data.startswith(b"GET ") else data
+        reactor.callLater(0.02, self.transport.write, answer)
+
+port = reactor.listenTCP(0, Factory.forProtocol(Steady), interface="127.0.0.1")
+print(port.getHost().port, flush=True)
+reactor.run()
+"""
+
+
+class TallyTests(SynchronousTestCase):
+    """Correction for coordinated omission."""
+
+    def test_stall(self) -> None:
+        """One stall of 1 s among answers of 1 ms: what was not sent meanwhile counts.
+
+        1,000 answers of 1 ms and one of 1 s take 2 s in all. The messages left out
+        would have waited 998, 996, ... ms: half of the time nobody was answered, so
+        a third of all messages, at one every 2 ms, waited over 1 ms.
+        """
+        tally = Tally(connections=1, seconds=2.0)
+        for _ in range(1000):
+            tally.answer(1 * MS)
+        tally.answer(int(999.5 * MS))
+        self.assertLess(tally.measured.get_value_at_percentile(99), 2 * MS)
+        corrected = tally.latencies()
+        self.assertApproximates(corrected.get_total_count(), 1500, 5)
+        self.assertApproximates(corrected.get_value_at_percentile(90) / MS, 700, 10)
+        self.assertGreaterEqual(corrected.get_min_value(), 0.99 * MS)
+
+    def test_rate(self) -> None:
+        """At a rate, latency is from when a message was due: nothing is put back."""
+        tally = Tally(connections=1, seconds=2.0, rate=500)
+        tally.answer(1000 * MS)
+        self.assertEqual(tally.latencies().get_total_count(), 1)
+
+
+class TrafficTests(SynchronousTestCase):
+    """What is a whole and right answer."""
+
+    def test_greeting(self) -> None:
+        """A response is whole when its body is, however it is split; 200 is right."""
+        right = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello"
+        for _ in range(2):
+            judge = traffic("hello", 0, "a").judge
+            for size in range(len(right)):
+                self.assertIsNone(judge(right[:size]))
+            self.assertIs(judge(right), True)
+            self.assertIs(judge(right.replace(b"200 OK", b"404 No")), False)
+        endless = right.replace(b"Content-Length", b"Other-Header-1")
+        self.assertIs(traffic("hello", 0, "a").judge(endless), False)
+
+    def test_echo(self) -> None:
+        """Every byte counts."""
+        judge = traffic("echo", 3, "").judge
+        self.assertEqual([judge(b"xx"), judge(b"xxx"), judge(b"xxy")], [None, True, False])
+
+
+class _LoadCase(TestCase):
+    timeout = 30
+
+    def listen(self, protocol: type[Protocol]) -> Target:
+        factory = Factory.forProtocol(protocol)
+        factory.noisy = False
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        return Target("tcp", "127.0.0.1", port.getHost().port)
+
+    async def drive(self, target: Target, service: str = "echo", **how: Any) -> Tally:
+        return await load(reactor, target, service, **{"connections": 2, "seconds": 0.3, **how})
+
+
+class StreamTests(_LoadCase):
+    """Over connections."""
+
+    async def test_counts(self) -> None:
+        """Every message that was sent is accounted for, and the server saw as many."""
+        server = testing.serve("echo")
+        self.addCleanup(server.close)
+        tally = await self.drive(Target("tcp", server.host, server.port), size=10)
+        self.assertGreater(tally.answered, 10)
+        self.assertEqual((tally.lost, tally.errors), (0, {}))
+        self.assertEqual(len(server.received()), tally.sent * 10)
+
+    async def test_rate(self) -> None:
+        """A rate is kept, over all connections."""
+        server = testing.serve("answer")
+        self.addCleanup(server.close)
+        target = Target("tcp", server.host, server.port)
+        tally = await self.drive(target, "answer", connections=5, seconds=1.0, rate=200)
+        self.assertApproximates(tally.sent, 200, 6)
+
+    async def test_slowUnderRate(self) -> None:
+        """A server that is slower than the rate shows as latency, and not as a lower rate."""
+
+        class Slow(Protocol):
+            def dataReceived(self, data: bytes) -> None:
+                reactor.callLater(0.05, self.transport.write, data)  # type: ignore[union-attr]
+
+        tally = await self.drive(self.listen(Slow), connections=1, seconds=1.0, rate=100)
+        # 20 answers of 100 that were due: the last one was due 0.8 s before it came.
+        self.assertGreater(tally.latencies().get_max_value(), 600 * MS)
+
+    async def test_wrongAnswers(self) -> None:
+        """A wrong answer is an error of its own kind."""
+
+        class Shouting(Protocol):
+            def dataReceived(self, data: bytes) -> None:
+                self.transport.write(data.upper())  # type: ignore[union-attr]
+
+        tally = await self.drive(self.listen(Shouting))
+        self.assertEqual(tally.answered, 0)
+        self.assertEqual(tally.errors["wrong answer"], tally.sent)
+
+    async def test_hangsUp(self) -> None:
+        """A server that hangs up is connected to again, and each time counts."""
+
+        class Once(Protocol):
+            def dataReceived(self, data: bytes) -> None:
+                self.transport.write(data)  # type: ignore[union-attr]
+                self.transport.loseConnection()  # type: ignore[union-attr]
+
+        tally = await self.drive(self.listen(Once), connections=1, seconds=0.5)
+        self.assertGreaterEqual(tally.errors["hung up"], 2)
+        self.assertGreaterEqual(tally.answered, 3)
+
+    async def test_silence(self) -> None:
+        """A server that says nothing is not waited for for ever."""
+        tally = await self.drive(self.listen(Protocol), timeout=0.2)
+        self.assertEqual(tally.errors, {"no answer in 0.2 s": 2})
+
+
+class DatagramTests(_LoadCase):
+    """Over datagrams, which may be lost."""
+
+    def listenDatagram(self, protocol: DatagramProtocol) -> Target:
+        protocol.noisy = False  # type: ignore[attr-defined]
+        port = reactor.listenUDP(0, protocol, "127.0.0.1")
+        self.addCleanup(port.stopListening)
+        return Target("udp", "127.0.0.1", port.getHost().port)
+
+    async def test_lost(self) -> None:
+        """What the server drops is lost, one by one."""
+
+        class Dropping(DatagramProtocol):
+            numbers = count(1)
+            dropped = 0
+
+            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+                if next(self.numbers) % 50:
+                    self.transport.write(datagram, addr)  # type: ignore[union-attr]
+                else:
+                    self.dropped += 1
+
+        server = Dropping()
+        tally = await self.drive(
+            self.listenDatagram(server), "datagram", connections=1, seconds=1.2
+        )
+        self.assertGreaterEqual(server.dropped, 2)
+        self.assertEqual((tally.lost, tally.late), (server.dropped, 0))
+
+    async def test_late(self) -> None:
+        """What comes after it was given up is late, and neither lost nor answered."""
+
+        class Late(DatagramProtocol):
+            first = True
+
+            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+                if self.first:
+                    reactor.callLater(1.2, self.transport.write, datagram, addr)  # type: ignore[union-attr]
+                self.first = False
+
+        tally = await self.drive(
+            self.listenDatagram(Late()), "datagram", connections=1, seconds=1.3
+        )
+        self.assertEqual((tally.sent, tally.answered, tally.late, tally.lost), (2, 0, 1, 1))
+
+
+class AgreementTests(SynchronousTestCase):
+    """Against generators of others, on one server."""
+
+    CONNECTIONS: ClassVar = 20
+    SECONDS: ClassVar = 2
+
+    def setUp(self) -> None:
+        server = subprocess.Popen([sys.executable, "-c", STEADY], stdout=subprocess.PIPE, text=True)
+        assert server.stdout is not None
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        self.port = int(server.stdout.readline())
+
+    def rate(self, service: str) -> float:
+        command = [
+            *(sys.executable, "-m", "twistednet.client.main", "load", f"127.0.0.1:{self.port}"),
+            *("--as", service, "--json", "-c", str(self.CONNECTIONS), "-t", str(self.SECONDS)),
+        ]
+        found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+        self.assertEqual(found["errors"], {})
+        return float(found["rate"])
+
+    @pytest.mark.slow
+    def test_wrk(self) -> None:
+        """wrk and we find the same rate, to 10 %."""
+        if shutil.which("wrk") is None:
+            self.skipTest("wrk is not installed")
+        command = ["wrk", "-t1", f"-c{self.CONNECTIONS}", f"-d{self.SECONDS}"]
+        done = subprocess.run(
+            [*command, f"http://127.0.0.1:{self.port}/"], capture_output=True, text=True, check=True
+        )
+        [line] = (line for line in done.stdout.splitlines() if line.startswith("Requests/sec"))
+        theirs = float(line.split()[1])
+        self.assertApproximates(self.rate("hello") / theirs, 1, 0.1)
+
+    @pytest.mark.slow
+    def test_plainSockets(self) -> None:
+        """So does a loop of blocking sockets, one a thread."""
+        answered = []
+        end = time.monotonic() + self.SECONDS
+
+        def loop() -> None:
+            with socket.create_connection(("127.0.0.1", self.port)) as client:
+                while time.monotonic() < end:
+                    client.sendall(b"x" * 64)
+                    answered.append(client.recv(64))
+
+        threads = [threading.Thread(target=loop) for _ in range(self.CONNECTIONS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertApproximates(self.rate("echo") * self.SECONDS / len(answered), 1, 0.1)
+
+
+class CommandTests(SynchronousTestCase):
+    """`netdemo load` on the command line."""
+
+    def load(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "twistednet.client.main", "load", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    def test_text(self) -> None:
+        """For a person: rate, percentiles, errors, loss, a histogram; plain in a pipe."""
+        with testing.serve("datagram") as server:
+            done = self.load(f"udp:{server.host}:{server.port}", "--as", "datagram", "-t", "0.3")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for part in (" a second", "p50 ", "p90 ", "p99 ", "p99.9 ", " lost (", "errors: none", "#"):
+            self.assertIn(part, done.stdout)
+        self.assertNotIn("\x1b", done.stdout)
+
+    @pytest.mark.slow
+    def test_cost(self) -> None:
+        """A message costs this client under 25 us of CPU, at the best of three."""
+        with testing.serve("echo") as server:
+            costs = [
+                json.loads(
+                    self.load(
+                        f"{server.host}:{server.port}", "-c", "50", "-t", "1", "--json"
+                    ).stdout
+                )["client_cpu_us_per_message"]
+                for _ in range(3)
+            ]
+        self.assertLess(min(costs), 25)
+
+    def test_notEcho(self) -> None:
+        """Not one right answer is status 1, and one line says so."""
+        with testing.serve("answer") as server:
+            done = self.load(f"{server.host}:{server.port}", "-t", "0.2", "--timeout", "0.3")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no right answer", done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1)

@@ -1,0 +1,31 @@
+"""Clients of the services, as functions for anybody's Twisted code."""
+
+from twistednet.client.errors import (
+    BadTarget,
+    CannotConnect,
+    ClientError,
+    TimedOut,
+    Unexpected,
+)
+from twistednet.client.sessions import Session, opened
+from twistednet.client.talk import Talk, ask, chat, datagram, echo, hello, joined, send
+from twistednet.client.targets import Target
+
+__all__ = [
+    "BadTarget",
+    "CannotConnect",
+    "ClientError",
+    "Session",
+    "Talk",
+    "Target",
+    "TimedOut",
+    "Unexpected",
+    "ask",
+    "chat",
+    "datagram",
+    "echo",
+    "hello",
+    "joined",
+    "opened",
+    "send",
+]

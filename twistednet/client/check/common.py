@@ -1,0 +1,53 @@
+"""What every server of connections must stand, whatever it says."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from twistednet.client.check.base import Checklist, NotApplicable, Probe
+from twistednet.client.streams import Stream
+
+#: One exchange by which a server shows that it serves this connection.
+Serves = Callable[[Probe, Stream], Awaitable[None]]
+
+MANY = 50
+
+
+def addCommon(to: Checklist, serves: Serves, asks: bool = True) -> None:
+    """Checks of the connections themselves. `asks`: the client speaks first."""
+
+    @to.check("simultaneous connections", "RFC 1122, 4.2.2.18: connections are independent")
+    async def simultaneous(probe: Probe) -> None:
+        probe.sent = f"{MANY} connections at once, the last one served first"
+        streams = await probe.connectMany(MANY)
+        for stream in reversed(streams):
+            await serves(probe, stream)
+        probe.came = f"{MANY} connections were served"
+
+    @to.check("RST survived", "RFC 9293, 3.5.2: a reset ends one connection")
+    async def resetSurvived(probe: Probe) -> None:
+        if probe.target.kind not in ("tcp", "tls"):
+            raise NotApplicable("a UNIX socket has no RST")
+        probe.sent = "5 connections, 64 KiB and RST on each; then a new connection"
+        for stream in await probe.connectMany(5):
+            stream.write(b"x" * 65536)
+            await probe.pause()
+            stream.transport.abortConnection()
+        await serves(probe, await probe.connect())
+
+    @to.check("idle connection kept", "wire.md: idle for 10 min", slow=True)
+    async def idleKept(probe: Probe) -> None:
+        probe.sent = "nothing for 30 s, then an exchange"
+        stream = await probe.connect()
+        await probe.silence(stream, 30)
+        await serves(probe, stream)
+
+    if not asks:
+        # It speaks first, and hangs up: there is nothing to keep.
+        to.checks.pop()
+        return
+
+    @to.check("no data before data", "the client speaks first: there is no banner")
+    async def noBanner(probe: Probe) -> None:
+        probe.sent = "nothing"
+        await probe.silence(await probe.connect())

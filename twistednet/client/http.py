@@ -1,0 +1,125 @@
+"""Just enough of HTTP/1.1 to ask for a page and to know that the answer is one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from twistednet.client.errors import Unexpected
+from twistednet.client.streams import Stream
+from twistednet.client.targets import Target
+from twistednet.core.text import place
+
+#: Bytes of a header section, and of a body.
+MOST_HEADER = 64 * 1024
+MOST_BODY = 1024 * 1024
+
+_STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: .*)?")
+
+
+@dataclass(frozen=True)
+class Response:
+    """A whole response; header names are in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+def request(
+    host: str,
+    path: str = "/",
+    method: str = "GET",
+    headers: tuple[str, ...] = (),
+    body: bytes = b"",
+) -> bytes:
+    """The bytes of a request."""
+    lines = (f"{method} {path} HTTP/1.1", f"Host: {host}", *headers, "", "")
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
+async def greeted(stream: Stream, name: bytes = b"") -> bytes:
+    """The body that a GET gets, asking to be greeted as `name`. Raises Unexpected."""
+    path = f"/?name={quote(name)}" if name else "/"
+    stream.write(request(authority(stream), path, headers=("Connection: close",)))
+    response = await readResponse(stream)
+    if response.status != 200:
+        raise Unexpected(f"{stream.target} answered with status {response.status}, and not 200")
+    return response.body
+
+
+def authority(stream: Stream) -> str:
+    """What stands in the Host header (RFC 9110, section 7.2)."""
+    return authorityOf(stream.target)
+
+
+def authorityOf(target: Target) -> str:
+    return "localhost" if target.kind == "unix" else place((target.host, target.port))
+
+
+async def readResponse(stream: Stream, hasBody: bool = True) -> Response:
+    """The next response (RFC 9112). Raises Unexpected for what is none.
+
+    `hasBody` is false for an answer to HEAD.
+    """
+    status = await _status(stream)
+    headers = await _headers(stream)
+    body = b""
+    if hasBody and status >= 200 and status not in (204, 304):
+        body = await _body(stream, headers)
+    return Response(status, headers, body)
+
+
+async def _status(stream: Stream) -> int:
+    line = (await stream.readLine(MOST_HEADER)).rstrip(b"\r\n")
+    match = _STATUS.fullmatch(line)
+    if match is None:
+        what = "answered with something that is not HTTP" if line else "hung up without an answer"
+        raise Unexpected(f"{stream.target} {what}")
+    return int(match[1])
+
+
+async def _headers(stream: Stream) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    size = 0
+    while line := (await stream.readLine(MOST_HEADER)).rstrip(b"\r\n"):
+        size += len(line)
+        name, colon, value = line.decode("latin-1").partition(":")
+        if not colon or size > MOST_HEADER:
+            raise Unexpected(f"{stream.target} sent a header that is not HTTP")
+        headers[name.strip().lower()] = value.strip()
+    return headers
+
+
+async def _body(stream: Stream, headers: dict[str, str]) -> bytes:
+    if headers.get("transfer-encoding", "").lower() == "chunked":
+        return await _chunks(stream)
+    if "content-length" not in headers:
+        return await stream.readToEnd(MOST_BODY)
+    return await stream.readExactly(_size(stream, headers["content-length"], 10))
+
+
+async def _chunks(stream: Stream) -> bytes:
+    body = b""
+    while size := _size(stream, (await _chunkLine(stream)).partition(";")[0], 16, len(body)):
+        body += await stream.readExactly(size)
+        await stream.readLine()
+    await _headers(stream)
+    return body
+
+
+async def _chunkLine(stream: Stream) -> str:
+    return (await stream.readLine(MOST_HEADER)).decode("latin-1").strip()
+
+
+def _size(stream: Stream, text: str, base: int, before: int = 0) -> int:
+    try:
+        size = int(text, base)
+    except ValueError:
+        size = -1
+    if size < 0:
+        raise Unexpected(f"{stream.target} gave no size that HTTP knows")
+    if before + size > MOST_BODY:
+        raise Unexpected(f"{stream.target} answered with over {MOST_BODY} bytes")
+    return size
