@@ -42,6 +42,11 @@ MAY_IMPORT = {
         "transport",
     },
     "tap": LIBRARIES | {"catalog", "config", "daemon", "listening", "logs", "sources"},
+    "client": LIBRARIES | {"core", "click", "hdrh", "prompt_toolkit", "rich"},
+    "serverprocess": {"core"},
+    "testing": {"serverprocess"},
+    "pytest_plugin": {"pytest", "serverprocess", "testing"},
+    "served": LIBRARIES | {"catalog", "config", "core", "daemon", "listening", "logs", "sources"},
     "__init__": {"catalog", "services"},
 }
 
