@@ -157,6 +157,9 @@ class SettingsTests(SynchronousTestCase):
             ),
             ({}, "only = 1", {}, "{file}: only: 1 is neither a text nor a list of texts"),
             ({}, 'echo = ["tcp:1", 2]', {}, "is neither a text nor a list of texts"),
+            ({}, "answers = 5", {}, "{file}: answers: 5 is no file: write its name in quotes"),
+            ({}, "echo-class = 5", {}, "{file}: echo-class: 5 is no class"),
+            ({}, "x = " + "[" * 5000, {}, "{file}: not TOML"),
             ({"echo": ["8888"]}, None, {}, "--echo: '8888' is no endpoint: write tcp:PORT"),
             (
                 {"echo": ["udp:1"]},
@@ -187,6 +190,30 @@ class SettingsTests(SynchronousTestCase):
             self.assertIn(line.format(file=config), told)
         self.assertIn("cannot be read", self.refused({}, str(self.folder / "none")))
 
+    def test_nothingToServe(self) -> None:
+        """A daemon that would serve nothing does not pretend to."""
+        for flags in ({"only": []}, {"only": ["echo"], "echo": ["off"]}):
+            self.assertIn("nothing is left to serve", self.refused(flags))
+
+    def test_emptyVariable(self) -> None:
+        """A variable that is empty is one that is not set, as in a compose file."""
+        self.assertTrue(all(self.load(NETDEMO_ECHO="", NETDEMO_ONLY="").listen.values()))
+
+    def test_mistakesOfWhatIsNotServed(self) -> None:
+        """An endpoint is looked at also where --only leaves its service out."""
+        told = self.refused({"only": ["echo"], "chat": ["nonsense"]})
+        self.assertIn("--chat: 'nonsense' is no endpoint", told)
+
+    def test_folders(self) -> None:
+        """Paths are relative to where they were written: the file's folder, or ours."""
+        self.file('[answers]\n"a" = "1"', "book.toml")
+        config = self.file('echo = "unix:e.sock"')
+        settings = load({}, config, CATALOGUE, {"NETDEMO_ANSWERS": "book.toml"}, str(self.folder))
+        assert settings.answers is not None
+        self.assertEqual(settings.answers.answer("a"), "1")
+        [echo] = settings.listen["echo"]
+        self.assertEqual(echo.arguments["address"], str(self.folder / "e.sock"))
+
     def test_kubernetes(self) -> None:
         """What Kubernetes tells everybody of a service called netdemo is none of ours."""
         self.load(NETDEMO_SERVICE_HOST="10.0.0.1", NETDEMO_PORT="tcp://10.0.0.1:80", PATH="/bin")
@@ -202,7 +229,7 @@ class EndpointTests(SynchronousTestCase):
             ("tcp:80:0.0.0.0", "tcp:interface=0.0.0.0:backlog=1024:port=80"),
             ("tcp:port=80:backlog=5", "tcp:interface=127.0.0.1:backlog=5:port=80"),
             ("tcp6:80", "tcp6:backlog=1024:interface=\\:\\:1:port=80"),
-            ("unix:/a\\:b", "unix:mode=660:backlog=1024:lockfile=1:address=/a\\:b"),
+            ("unix:/a\\:b", "unix:mode=660:backlog=1024:lockfile=0:address=/a\\:b"),
             ("udp:5", "udp:interface=127.0.0.1:port=5"),
             ("haproxy:tcp:80", "haproxy:tcp:interface=127.0.0.1:backlog=1024:port=80"),
             ("systemd:domain=INET:name=echo", "systemd:domain=INET:name=echo"),
@@ -213,6 +240,20 @@ class EndpointTests(SynchronousTestCase):
         """An address needs no backslashes."""
         for given in ("tcp:80:interface=::1", "tcp:80:interface=\\:\\:1"):
             self.assertEqual(Endpoint.parse(given).arguments["interface"], "::1")
+
+    def test_sameSocket(self) -> None:
+        """Two strings that name one socket are known to; others are not."""
+        for one, other, same in (
+            ("tcp:80", "tcp:080:backlog=5", True),
+            ("tcp6:80", "tcp:80:interface=::1", True),
+            ("tcp:80", "ssl:80", True),
+            ("unix:/a/../b", "unix:/b:mode=600", True),
+            ("tcp:80", "udp:80", False),
+            ("tcp:80", "tcp:81", False),
+            ("systemd:domain=INET:name=a", "systemd:domain=INET:name=b", False),
+        ):
+            alike = Endpoint.parse(one).socket == Endpoint.parse(other).socket
+            self.assertEqual(alike, same, (one, other))
 
     def test_public(self) -> None:
         """What other machines can reach is known as such."""

@@ -50,6 +50,8 @@ def _oneOf(*choices: str) -> Callable[[Any], str]:
 
 
 def _answers(value: Any) -> AnswerBook:
+    if not isinstance(value, str):
+        raise BadSetting(f"{value!r} is no file: write its name in quotes")
     try:
         content = tomllib.loads(Path(value).read_text(encoding="utf-8"))
         if len(content) != 1 or not isinstance(content.get("answers"), dict):
@@ -57,7 +59,7 @@ def _answers(value: Any) -> AnswerBook:
         return AnswerBook(content["answers"])
     except OSError as error:
         raise BadSetting(f"{value} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, TypeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadSetting(f"{value} is not TOML: {error}") from None
     except ValueError as error:
         raise BadSetting(f"{value}: {error}") from None

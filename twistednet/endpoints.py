@@ -7,6 +7,7 @@ that is not loopback must be named.
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 
@@ -27,7 +28,8 @@ _ARGUMENTS: dict[str, dict[str, str | None]] = {
         "backlog": "1024",
     },
     "tls": {"path": None, "port": "443", "backlog": "1024", "interface": "::1"},
-    "unix": {"address": None, "mode": "660", "backlog": "1024", "lockfile": "1"},
+    # Twisted's strings may have a lockfile; a stale socket is found without one.
+    "unix": {"address": None, "mode": "660", "backlog": "1024", "lockfile": "0"},
     "udp": {"port": None, "interface": "127.0.0.1"},
 }
 
@@ -54,19 +56,32 @@ class Endpoint:
     given: str = field(compare=False)
 
     @classmethod
-    def parse(cls, given: str) -> Endpoint:
+    def parse(cls, given: str, folder: str = "") -> Endpoint:
+        """Of a string as it was `given`; a UNIX socket's path is relative to `folder`."""
         text = _BARE_IPV6.sub(lambda bare: bare[0].replace(":", "\\:"), given)
         kind, colon, rest = text.partition(":")
         if kind == "haproxy":
-            behind = cls.parse(rest)
+            behind = cls.parse(rest, folder)
             return cls(f"haproxy:{behind.text}", kind, behind.arguments, given)
         if kind not in _ARGUMENTS:
             if not colon:
                 raise BadEndpoint(f"{text!r} is no endpoint: write tcp:PORT, unix:PATH or udp:PORT")
             return cls(text, kind, {}, given)
         arguments = _arguments(kind, rest)
+        if kind == "unix":
+            arguments["address"] = os.path.join(folder, arguments["address"])
         named = (f"{name}={quoteStringArgument(value)}" for name, value in arguments.items())
         return cls(":".join([kind, *named]), kind, arguments, given)
+
+    @property
+    def socket(self) -> tuple[str, ...]:
+        """What two strings have in common that name the same socket."""
+        if self.kind == "unix":
+            return "unix", os.path.abspath(self.arguments["address"])
+        if self.arguments:
+            family = "udp" if self.isDatagram else "tcp"
+            return family, self.arguments["interface"], str(int(self.arguments["port"]))
+        return (self.text,)
 
     @property
     def isDatagram(self) -> bool:
@@ -97,10 +112,10 @@ def _arguments(kind: str, rest: str) -> dict[str, str]:
     for name, default in known.items():
         if default is None and not given.get(name):
             raise BadEndpoint(f"{kind}: needs a {name}, as in {_EXAMPLES[kind]}")
-    for name, most in (("port", 65535), ("backlog", 65535)):
+    for name in ("port", "backlog"):
         value = given.get(name, "0")
-        if not (value.isascii() and value.isdecimal() and int(value) <= most):
-            raise BadEndpoint(f"{value!r} is no {name}: it is a number from 0 to {most}")
+        if not (value.isascii() and value.isdecimal() and int(value) <= 65535):
+            raise BadEndpoint(f"{value!r} is no {name}: it is a number from 0 to 65535")
     if not re.fullmatch("0?[0-7]{3}", given.get("mode", "660")):
         raise BadEndpoint(f"{given['mode']!r} is no mode: it is three octal digits, as in 660")
     return {**{name: default for name, default in known.items() if default is not None}, **given}

@@ -7,7 +7,7 @@ import socket
 import sys
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -26,10 +26,14 @@ _KUBERNETES = ("SERVICE_", "PORT")
 
 @dataclass(frozen=True)
 class Given:
-    """One value as it was given, and where: what a complaint about it begins with."""
+    """One value as it was given, and where: what a complaint about it begins with.
+
+    Paths in it are relative to `folder`.
+    """
 
     where: str
     value: Any
+    folder: str = ""
 
 
 def names(services: Mapping[str, Service]) -> set[str]:
@@ -43,30 +47,31 @@ def fromFile(path: str, services: Mapping[str, Service]) -> dict[str, Given]:
         content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise BadSetting(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadSetting(f"{path}: not TOML: {error}") from None
     for key in content:
         if key not in names(services):
             raise BadSetting(f"{path}: {key}: no such key{_guess(key, names(services))}")
-    if isinstance(content.get("answers"), str):
-        content["answers"] = str(Path(path).parent / content["answers"])
-    return {key: Given(f"{path}: {key}", value) for key, value in content.items()}
+    folder = os.path.dirname(path)
+    return {key: Given(f"{path}: {key}", value, folder) for key, value in content.items()}
 
 
 def fromEnvironment(
-    environment: Mapping[str, str], services: Mapping[str, Service]
+    environment: Mapping[str, str], services: Mapping[str, Service], folder: str
 ) -> dict[str, Given]:
     """What NETDEMO_... variables give; lists are parted by spaces. Raises BadSetting."""
     given = {}
     for variable, value in environment.items():
         rest = variable.removeprefix(PREFIX)
-        if rest in (variable, "CONFIG") or rest.startswith(_KUBERNETES):
+        # An empty variable is one that is not set, as in a compose file.
+        if not value or rest in (variable, "CONFIG") or rest.startswith(_KUBERNETES):
             continue
         key = rest.lower().replace("_", "-")
         if key not in names(services):
             known = {_variable(key) for key in names(services)}
             raise BadSetting(f"{variable}: no such setting{_guess(variable, known)}")
-        given[key] = Given(variable, value.split() if key in services or key == "only" else value)
+        listed = key in services or key == "only"
+        given[key] = Given(variable, value.split() if listed else value, folder)
     return given
 
 
@@ -79,20 +84,30 @@ def load(
     config: str | None,
     services: Mapping[str, Service],
     environment: Mapping[str, str] | None = None,
+    folder: str = "",
 ) -> Settings:
-    """The settings in force. Raises BadSetting for the first one that is wrong."""
+    """The settings in force. Raises BadSetting for the first one that is wrong.
+
+    Paths in the environment, and `config`, are relative to `folder`.
+    """
     environment = os.environ if environment is None else environment
     config = config or environment.get(PREFIX + "CONFIG")
-    given: dict[str, Given] = fromFile(config, services) if config else {}
-    given |= fromEnvironment(environment, services)
+    given = fromFile(os.path.join(folder, config), services) if config else {}
+    given |= fromEnvironment(environment, services, folder)
     given |= flags
+    if "answers" in given and isinstance(given["answers"].value, str):
+        book = given["answers"]
+        given["answers"] = replace(book, value=os.path.join(book.folder, book.value))
     values = {
         SHARED[key].name: _parsed(one, SHARED[key].metadata["parse"])
         for key, one in given.items()
         if key in SHARED
     }
+    listen = dict(_endpoints(given, services))
+    if not any(listen.values()):
+        raise BadSetting(f"nothing is left to serve; there are {', '.join(services)}")
     return Settings(
-        listen=dict(_endpoints(given, services)),
+        listen=listen,
         protocols={name: _protocol(given, service) for name, service in services.items()},
         **values,
     )
@@ -113,13 +128,13 @@ def _endpoints(
     if "only" in given:
         only = _parsed(given["only"], lambda value: _chosen(value, services))
     for name, service in services.items():
-        if name not in only:
-            yield name, ()
-        elif name in given:
-            yield name, _parsed(given[name], partial(_listen, service))
+        if name in given:
+            endpoints = _parsed(given[name], partial(_listen, service, given[name].folder))
         else:
-            endpoints = map(Endpoint.parse, service.listen)
-            yield name, tuple(one for one in endpoints if ipv6 or not one.isIPv6)
+            default = Given(f"the default of {name}", list(service.listen))
+            endpoints = _parsed(default, partial(_listen, service, ""))
+            endpoints = tuple(one for one in endpoints if ipv6 or not one.isIPv6)
+        yield name, endpoints if name in only else ()
 
 
 def _hasIPv6() -> bool:
@@ -140,11 +155,11 @@ def _chosen(value: Any, services: Mapping[str, Service]) -> list[str]:
     return chosen
 
 
-def _listen(service: Service, value: Any) -> tuple[Endpoint, ...]:
+def _listen(service: Service, folder: str, value: Any) -> tuple[Endpoint, ...]:
     texts = _texts(value)
     if texts == ["off"]:
         return ()
-    endpoints = tuple(map(Endpoint.parse, texts))
+    endpoints = tuple(Endpoint.parse(text, folder) for text in texts)
     for endpoint in endpoints:
         if endpoint.isDatagram and service.datagram is None:
             raise BadSetting(
@@ -173,6 +188,8 @@ def _subclass(value: Any, base: type) -> type:
     # Somebody's class most often stands in the folder that they are in.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
+    if not isinstance(value, str):
+        raise BadSetting(f"{value!r} is no class: write it as package.module.Class")
     try:
         found = namedAny(value)
     except Exception as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import re
+import signal
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -27,6 +29,10 @@ Every flag is also a key of the settings file (max-connections = 100) and a vari
 """
 
 
+# Flags that are no service's.
+_TAKEN = {"config", "help", "only", "version"}
+
+
 class _Options(usage.Options):
     """Flags are gathered as they were given, and read once all are known."""
 
@@ -37,13 +43,15 @@ class _Options(usage.Options):
 
     def __init__(self) -> None:
         self.given: dict[str, Given] = {}
+        # twistd may change to another folder, and settings are read again later.
+        self.folder = os.getcwd()
         super().__init__()
 
     def give(self, key: str, value: Any) -> None:
         """Remember a value; of a flag that may be repeated, every one."""
         if key in self.services or key == "only":
             value = [*self.given[key].value, value] if key in self.given else [value]
-        self.given[key] = Given(f"--{key}", value)
+        self.given[key] = Given(f"--{key}", value, self.folder)
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         try:
@@ -63,7 +71,7 @@ class _Options(usage.Options):
 
     def read(self) -> Settings:
         """The settings in force, the file read anew. Raises BadSetting."""
-        settings = load(self.given, self.config, self.services)
+        settings = load(self.given, self.config, self.services, folder=self.folder)
         _checkPrivileges(settings, uid=self.parent["uid"] if self.parent else None)
         return settings
 
@@ -74,6 +82,9 @@ def Options() -> _Options:
         services = catalogue()
     except BadPlugin as error:
         raise SystemExit(f"twistd netdemo: {error}") from None
+    for name in services:
+        if name in _TAKEN or name in SHARED or not re.fullmatch("[a-z][a-z0-9-]*", name):
+            raise SystemExit(f"twistd netdemo: a service cannot be called {name!r}")
     flags: dict[str, Any] = {"services": services, "opt_config": _config}
     flags["opt_only"] = _flag("only", "serve these alone, as in --only echo,answer")
     for service in services.values():
@@ -116,7 +127,7 @@ def _switch(key: str, help: str) -> Callable[[_Options], None]:
 
 def _config(self: _Options, path: str) -> None:
     """a settings file (TOML), read again at SIGHUP"""
-    self.config = os.path.abspath(path)
+    self.config = path
 
 
 def _checkPrivileges(settings: Settings, uid: int | None) -> None:
@@ -165,7 +176,13 @@ def makeService(options: _Options) -> IService:
     twistd: Mapping[str, Any] = options.parent or {}
     if not twistd.get("syslog"):
         file = twistd.get("logfile") or (None if twistd.get("nodaemon", True) else "twistd.log")
-        daemon.logObserver = observer(None if file == "-" else file)
+        owner = (twistd.get("uid") or -1, twistd.get("gid") or -1)
+        try:
+            daemon.logObserver = observer(None if file == "-" else file, owner)
+        except OSError as error:
+            raise SystemExit(f"twistd netdemo: --logfile: {file}: {error.strerror}") from None
+    # Until the daemon is ready to read settings again, a wish to do so must not end it.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if os.geteuid() == 0 and twistd.get("uid") is None:
         daemon.log.warn("running as root: twistd --uid nobody --gid nogroup netdemo would not")
     return daemon
