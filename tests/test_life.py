@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import re
+import select
 import signal
 import socket
 import stat
@@ -18,6 +20,7 @@ from tests.running import (
     ANYWHERE,
     PATIENCE,
     TWISTD,
+    Running,
     environment,
     readAll,
     run,
@@ -232,6 +235,47 @@ class StopTests(TestCase):
             self.assertEqual(daemon.wait(), -signal.SIGTERM)
             sock.close()
 
+    def test_twoSignalsAtOnce(self) -> None:
+        """The second is a second one also when nothing has come of the first yet."""
+        with running(*ANYWHERE) as daemon:
+            sock = daemon.connect("chat")
+            sock.recv(100)
+            daemon.signal(signal.SIGSTOP)
+            daemon.signal(signal.SIGINT)
+            daemon.signal(signal.SIGTERM)
+            daemon.signal(signal.SIGCONT)
+            self.assertIn(daemon.wait(), (-signal.SIGTERM, -signal.SIGINT))
+            self.assertIn("1 by shutdown", daemon.log)
+            self.assertNotIn("Traceback", daemon.log)
+            sock.close()
+
+    def test_limitsHoldWhileDraining(self) -> None:
+        """A client that is stuck is cut off when its time is up, drain or no drain."""
+        with running(*ANYWHERE, "--stall-timeout", "1") as daemon:
+            sock = daemon.connect("echo")
+            sock.settimeout(0.2)
+            with contextlib.suppress(TimeoutError):
+                while True:
+                    sock.send(b"x" * 65536)
+            daemon.signal(signal.SIGTERM)
+            daemon.wait()
+            self.assertIn("1 by write stall", daemon.log)
+            sock.close()
+
+    def test_noReloadWhileDraining(self) -> None:
+        """A wish to read settings does not open what was just closed."""
+        with running(*ANYWHERE) as daemon:
+            sock = daemon.connect("echo")
+            sock.sendall(b"x")
+            sock.recv(1)
+            daemon.signal(signal.SIGTERM)
+            daemon.waitFor("draining")
+            daemon.signal(signal.SIGHUP)
+            daemon.waitFor("settings not changed: stopping")
+            self.refused(daemon.address("answer"))
+            sock.close()
+            daemon.wait()
+
     def test_idleKeepAlive(self) -> None:
         """A browser that only holds its connection open holds nobody up."""
         with running(*ANYWHERE) as daemon:
@@ -313,13 +357,111 @@ class ReloadTests(TestCase):
             self.assertNotIn("Traceback", daemon.log)
 
 
+class ReopenTests(TestCase):
+    """SIGHUP and the sockets."""
+
+    def setUp(self) -> None:
+        self.folder = temporaryFolder(self)
+        self.config = self.folder / "netdemo.toml"
+
+    def reload(self, daemon: Running, settings: str, told: str = "settings read again") -> None:
+        """Give the daemon these settings, and wait for what it says of them."""
+        self.config.write_text(settings)
+        since = len(daemon.log)
+        daemon.signal(signal.SIGHUP)
+        daemon.waitFor(told, since)
+
+    def echoes(self, address: tuple[str, int] | str) -> bool:
+        """Is there an echo?"""
+        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        with socket.socket(family) as sock:
+            sock.settimeout(PATIENCE)
+            sock.connect(address)
+            sock.sendall(b"x")
+            return sock.recv(1) == b"x"
+
+    def test_otherWords(self) -> None:
+        """A socket that is asked for in other words stays open, and the log says how it is."""
+        path = self.folder / "e.sock"
+        self.config.write_text(f'only = ["echo"]\necho = ["tcp:0", "unix:{path}"]\n')
+        with running("--config", str(self.config)) as daemon:
+            address = daemon.address("echo")
+            self.reload(
+                daemon, f'only = ["echo"]\necho = ["tcp:0:backlog=9", "unix:{path}:mode=600"]\n'
+            )
+            self.assertIn(f"unix:{path}:mode=600 is open already: at the next start", daemon.log)
+            self.assertIn("tcp:0:backlog=9 is open already: at the next start", daemon.log)
+            self.assertTrue(self.echoes(address) and self.echoes(str(path)))
+
+    def test_classThatCannotBeMade(self) -> None:
+        """All of a reload or nothing: one service's class undoes the others' ports."""
+        (self.folder / "broken.py").write_text(
+            "from twistednet import Hello\n"
+            "class Broken(Hello):\n"
+            "    def __init__(self, needed):\n"
+            "        super().__init__()\n"
+        )
+        self.config.write_text('only = ["echo"]\necho = "tcp:0"\n')
+        env = environment(PYTHONPATH=str(self.folder))
+        with running("--config", str(self.config), env=env) as daemon:
+            before = daemon.address("echo")
+            self.reload(
+                daemon,
+                'only = ["answer", "hello"]\nanswer = "tcp:0"\nhello = "tcp:0"\n'
+                'hello-class = "broken.Broken"\n',
+                "settings not changed: hello: broken.Broken cannot be made: TypeError",
+            )
+            self.assertTrue(self.echoes(before))
+            self.assertNotIn("Traceback", daemon.log)
+
+    def test_ownDatagramPorts(self) -> None:
+        """A port number stays our own as long as one of our sockets has it."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        endpoints = [f"udp:{port}", f"udp:{port}:interface=127.0.0.3", "udp:0"]
+        self.config.write_text(f'only = ["datagram"]\ndatagram = {endpoints}\n')
+        with running("--config", str(self.config)) as daemon:
+            daemon.address("datagram", "udp")
+            last = re.findall(r"udp 127.0.0.1:(\d+) ", daemon.log)[-1]
+            del endpoints[1]
+            self.reload(daemon, f'only = ["datagram"]\ndatagram = {endpoints}\n')
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+                other.bind(("127.0.0.2", port))
+                other.sendto(b"x", ("127.0.0.1", int(last)))
+                daemon.waitFor(f"refused 127.0.0.2:{port}: source is our own port")
+
+    def test_twice(self) -> None:
+        """Port 0 twice is two ports."""
+        with running("--only", "echo", "--echo", "tcp:0", "--echo", "tcp:0") as daemon:
+            daemon.address("echo")
+            ports = set(re.findall(r"^\techo +127.0.0.1:(\d+) ", daemon.log, re.MULTILINE))
+            self.assertEqual(len(ports), 2)
+
+    def test_staleSocket(self) -> None:
+        """The socket of a daemon that was killed is no obstacle; that of one that lives is."""
+        path = self.folder / "e.sock"
+        flags = ("--only", "echo", "--echo", f"unix:{path}")
+        with running(*flags) as killed:
+            killed.signal(signal.SIGKILL)
+            killed.wait()
+        self.assertTrue(path.exists())
+        with running(*flags):
+            self.assertTrue(self.echoes(str(path)))
+            result = run("-n", "--pidfile=", "netdemo", *flags)
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("address already in use (`ss -lxnp` shows by whom)", result.stderr)
+            self.assertTrue(self.echoes(str(path)))
+
+
 class DaemonModeTests(TestCase):
     """`twistd netdemo`, without -n."""
 
     def test_daemon(self) -> None:
         """It goes to the background with a pid file and a log, and a stop cleans up."""
         folder = temporaryFolder(self)
-        flags = ["netdemo", "--only", "echo", "--echo", "tcp:0"]
+        path = folder / "e.sock"
+        flags = ["netdemo", "--only", "echo", "--echo", "tcp:0", "--echo", f"unix:{path}"]
         subprocess.run(
             [TWISTD, *flags], cwd=folder, env=environment(), timeout=PATIENCE, check=True
         )
@@ -328,14 +470,42 @@ class DaemonModeTests(TestCase):
             log = folder / "twistd.log"
             self.assertRegex(log.read_text(), r"echo +127.0.0.1:\d+ +nc 127")
             self.assertEqual(stat.S_IMODE(log.stat().st_mode) & 0o007, 0)
+            sock = socket.socket(socket.AF_UNIX)
+            self.addCleanup(sock.close)
+            sock.settimeout(PATIENCE)
+            sock.connect(str(path))
+            sock.sendall(b"x")
+            self.assertEqual(sock.recv(1), b"x")
         finally:
             handle = os.pidfd_open(pid)
             os.kill(pid, signal.SIGTERM)
         self.addCleanup(os.close, handle)
-        import select
-
+        # It is served on, and what it still sends comes back.
+        sock.sendall(b"after")
+        sock.shutdown(socket.SHUT_WR)
+        self.assertEqual(readAll(sock), b"after")
         self.assertTrue(select.select([handle], [], [], PATIENCE)[0])
-        self.assertFalse((folder / "twistd.pid").exists())
+        self.assertEqual(sorted(path.name for path in folder.iterdir()), ["twistd.log"])
+        self.assertIn("1 by client FIN", log.read_text())
+
+    def test_logOfAnotherUser(self) -> None:
+        """A daemon that sheds its privileges may still rotate its log."""
+        if os.geteuid() != 0:
+            raise SkipTest("only root can become somebody else")
+        folder = temporaryFolder(self)
+        nobody = pwd.getpwnam("nobody")
+        os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+        log = folder / "n.log"
+        command = [TWISTD, "-n", "--pidfile=", f"--logfile={log}", "--uid", "nobody"]
+        command += ["--gid", str(nobody.pw_gid), "netdemo", "--only", "echo", "--echo", "tcp:0"]
+        daemon = Running(command=command)
+        self.addCleanup(daemon.close)
+        deadline = time.monotonic() + PATIENCE
+        while not (log.exists() and "serving" in log.read_text()):
+            self.assertLess(time.monotonic(), deadline)
+        daemon.signal(signal.SIGUSR1)
+        while not (folder / "n.log.1").exists():
+            self.assertLess(time.monotonic(), deadline)
 
     def test_portTakenInDaemonMode(self) -> None:
         """Whoever typed the command is told, in the terminal."""

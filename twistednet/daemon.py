@@ -44,7 +44,8 @@ class Daemon(TwistedService):
         self._reactor = reactor
         self._settings = settings
         self._read = read
-        self._draining = False
+        self._stopping = False
+        self._patience = float("inf")
         self.tally = Tally()
         self._events = EventStream(self._sinkFailed)
         self._events.attach(self.tally)
@@ -69,21 +70,20 @@ class Daemon(TwistedService):
         self.log.info("serving\n{table}", table=table(self.serving))
 
     async def _stop(self) -> None:
-        closed = self.serving.close()
-        self._nextSweep.cancel()
-        await closed
+        await self.serving.close()
         if len(self.connections):
             await self._drain()
+        self._nextSweep.cancel()
         self.log.info("stopped; {summary}", summary=self.tally.summary())
 
     def stopService(self) -> Deferred[None]:
         """Refuse new connections at once; serve the present ones, but not for ever."""
         super().stopService()
-        self._draining = True
+        self._stopping = True
         return Deferred.fromCoroutine(self._stop())
 
     async def _drain(self) -> None:
-        seconds = self._settings.drainTimeout
+        seconds = min(self._settings.drainTimeout, self._patience)
         self.log.info(
             "draining; connections: {count}; they have {seconds:g} s (a second signal: none)",
             count=len(self.connections),
@@ -95,21 +95,27 @@ class Daemon(TwistedService):
             deadline.cancel()
 
     def abort(self) -> None:
-        """End every connection now, and say how many there were."""
+        """End every connection now, and say how many there were; wait for no later one."""
+        self._patience = 0
         self.log.warn("aborting connections: {count}", count=len(self.connections))
         for connection in self.connections:
             connection.abort("shutdown")
 
     def reload(self) -> None:
         """Take new settings, all of them or, if one is wrong, none. Nobody is cut off."""
+        if self._stopping:
+            self.log.warn("settings not changed: stopping")
+            return
         try:
             settings = self._read()
-            self.serving.open(settings)
+            asTheyAre = self.serving.open(settings)
         except (BadSetting, CannotListen) as why:
             self.log.error("settings not changed: {why}", why=str(why))
             return
+        for endpoint in asTheyAre:
+            self.log.warn("{given} is open already: at the next start", given=endpoint.given)
         if settings.protocols != self._settings.protocols:
-            self.log.warn("a service's class has changed: that takes effect at the next start")
+            self.log.warn("a service's class has changed: at the next start")
         self._settings = settings
         self.serving.configure(settings)
         self.log.info("settings read again\n{table}", table=table(self.serving))
@@ -132,12 +138,13 @@ class Daemon(TwistedService):
             signal.signal(number, self._secondTime(signal.getsignal(number)))
 
     def _secondTime(self, first: Any) -> Callable[[int, Any], None]:
-        """Twisted's own handling of a signal, except while draining."""
+        """Twisted's own handling of the first signal, and ours of those after it."""
 
         def handle(number: int, frame: Any) -> None:
-            if self._draining:
+            if self._stopping:
                 self._reactor.callFromThread(self.abort)
             else:
+                self._stopping = True
                 first(number, frame)
 
         return handle

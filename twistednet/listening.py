@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import stat
 from typing import Any
 
 from twisted.internet import tcp, unix
@@ -33,7 +34,6 @@ def listenStream(reactor: Any, endpoint: Endpoint, factory: Any) -> tcp.Port:
                 int(arguments["backlog"]),
                 int(arguments["mode"], 8),
                 reactor,
-                arguments["lockfile"] != "0",
             )
             port.startListening()
         elif endpoint.kind == "ssl":
@@ -48,7 +48,8 @@ def listenStream(reactor: Any, endpoint: Endpoint, factory: Any) -> tcp.Port:
         else:
             port = _fired(serverFromString(reactor, endpoint.text).listen(factory))
     except CannotListenError as error:
-        raise CannotListen(_why(error.socketError, "ltnp")) from error
+        listing = "lxnp" if endpoint.kind == "unix" else "ltnp"
+        raise CannotListen(_why(error.socketError, listing)) from error
     except OSError as error:
         raise CannotListen(_why(error, "ltnp")) from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
@@ -128,12 +129,28 @@ class UNIXPort(unix.Port):
     _inode: tuple[int, int] | None = None
 
     def startListening(self) -> None:
+        self._removeStale()
         before = os.umask(0o777 & ~self.mode)
         try:
             super().startListening()
         finally:
             os.umask(before)
         self._inode = self._onDisk()
+
+    def _removeStale(self) -> None:
+        """Remove the socket of a daemon that is no more: nobody listens on it.
+
+        Twisted's way, a lock that names a process, names the wrong one after a fork.
+        """
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(self._bindPath)
+            except ConnectionRefusedError:
+                if stat.S_ISSOCK(os.stat(self._bindPath).st_mode):
+                    os.unlink(self._bindPath)
+            except OSError:
+                # Nothing is there, or nothing that bind would not speak of better.
+                pass
 
     def connectionLost(self, reason: Any) -> None:
         if self._onDisk() != self._inode:

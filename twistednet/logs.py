@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -56,11 +57,13 @@ class OncePerPlace:
 
 
 # What Twisted says of each port as it opens and closes: our table says it better.
-_PORT_NOISE = re.compile(r"\S+ starting on .|\((TCP|UDP|UNIX) Port .* Closed\)")
+_PORT_NOISE = re.compile(r".* starting on .|\((TCP|TLS|UDP|UNIX) Port .* Closed\)")
 
 
 def withoutPortNoise(event: LogEvent) -> Any:
     """Drops Twisted's own line about each port."""
+    if (event.get("log_format") or "").startswith(("Starting factory", "Stopping factory")):
+        return PredicateResult.no
     text = event.get("log_text", "") if event.get("log_namespace") == "log_legacy" else ""
     return PredicateResult.no if _PORT_NOISE.match(text) else PredicateResult.maybe
 
@@ -83,17 +86,22 @@ def _whose(event: LogEvent) -> str:
     return who if level is LogLevel.info else f"{who} {level.name}"
 
 
-def observer(path: str | None) -> ILogObserver:
+def observer(path: str | None, owner: tuple[int, int] = (-1, -1)) -> ILogObserver:
     """An observer that writes to the file at `path`, or to standard output for None.
 
     The file is readable by owner and group; 10 files of 10 MB are kept. SIGUSR1
-    rotates it, as it does for every twistd.
+    rotates it, as it does for every twistd. It belongs to `owner` (a uid and a gid, -1
+    for as it is), or a daemon that has shed its privileges could not rotate it.
+    Raises OSError where it cannot be made.
     """
     file: Any = sys.stdout
-    if path is not None:
+    if path is None:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    else:
         file = LogFile.fromFullPath(
             path, rotateLength=ROTATE_AT, maxRotatedFiles=KEPT - 1, defaultMode=0o640
         )
+        os.chown(path, *owner)
         _rotateOnSignal(file)
     return FilteringLogObserver(
         FileLogObserver(file, safely), [OncePerPlace(), cast(ILogFilterPredicate, withoutPortNoise)]

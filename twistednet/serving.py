@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.logger import Logger
 
 from twistednet.catalog import Service
 from twistednet.config import Settings
@@ -14,6 +16,18 @@ from twistednet.endpoints import Endpoint
 from twistednet.layers.base import Connections, Entrance
 from twistednet.layers.limit import GuardedDatagrams
 from twistednet.listening import CannotListen, listenDatagram, listenStream
+
+_log = Logger()
+
+_Key = tuple[str, tuple[str, ...], int]
+
+
+@dataclass(frozen=True)
+class _Listener:
+    """An open port, and the endpoint that it was opened for."""
+
+    endpoint: Endpoint
+    port: Any
 
 
 class Serving:
@@ -30,84 +44,121 @@ class Serving:
         self._services = services
         self._connections = connections
         self._events = events
-        self._ports: dict[tuple[str, Endpoint], Any] = {}
+        self._listeners: dict[_Key, _Listener] = {}
         self._factories: dict[str, Any] = {}
+        self._classes: dict[str, type] = {}
         self._datagramPorts: set[int] = set()
 
     def __iter__(self) -> Iterator[tuple[Service, Endpoint, Any]]:
         """Each open port: its service, the endpoint that asked for it, its address."""
-        for (name, endpoint), port in self._ports.items():
-            if port.connected:
-                yield self._services[name], endpoint, port.getHost()
+        for (name, *_), listener in self._listeners.items():
+            if listener.port.connected:
+                yield self._services[name], listener.endpoint, listener.port.getHost()
 
-    def open(self, settings: Settings) -> None:
+    def open(self, settings: Settings) -> list[Endpoint]:
         """Open what these settings name and is not open; close what they do not name.
 
         Raises CannotListen, which names the flag to change, and leaves all as it was.
+        Returns the endpoints of sockets that are open already, but were asked for in
+        other words (another backlog, another certificate): those stay as they are.
         """
-        wanted = [(name, one) for name, endpoints in settings.listen.items() for one in endpoints]
-        before = dict(self._ports)
+        wanted = _keyed(settings)
+        before = set(self._listeners)
         try:
-            for name, endpoint in wanted:
-                if (name, endpoint) not in self._ports:
-                    self._ports[name, endpoint] = self._listen(name, endpoint, settings)
+            for key, endpoint in wanted.items():
+                if key not in before:
+                    self._listeners[key] = _Listener(
+                        endpoint, self._listen(key[0], endpoint, settings)
+                    )
         except CannotListen:
-            self._close(key for key in list(self._ports) if key not in before)
+            self._close(set(self._listeners) - before)
             raise
-        self._close(key for key in before if key not in wanted)
+        self._close(before - set(wanted))
+        return [one for key, one in wanted.items() if self._listeners[key].endpoint != one]
 
     def configure(self, settings: Settings) -> None:
         """Tell everything that takes settings which are in force."""
         self._connections.configure(settings)
         for factory in self._factories.values():
             _configure(factory, settings)
-        for port in self._ports.values():
-            if isinstance(getattr(port, "protocol", None), GuardedDatagrams):
-                _configure(port.protocol, settings)
+        for listener in self._listeners.values():
+            if listener.endpoint.isDatagram:
+                _configure(listener.port.protocol, settings)
 
     def close(self) -> Deferred[Any]:
         """Close every port, and let the services know that the end is near."""
-        closed = self._close(list(self._ports))
+        closed = self._close(set(self._listeners))
         for factory in self._factories.values():
             if hasattr(factory, "drain"):
                 factory.drain()
         return closed
 
-    def _close(self, keys: Any) -> Deferred[Any]:
-        ports = [self._ports.pop(key) for key in keys]
-        for port in ports:
-            if port.connected:
-                self._datagramPorts.discard(getattr(port.getHost(), "port", 0))
-        return gatherResults([maybeDeferred(port.stopListening) for port in ports])
+    def _close(self, keys: Iterable[_Key]) -> Deferred[Any]:
+        ports = [self._listeners.pop(key).port for key in keys]
+        self._countDatagramPorts()
+        return gatherResults([_stop(port) for port in ports])
+
+    def _countDatagramPorts(self) -> None:
+        self._datagramPorts.clear()
+        self._datagramPorts.update(
+            listener.port.getHost().port
+            for listener in self._listeners.values()
+            if listener.endpoint.isDatagram and listener.port.connected
+        )
 
     def _listen(self, name: str, endpoint: Endpoint, settings: Settings) -> Any:
+        protocol = self._classes.setdefault(name, settings.protocols[name])
         try:
             if endpoint.isDatagram:
-                return self._listenDatagram(name, endpoint, settings)
-            return self._listenStream(name, endpoint, settings)
+                return self._listenDatagram(name, endpoint, protocol, settings)
+            return self._listenStream(name, endpoint, protocol, settings)
         except CannotListen as why:
             raise CannotListen(
                 f"{name}: cannot listen on {endpoint.given}: {why}; "
                 f"--{name} ENDPOINT moves it, --{name} off drops it"
             ) from why
+        except Exception as error:
+            raise CannotListen(
+                f"{name}: {protocol.__module__}.{protocol.__qualname__} cannot be made: {error!r}"
+            ) from error
 
-    def _listenStream(self, name: str, endpoint: Endpoint, settings: Settings) -> Any:
+    def _listenStream(
+        self, name: str, endpoint: Endpoint, protocol: type, settings: Settings
+    ) -> Any:
         factory = self._factories.get(name)
         if factory is None:
-            factory = self._services[name].stream(settings.protocols[name])  # type: ignore[misc]
+            factory = self._services[name].stream(protocol)  # type: ignore[misc]
             _configure(factory, settings)
         port = listenStream(self._reactor, endpoint, factory)
         port.factory = Entrance(name, port.factory, self._connections)  # type: ignore[assignment]
         self._factories[name] = factory
         return port
 
-    def _listenDatagram(self, name: str, endpoint: Endpoint, settings: Settings) -> Any:
-        protocol = self._services[name].datagram(settings.protocols[name])  # type: ignore[misc]
-        guarded = GuardedDatagrams(name, protocol, self._reactor, self._events, self._datagramPorts)
+    def _listenDatagram(
+        self, name: str, endpoint: Endpoint, protocol: type, settings: Settings
+    ) -> Any:
+        made = self._services[name].datagram(protocol)  # type: ignore[misc]
+        guarded = GuardedDatagrams(name, made, self._reactor, self._events, self._datagramPorts)
         _configure(guarded, settings)
         port = listenDatagram(self._reactor, endpoint, guarded)
         self._datagramPorts.add(port.getHost().port)
         return port
+
+
+def _keyed(settings: Settings) -> dict[_Key, Endpoint]:
+    """The endpoints by service and socket; of port 0 there may be several."""
+    keyed: dict[_Key, Endpoint] = {}
+    for name, endpoints in settings.listen.items():
+        for endpoint in endpoints:
+            times = sum(key[:2] == (name, endpoint.socket) for key in keyed)
+            keyed[name, endpoint.socket, times] = endpoint
+    return keyed
+
+
+def _stop(port: Any) -> Deferred[Any]:
+    """Close a port; what goes wrong with one is logged, and holds nothing up."""
+    stopped = maybeDeferred(port.stopListening)
+    return stopped.addErrback(lambda failure: _log.failure("a port did not close well", failure))
 
 
 def _configure(thing: Any, settings: Settings) -> None:

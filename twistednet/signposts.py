@@ -31,10 +31,9 @@ def _tryIt(service: Service, endpoint: Endpoint, host: Any) -> str:
     if path is not None:
         return f"nc -U {path.decode(errors='replace')}"
     address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.host, host.host)
+    bracketed = f"[{address}]" if ":" in address else address
     if endpoint.kind in ("ssl", "tls"):
-        bracketed = f"[{address}]" if ":" in address else address
         return f"openssl s_client -quiet -connect {bracketed}:{host.port}"
     if service.client is not None:
-        bracketed = f"[{address}]" if ":" in address else address
         return service.client.replace("HOST", bracketed).replace("PORT", str(host.port))
     return f"nc {'-u ' if endpoint.isDatagram else ''}{address} {host.port}"
