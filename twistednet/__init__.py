@@ -1,23 +1,39 @@
-"""The basic network services, correct to the byte: classes to subclass."""
+"""The basic network services, correct to the byte: classes to subclass.
 
-from twistednet.catalog import Service
-from twistednet.services.answer import Answer
-from twistednet.services.chat import Chat
-from twistednet.services.datagram import Datagram
-from twistednet.services.echo import Echo
-from twistednet.services.fairness import MessagesFactory
-from twistednet.services.hello import Hello
-from twistednet.services.messages import Messages
-from twistednet.services.receive import Receive
+Each name is imported when it is first asked for: the pytest plugin is loaded by every
+pytest on the machine, and most need none of them.
+"""
 
-__all__ = [
-    "Answer",
-    "Chat",
-    "Datagram",
-    "Echo",
-    "Hello",
-    "Messages",
-    "MessagesFactory",
-    "Receive",
-    "Service",
-]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from twistednet.catalog import Service as Service
+    from twistednet.services.answer import Answer as Answer
+    from twistednet.services.chat import Chat as Chat
+    from twistednet.services.datagram import Datagram as Datagram
+    from twistednet.services.echo import Echo as Echo
+    from twistednet.services.fairness import MessagesFactory as MessagesFactory
+    from twistednet.services.hello import Hello as Hello
+    from twistednet.services.messages import Messages as Messages
+    from twistednet.services.receive import Receive as Receive
+
+_HOME = {
+    "Answer": "services.answer",
+    "Chat": "services.chat",
+    "Datagram": "services.datagram",
+    "Echo": "services.echo",
+    "Hello": "services.hello",
+    "Messages": "services.messages",
+    "MessagesFactory": "services.fairness",
+    "Receive": "services.receive",
+    "Service": "catalog",
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

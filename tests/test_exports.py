@@ -1,0 +1,33 @@
+"""twistednet/__init__.py: the façade."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import twistednet
+from twistednet.catalog import SERVICES
+
+
+class ExportTests(SynchronousTestCase):
+    """What `from twistednet import ...` gives."""
+
+    def test_all(self) -> None:
+        """Every name that is promised is there, and every service's class is promised."""
+        for name in twistednet.__all__:
+            self.assertEqual(getattr(twistednet, name).__name__, name)
+        promised = {getattr(twistednet, name) for name in twistednet.__all__}
+        self.assertEqual([one.name for one in SERVICES if one.protocol not in promised], [])
+
+    def test_noOther(self) -> None:
+        """A name that is not there is told like anywhere else."""
+        with self.assertRaisesRegex(AttributeError, "'twistednet' has no attribute 'Ekho'"):
+            twistednet.Ekho  # type: ignore[attr-defined]  # noqa: B018
+
+    def test_lazy(self) -> None:
+        """The pytest plugin, which every pytest on the machine loads, brings no Twisted."""
+        code = "import sys, twistednet.pytest_plugin; print('twisted' in sys.modules)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        self.assertEqual(done.stdout, "False\n", done.stderr)
