@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import NOT_DONE_YET, Request
 
 from tests.protocols import Peer, chunks
 from tests.running import PATIENCE, DaemonTests, readAll, readUntil
@@ -96,6 +97,28 @@ class ChannelTests(SynchronousTestCase):
         busy.protocol.dataReceived(b"\r\n")
         self.assertIn(b"Connection: close\r\n", busy.read())
         self.assertTrue(busy.closed)
+
+    def test_drainUnderWay(self) -> None:
+        """An answer that was already under way is its connection's last, too."""
+
+        class Slow(Hello):
+            waiting: Request
+
+            def render(self, request: Request) -> int:
+                Slow.waiting = request
+                return NOT_DONE_YET
+
+        made = HelloSite(Slow, Clock())
+        peer = Peer(made)
+        peer.protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        made.drain()
+        self.assertFalse(peer.closed)
+        Slow.waiting.write(b"late")
+        Slow.waiting.finish()
+        answer = peer.read()
+        self.assertIn(b"late", answer)
+        self.assertIn(b"Connection: close\r\n", answer)
+        self.assertTrue(peer.closed)
 
     def test_nothingStays(self) -> None:
         """A connection that is gone leaves no call and no reference behind."""

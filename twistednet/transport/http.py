@@ -119,6 +119,8 @@ class BoundedChannel(HTTPChannel):
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
         headers.setRawHeaders(b"Server", [b"twistednet"])
+        if self.site.draining:
+            headers.setRawHeaders(b"Connection", [b"close"])
         super().writeHeaders(version, code, reason, headers)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
@@ -142,10 +144,7 @@ class BoundedChannel(HTTPChannel):
         self._farewell = finish(self.transport, self.site.clock)
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
-        if self.site.draining:
-            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
-            return False
-        return super().checkPersistence(request, version)
+        return not self.site.draining and super().checkPersistence(request, version)
 
     def readConnectionLost(self) -> None:
         """The client's FIN: what it asked for is answered, then we close."""
@@ -202,5 +201,7 @@ class BoundedSite(Site):
         """Close the connections that wait for a next request; answer the others' last."""
         self.draining = True
         for channel in list(self.channels):
-            if not channel.requests:
+            if channel.requests:
+                channel.persistent = False
+            else:
                 channel.loseConnection()
