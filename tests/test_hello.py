@@ -86,6 +86,41 @@ class ChannelTests(SynchronousTestCase):
         peer.clock.pump([1] * 11)
         self.assertIn(b"408", peer.read())
 
+    def test_pipelinedHeaderDeadline(self) -> None:
+        """A header that began in the packet of the one before has its deadline too."""
+        whole = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        for begun in (b"GET / HT", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost"):
+            peer = Peer(site())
+            peer.protocol.dataReceived(whole + begun)
+            peer.clock.pump([1] * 9)
+            self.assertFalse(peer.closed)
+            peer.clock.pump([1] * 11)
+            self.assertIn(b"HTTP/1.1 408", peer.read())
+
+    def test_bodyDeadline(self) -> None:
+        """A body has as long as the header had, from the header's end on."""
+        for kind, piece in ((b"Content-Length: 99", b"x"), (b"Transfer-Encoding: chunked", b"1")):
+            peer = Peer(site())
+            peer.clock.advance(9)
+            peer.protocol.dataReceived(b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % kind)
+            for _ in range(9):
+                peer.clock.advance(1)
+                peer.protocol.dataReceived(piece)
+            self.assertFalse(peer.closed)
+            peer.clock.advance(1)
+            self.assertTrue(peer.read().endswith(b"the body took over 10 s\n"))
+
+    def test_answersToTake(self) -> None:
+        """Who has answers to take first, and so is not read, is not late."""
+        peer = Peer(site())
+        peer.transport.queued = 9
+        peer.protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT")
+        peer.clock.pump([1] * 40)
+        self.assertFalse(peer.closed)
+        peer.transport.queued = 0
+        peer.clock.pump([1] * 20)
+        self.assertIn(b"HTTP/1.1 408", peer.read())
+
     def test_drain(self) -> None:
         """A stopping daemon closes what is idle, and answers what is under way."""
         made = site()

@@ -48,9 +48,9 @@ class BoundedChannel(HTTPChannel):
     """One connection; each refusal is an answer that says why, and then the end.
 
     The header of a request must be whole `headerTimeout` seconds after it began
-    (the first one: after the connection was made), however it trickles in. It may
-    have `maxHeader` bytes, the body `maxBody`. HTTP/1.1 needs exactly one valid
-    Host (RFC 9112, section 3.2).
+    (the first one: after the connection was made), however it trickles in, and the
+    body as long after that. The header may have `maxHeader` bytes, the body `maxBody`.
+    HTTP/1.1 needs exactly one valid Host (RFC 9112, section 3.2).
     """
 
     site: BoundedSite
@@ -60,9 +60,11 @@ class BoundedChannel(HTTPChannel):
     head: list[bytes]
     refused = False
 
+    #: What is awaited of a request, and since when.
+    _awaited = "header"
+    _since: float | None
     _headerSize = 0
-    _headerSince: float | None
-    _headerCall: IDelayedCall | None = None
+    _lateCall: IDelayedCall | None = None
     _farewell: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
@@ -71,15 +73,15 @@ class BoundedChannel(HTTPChannel):
         # Ours are the limits that count: they answer, and do not only hang up.
         self.MAX_LENGTH = self.totalHeadersSize = self.site.maxHeader
         self.maxHeaders = self.site.maxHeader
-        self._headerSince = self.site.clock.seconds()
-        self._headerCall = self.site.clock.callLater(self.site.headerTimeout, self._checkHeader)
+        self._await("header")
+        self._lateCall = self.site.clock.callLater(self.site.headerTimeout, self._checkTime)
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
         if not self.refused:
-            if self._headerSince is None and not self.requests:
-                self._headerSince = self.site.clock.seconds()
             super().dataReceived(data)
+            if self._buffer and self._since is None:
+                self._await("header")
 
     def lineReceived(self, line: bytes) -> None:
         if self.refused:
@@ -90,6 +92,8 @@ class BoundedChannel(HTTPChannel):
             return
         if line:
             self.head.append(line)
+            if self._since is None:
+                self._await("header")
         super().lineReceived(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
@@ -100,7 +104,7 @@ class BoundedChannel(HTTPChannel):
             super().rawDataReceived(data)
 
     def allHeadersReceived(self) -> None:
-        self._headerSince = None
+        self._await("body")
         self._headerSize = 0
         hosts = self.requests[-1].requestHeaders.getRawHeaders(b"Host") or []
         if (not hosts and self._version == b"HTTP/1.1") or len(hosts) > 1:
@@ -113,6 +117,7 @@ class BoundedChannel(HTTPChannel):
             super().allHeadersReceived()
 
     def allContentReceived(self) -> None:
+        self._since = None
         if not self.refused:
             super().allContentReceived()
             self.head = []
@@ -131,7 +136,7 @@ class BoundedChannel(HTTPChannel):
         if self.refused:
             return
         self.refused = True
-        self._headerSince = None
+        self._since = None
         body = f"{why}\n".encode()
         self.transport.write(
             b"HTTP/1.1 %d %b\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -155,19 +160,27 @@ class BoundedChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self.site.channels.discard(self)
-        for call in (self._headerCall, self._farewell):
+        for call in (self._lateCall, self._farewell):
             if call is not None and call.active():
                 call.cancel()
         super().connectionLost(reason)
 
-    def _checkHeader(self) -> None:
-        late = self.site.headerTimeout
-        if self._headerSince is not None:
-            late -= self.site.clock.seconds() - self._headerSince
-        if late <= 0:
-            self.refuse(408, f"the header took over {self.site.headerTimeout:g} s", "header time")
+    def _await(self, part: str) -> None:
+        self._awaited = part
+        self._since = self.site.clock.seconds()
+
+    def _checkTime(self) -> None:
+        now, left = self.site.clock.seconds(), self.site.headerTimeout
+        if self._since is not None:
+            if getattr(self.transport, "queued", 0):
+                # It may be us who do not read, until the client has taken its answers.
+                self._since = now
+            left -= now - self._since
+        if left > 0:
+            self._lateCall = self.site.clock.callLater(left, self._checkTime)
         else:
-            self._headerCall = self.site.clock.callLater(late, self._checkHeader)
+            why = f"the {self._awaited} took over {self.site.headerTimeout:g} s"
+            self.refuse(408, why, f"{self._awaited} time")
 
 
 class BoundedSite(Site):
