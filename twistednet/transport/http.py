@@ -40,6 +40,9 @@ class BoundedRequest(Request):
     def process(self) -> None:
         if self.channel.refused:
             return
+        if (self.method, self.path) == (b"OPTIONS", b"*"):
+            # About the whole server (RFC 9110, 9.3.7); twisted.web would not ask the resource.
+            self.path = b"/"
         super().process()
 
 
