@@ -285,6 +285,20 @@ class HelloTests(DaemonTests):
         )
         for request in (announced, chunked):
             response = self.exchange(request)
+    def test_cutShort(self) -> None:
+        """A request that the client's FIN cuts short gets 400; a mere FIN gets nothing."""
+        for request in (
+            b"GET / HTTP/1.1\nHost: a\n\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\n",
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab",
+        ):
+            response = self.exchange(request, close=True)
+            self.assertEqual(response[:12], b"HTTP/1.1 400", request)
+            self.assertTrue(response.endswith(b"the request is not whole\n"))
+        self.assertEqual(self.exchange(b"", close=True), b"")
+        once = self.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\n", close=True)
+        self.assertEqual(once.count(b"HTTP/1.1 "), 1)
+
             self.assertEqual(response[:12], b"HTTP/1.1 413")
             self.assertTrue(response.endswith(b"a body may have 65536 bytes\n"))
         allowed = head + b"Connection: close\r\nContent-Length: 65536\r\n\r\n" + b"x" * 65_536

@@ -156,6 +156,11 @@ class BoundedChannel(HTTPChannel):
 
     def readConnectionLost(self) -> None:
         """The client's FIN: what it asked for is answered, then we close."""
+        if self._buffer.strip():
+            self.head.append(self._buffer)
+        if self.head:
+            # Or it ended its lines with bare LFs, which twisted.web does not take.
+            self.refuse(400, "the request is not whole", "request")
         self.loseConnection()
 
     def writeConnectionLost(self) -> None:
