@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,6 +155,21 @@ class ChannelTests(SynchronousTestCase):
         self.assertIn(b"late", answer)
         self.assertIn(b"Connection: close\r\n", answer)
         self.assertTrue(peer.closed)
+
+    def test_greetingOfAWrongType(self) -> None:
+        """A subclass's mistake is told in the log, by its name, and not to the client."""
+
+        class Texting(Hello):
+            def greeting(self, request: Request) -> Any:
+                return "Hi"
+
+        peer = Peer(HelloSite(Texting, Clock()))
+        peer.protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = peer.read()
+        self.assertTrue(answer.startswith(b"HTTP/1.1 500 "))
+        self.assertNotIn(b"Texting", answer)
+        (logged,) = self.flushLoggedErrors(TypeError)
+        self.assertIn("Texting.greeting returned a str", logged.getErrorMessage())
 
     def test_nothingStays(self) -> None:
         """A connection that is gone leaves no call and no reference behind."""

@@ -49,6 +49,8 @@ class Hello(Resource):
     def _greet(self, request: Request) -> bytes:
         body = self.greeting(request)
         kind = b"text/plain"
+        if not isinstance(body, bytes):
+            raise TypeError(f"{type(self).__name__}.greeting returned a {type(body).__name__}")
         if b"text/html" in (request.getHeader(b"Accept") or b""):
             kind = b"text/html"
             body = _PAGE.format(greeting=escape(body.decode(errors="replace"))).encode()
