@@ -285,6 +285,20 @@ class HelloTests(DaemonTests):
             self.assertTrue(response.endswith(b"\n"), response)
             self.assertEqual(response.count(b"HTTP/1.1 4"), 1, response)
 
+    def test_cutShort(self) -> None:
+        """A request that the client's FIN cuts short gets 400; a mere FIN gets nothing."""
+        for request in (
+            b"GET / HTTP/1.1\nHost: a\n\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\n",
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab",
+        ):
+            response = self.exchange(request, close=True)
+            self.assertEqual(response[:12], b"HTTP/1.1 400", request)
+            self.assertTrue(response.endswith(b"the request is not whole\n"))
+        self.assertEqual(self.exchange(b"", close=True), b"")
+        once = self.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\n", close=True)
+        self.assertEqual(once.count(b"HTTP/1.1 "), 1)
+
     def test_hugeHeader(self) -> None:
         """100 KiB of header, in one line or in many, gets 431 that arrives whole."""
         for header in (b"X: " + b"x" * 102_400 + b"\r\n", b"X: y\r\n" * 17_000):
@@ -301,20 +315,6 @@ class HelloTests(DaemonTests):
         )
         for request in (announced, chunked):
             response = self.exchange(request)
-    def test_cutShort(self) -> None:
-        """A request that the client's FIN cuts short gets 400; a mere FIN gets nothing."""
-        for request in (
-            b"GET / HTTP/1.1\nHost: a\n\n",
-            b"GET / HTTP/1.1\r\nHost: a\r\n",
-            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab",
-        ):
-            response = self.exchange(request, close=True)
-            self.assertEqual(response[:12], b"HTTP/1.1 400", request)
-            self.assertTrue(response.endswith(b"the request is not whole\n"))
-        self.assertEqual(self.exchange(b"", close=True), b"")
-        once = self.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\n", close=True)
-        self.assertEqual(once.count(b"HTTP/1.1 "), 1)
-
             self.assertEqual(response[:12], b"HTTP/1.1 413")
             self.assertTrue(response.endswith(b"a body may have 65536 bytes\n"))
         allowed = head + b"Connection: close\r\nContent-Length: 65536\r\n\r\n" + b"x" * 65_536
@@ -354,3 +354,17 @@ class DisplayTests(DaemonTests):
         sock.sendall(b"how are u\r\n\r\n")
         readAll(sock)
         self.assertEqual(self.logged("asked, and got 400", sock).splitlines()[1:], ["\thow are u"])
+
+    def test_cut(self) -> None:
+        """A long header is cut in the log, which says so; what was cut short is shown too."""
+        sock = self.connect("hello")
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 148 + b"\r\n")
+        readUntil(sock, b"Hello World!")
+        shown = self.logged("asked, and got 200", sock).splitlines()[1:]
+        self.assertEqual((len(shown), shown[-1]), (101, "\t(50 more lines)"))
+        short = self.connect("hello")
+        short.sendall(b"GET / HTTP/1.1\nHost: a\n\n")
+        short.shutdown(socket.SHUT_WR)
+        readAll(short)
+        shown = self.logged("asked, and got 400", short).splitlines()[1:]
+        self.assertEqual(shown, ["\tGET / HTTP/1.1\\nHost: a\\n\\n"])
