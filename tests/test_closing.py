@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.loops import LoopTestCase
 from tests.test_streams import HalfCloseable
+from twistednet.services.hello import Hello, HelloSite
 from twistednet.transport.closing import LINGER, STALL, finish
 
 
@@ -59,3 +60,18 @@ class FinishTests(LoopTestCase):
         farewell.cancel()
         self.assertFalse(farewell.active())
         self.assertEqual(self.loop.getDelayedCalls(), [])
+
+    def test_lastAnswer(self) -> None:
+        """The HTTP answer after which we close is not lost either."""
+        channel = HelloSite(Hello, self.loop).buildProtocol(None)
+        self.client, self.stream = self.connect(channel, receiveBuffer=4096)
+        name = b"x" * 15_000
+        self.client.sendall(
+            b"GET /?name=%b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nmore" % name
+        )
+        self.loop.drain()
+        self.later(2 * LINGER)
+        self.assertTrue(self.readAll(self.client).endswith(name + b"!"))
+        self.later(LINGER)
+        self.loop.advance(LINGER)
+        self.assertTrue(self.stream.disconnected)

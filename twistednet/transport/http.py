@@ -38,7 +38,7 @@ class BoundedRequest(Request):
             super().handleContentChunk(data)
 
     def process(self) -> None:
-        if self.channel.refused:
+        if self.channel.over:
             return
         if (self.method, self.path) == (b"OPTIONS", b"*"):
             # About the whole server (RFC 9110, 9.3.7); twisted.web would not ask the resource.
@@ -61,7 +61,8 @@ class BoundedChannel(HTTPChannel):
     requestFactory = BoundedRequest
     #: The header section as it was sent, a line each.
     head: list[bytes]
-    refused = False
+    #: Nothing more is taken.
+    over = False
 
     #: What is awaited of a request, and since when.
     _awaited = "header"
@@ -81,13 +82,13 @@ class BoundedChannel(HTTPChannel):
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
-        if not self.refused:
+        if not self.over:
             super().dataReceived(data)
             if self._buffer and self._since is None:
                 self._await("header")
 
     def lineReceived(self, line: bytes) -> None:
-        if self.refused:
+        if self.over:
             return
         self._headerSize += len(line) + 2
         if self._headerSize > self.site.maxHeader:
@@ -103,7 +104,7 @@ class BoundedChannel(HTTPChannel):
         self.refuse(431, f"a header may have {self.site.maxHeader} bytes", "header")
 
     def rawDataReceived(self, data: bytes) -> None:
-        if not self.refused:
+        if not self.over:
             super().rawDataReceived(data)
 
     def allHeadersReceived(self) -> None:
@@ -121,7 +122,7 @@ class BoundedChannel(HTTPChannel):
 
     def allContentReceived(self) -> None:
         self._since = None
-        if not self.refused:
+        if not self.over:
             super().allContentReceived()
             self.head = []
 
@@ -136,10 +137,9 @@ class BoundedChannel(HTTPChannel):
 
     def refuse(self, status: int, why: str, cause: str) -> None:
         """Answer `status` and why, take nothing more, and end the connection."""
-        if self.refused:
+        if self.over:
             return
-        self.refused = True
-        self._since = None
+        self.over = True
         body = f"{why}\n".encode()
         self.transport.write(
             b"HTTP/1.1 %d %b\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -148,8 +148,15 @@ class BoundedChannel(HTTPChannel):
         )
         self.site.answered(self, status)
         because(self.transport, f"HTTP {cause}")
+        self.loseConnection()
+
+    def loseConnection(self) -> None:
+        """The last answer is given: take nothing more, and see that it arrives."""
+        self.over = True
+        self._since = None
         self.transport.unregisterProducer()
-        self._farewell = finish(self.transport, self.site.clock)
+        if self._farewell is None:
+            self._farewell = finish(self.transport, self.site.clock)
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         return not self.site.draining and super().checkPersistence(request, version)
@@ -161,7 +168,8 @@ class BoundedChannel(HTTPChannel):
         if self.head:
             # Or it ended its lines with bare LFs, which twisted.web does not take.
             self.refuse(400, "the request is not whole", "request")
-        self.loseConnection()
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
         """Ours went out first; the client's is waited for."""
