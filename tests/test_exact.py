@@ -136,6 +136,31 @@ class ExactTests(DaemonTests):
             self.assertEqual(back, sent)
         sock.unwrap()
 
+    def test_tlsNotSetUp(self) -> None:
+        """Who speaks no TLS, or none of ours, ends by handshake; who spoke it does not."""
+        for hello in (b"GET / HTTP/1.1\r\n\r\n", b""):
+            sock = socket.create_connection(self.daemon.address("echo", "ssl"), timeout=PATIENCE)
+            self.addCleanup(sock.close)
+            sock.sendall(hello)
+            sock.shutdown(socket.SHUT_WR)
+            self.logged("closed .*: handshake;", sock)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.authority.configure_trust(context)
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("AES128-SHA")
+        sock = socket.create_connection(self.daemon.address("echo", "ssl"), timeout=PATIENCE)
+        self.addCleanup(sock.close)
+        tls = context.wrap_socket(sock, server_hostname="localhost", do_handshake_on_connect=False)
+        self.addCleanup(tls.close)
+        with self.assertRaises(ssl.SSLError):
+            tls.do_handshake()
+        self.logged("closed .*: handshake;", tls)
+        well = self.openTLS()
+        well.sendall(b"x")
+        well.recv(1)
+        well.unwrap()
+        self.assertNotIn("handshake", self.logged("closed", well))
+
     def test_tlsFinOnly(self) -> None:
         """A TLS client that ends with a bare FIN gets what it is owed, and a goodbye."""
         sent = os.urandom(100_000)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import http.client
 import socket
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
+from twisted.web.server import NOT_DONE_YET, Request
 
 from tests.protocols import Peer, chunks
 from tests.running import PATIENCE, DaemonTests, readAll, readUntil
@@ -85,6 +87,41 @@ class ChannelTests(SynchronousTestCase):
         peer.clock.pump([1] * 11)
         self.assertIn(b"408", peer.read())
 
+    def test_pipelinedHeaderDeadline(self) -> None:
+        """A header that began in the packet of the one before has its deadline too."""
+        whole = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+        for begun in (b"GET / HT", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHost"):
+            peer = Peer(site())
+            peer.protocol.dataReceived(whole + begun)
+            peer.clock.pump([1] * 9)
+            self.assertFalse(peer.closed)
+            peer.clock.pump([1] * 11)
+            self.assertIn(b"HTTP/1.1 408", peer.read())
+
+    def test_bodyDeadline(self) -> None:
+        """A body has as long as the header had, from the header's end on."""
+        for kind, piece in ((b"Content-Length: 99", b"x"), (b"Transfer-Encoding: chunked", b"1")):
+            peer = Peer(site())
+            peer.clock.advance(9)
+            peer.protocol.dataReceived(b"POST / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % kind)
+            for _ in range(9):
+                peer.clock.advance(1)
+                peer.protocol.dataReceived(piece)
+            self.assertFalse(peer.closed)
+            peer.clock.advance(1)
+            self.assertTrue(peer.read().endswith(b"the body took over 10 s\n"))
+
+    def test_answersToTake(self) -> None:
+        """Who has answers to take first, and so is not read, is not late."""
+        peer = Peer(site())
+        peer.transport.queued = 9
+        peer.protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HT")
+        peer.clock.pump([1] * 40)
+        self.assertFalse(peer.closed)
+        peer.transport.queued = 0
+        peer.clock.pump([1] * 20)
+        self.assertIn(b"HTTP/1.1 408", peer.read())
+
     def test_drain(self) -> None:
         """A stopping daemon closes what is idle, and answers what is under way."""
         made = site()
@@ -96,6 +133,43 @@ class ChannelTests(SynchronousTestCase):
         busy.protocol.dataReceived(b"\r\n")
         self.assertIn(b"Connection: close\r\n", busy.read())
         self.assertTrue(busy.closed)
+
+    def test_drainUnderWay(self) -> None:
+        """An answer that was already under way is its connection's last, too."""
+
+        class Slow(Hello):
+            waiting: Request
+
+            def render(self, request: Request) -> int:
+                Slow.waiting = request
+                return NOT_DONE_YET
+
+        made = HelloSite(Slow, Clock())
+        peer = Peer(made)
+        peer.protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        made.drain()
+        self.assertFalse(peer.closed)
+        Slow.waiting.write(b"late")
+        Slow.waiting.finish()
+        answer = peer.read()
+        self.assertIn(b"late", answer)
+        self.assertIn(b"Connection: close\r\n", answer)
+        self.assertTrue(peer.closed)
+
+    def test_greetingOfAWrongType(self) -> None:
+        """A subclass's mistake is told in the log, by its name, and not to the client."""
+
+        class Texting(Hello):
+            def greeting(self, request: Request) -> Any:
+                return "Hi"
+
+        peer = Peer(HelloSite(Texting, Clock()))
+        peer.protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        answer = peer.read()
+        self.assertTrue(answer.startswith(b"HTTP/1.1 500 "))
+        self.assertNotIn(b"Texting", answer)
+        (logged,) = self.flushLoggedErrors(TypeError)
+        self.assertIn("Texting.greeting returned a str", logged.getErrorMessage())
 
     def test_nothingStays(self) -> None:
         """A connection that is gone leaves no call and no reference behind."""
@@ -173,11 +247,12 @@ class HelloTests(DaemonTests):
             self.assertEqual(response.headers["Allow"], "GET, HEAD, OPTIONS")
 
     def test_star(self) -> None:
-        """A probe of the whole server tells no more of it than the rest does."""
+        """A probe of the whole server tells what a probe of any path does."""
         client = self.client()
         client.request("OPTIONS", "*")
         response = client.getresponse()
-        self.assertEqual((response.status, response.headers["Server"]), (200, "twistednet"))
+        self.assertEqual((response.status, response.headers["Server"]), (204, "twistednet"))
+        self.assertEqual(response.headers["Allow"], "GET, HEAD, OPTIONS")
 
     def test_hosts(self) -> None:
         """HTTP/1.1 needs exactly one valid Host; HTTP/1.0 does not."""
@@ -209,6 +284,20 @@ class HelloTests(DaemonTests):
             self.assertEqual(response[:25], b"HTTP/1.1 400 Bad Request\r", request)
             self.assertTrue(response.endswith(b"\n"), response)
             self.assertEqual(response.count(b"HTTP/1.1 4"), 1, response)
+
+    def test_cutShort(self) -> None:
+        """A request that the client's FIN cuts short gets 400; a mere FIN gets nothing."""
+        for request in (
+            b"GET / HTTP/1.1\nHost: a\n\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\n",
+            b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab",
+        ):
+            response = self.exchange(request, close=True)
+            self.assertEqual(response[:12], b"HTTP/1.1 400", request)
+            self.assertTrue(response.endswith(b"the request is not whole\n"))
+        self.assertEqual(self.exchange(b"", close=True), b"")
+        once = self.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\n", close=True)
+        self.assertEqual(once.count(b"HTTP/1.1 "), 1)
 
     def test_hugeHeader(self) -> None:
         """100 KiB of header, in one line or in many, gets 431 that arrives whole."""
@@ -265,3 +354,17 @@ class DisplayTests(DaemonTests):
         sock.sendall(b"how are u\r\n\r\n")
         readAll(sock)
         self.assertEqual(self.logged("asked, and got 400", sock).splitlines()[1:], ["\thow are u"])
+
+    def test_cut(self) -> None:
+        """A long header is cut in the log, which says so; what was cut short is shown too."""
+        sock = self.connect("hello")
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 148 + b"\r\n")
+        readUntil(sock, b"Hello World!")
+        shown = self.logged("asked, and got 200", sock).splitlines()[1:]
+        self.assertEqual((len(shown), shown[-1]), (101, "\t(50 more lines)"))
+        short = self.connect("hello")
+        short.sendall(b"GET / HTTP/1.1\nHost: a\n\n")
+        short.shutdown(socket.SHUT_WR)
+        readAll(short)
+        shown = self.logged("asked, and got 400", short).splitlines()[1:]
+        self.assertEqual(shown, ["\tGET / HTTP/1.1\\nHost: a\\n\\n"])

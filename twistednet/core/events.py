@@ -32,7 +32,7 @@ class Closed:
     `reason` is one of: client FIN, client RST, connection lost, service, error,
     shutdown, or the limit that was reached (idle, write stall, handshake,
     message, messages, queue, HTTP request, HTTP Host, HTTP header, HTTP header time,
-    HTTP body). Bytes are those on the wire, `seconds` its age.
+    HTTP body, HTTP body time). Bytes are those on the wire, `seconds` its age.
     """
 
     connection: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html import escape
 
 from twisted.internet.interfaces import IReactorTime
@@ -48,6 +49,8 @@ class Hello(Resource):
 
     def _greet(self, request: Request) -> bytes:
         body = self.greeting(request)
+        if not isinstance(body, bytes):
+            raise TypeError(f"{type(self).__name__}.greeting returned a {type(body).__name__}")
         kind = b"text/plain"
         if b"text/html" in (request.getHeader(b"Accept") or b""):
             kind = b"text/html"
@@ -73,5 +76,13 @@ class HelloSite(BoundedSite):
             "{peer} asked, and got {status}:\n{head}",
             peer=place(channel.getPeer()),
             status=status,
-            head="\n".join(shown(line, 1024) for line in channel.head[:100]),
+            head="\n".join(_lines(channel.head)),
         )
+
+
+def _lines(head: list[bytes]) -> Iterator[str]:
+    """What is shown of a header: 100 lines, and how many more there were."""
+    for line in head[:100]:
+        yield shown(line, 1024)
+    if len(head) > 100:
+        yield f"({len(head) - 100} more lines)"

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import sys
+from contextlib import suppress
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import (
-    IDelayedCall,
     IHalfCloseableDescriptor,
     IReactorTime,
     ISSLTransport,
 )
 from twisted.python.failure import Failure
 
-#: Seconds that a peer has to read our last words and close its own side.
+try:
+    from fcntl import ioctl
+    from termios import TIOCOUTQ
+except ImportError:
+    ioctl = None  # type: ignore[assignment]
+
+#: Seconds that a peer has to close its own side, once it has our last words.
 LINGER = 2.0
+#: Seconds in which a peer must take some of our last words.
+STALL = 30.0
+#: Seconds between two looks at what it has taken.
+LOOK = 0.25
 
 
 class Observer(Protocol):
@@ -36,20 +47,62 @@ def _untold(cause: str) -> None:
     """Transports of tests and of other programs keep no account."""
 
 
-def finish(transport: Any, clock: IReactorTime) -> IDelayedCall | None:
+def finish(transport: Any, clock: IReactorTime) -> Any:
     """Send what is queued and our FIN, and give the peer a while to send its own.
 
     Closing a socket that still has unread bytes makes TCP send RST, and a peer
     that is in the middle of sending may then lose the last words it was sent
     (RFC 1122, section 4.2.2.13). So the protocol goes on reading, and throws away.
-    Returns the call that ends the wait. TLS says goodbye in its own way.
+    Returns the wait: a `Farewell`, or None for TLS, which says goodbye in its own way.
     """
     if _canHalfClose(transport):
         transport.loseWriteConnection()
         transport.resumeProducing()
-        return clock.callLater(LINGER, transport.loseConnection)
+        return Farewell(transport, clock)
     transport.loseConnection()
     return None
+
+
+class Farewell:
+    """Waits for the peer's FIN, for LINGER seconds from when it has taken all we said.
+
+    Of a peer that reads slowly no word is destroyed; one that takes nothing for
+    STALL seconds has had its chance.
+    """
+
+    def __init__(self, transport: Any, clock: IReactorTime) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._untaken = _untaken(transport)
+        self._since = clock.seconds()
+        self._call = clock.callLater(LOOK, self._look)
+
+    def active(self) -> bool:
+        return self._call.active()
+
+    def cancel(self) -> None:
+        self._call.cancel()
+
+    def _look(self) -> None:
+        now = self._clock.seconds()
+        untaken = _untaken(self._transport)
+        if untaken != self._untaken:
+            self._untaken, self._since = untaken, now
+        if now - self._since >= (STALL if untaken else LINGER):
+            self._transport.loseConnection()
+        else:
+            self._call = self._clock.callLater(LOOK, self._look)
+
+
+def _untaken(transport: Any) -> int:
+    """Bytes on our side, in our queue or in the kernel's; our FIN counts as one."""
+    queued: int = getattr(transport, "queued", 0)
+    if ioctl is not None and hasattr(transport, "getHandle"):
+        # Other kinds of socket, and other systems, may not tell.
+        with suppress(OSError):
+            answer = ioctl(transport.getHandle().fileno(), TIOCOUTQ, bytes(4))
+            queued += int.from_bytes(answer, sys.byteorder)
+    return queued
 
 
 def _canHalfClose(transport: Any) -> bool:

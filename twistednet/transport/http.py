@@ -38,8 +38,11 @@ class BoundedRequest(Request):
             super().handleContentChunk(data)
 
     def process(self) -> None:
-        if self.channel.refused:
+        if self.channel.over:
             return
+        if (self.method, self.path) == (b"OPTIONS", b"*"):
+            # About the whole server (RFC 9110, 9.3.7); twisted.web would not ask the resource.
+            self.path = b"/"
         super().process()
 
 
@@ -48,9 +51,9 @@ class BoundedChannel(HTTPChannel):
     """One connection; each refusal is an answer that says why, and then the end.
 
     The header of a request must be whole `headerTimeout` seconds after it began
-    (the first one: after the connection was made), however it trickles in. It may
-    have `maxHeader` bytes, the body `maxBody`. HTTP/1.1 needs exactly one valid
-    Host (RFC 9112, section 3.2).
+    (the first one: after the connection was made), however it trickles in, and the
+    body as long after that. The header may have `maxHeader` bytes, the body `maxBody`.
+    HTTP/1.1 needs exactly one valid Host (RFC 9112, section 3.2).
     """
 
     site: BoundedSite
@@ -58,11 +61,14 @@ class BoundedChannel(HTTPChannel):
     requestFactory = BoundedRequest
     #: The header section as it was sent, a line each.
     head: list[bytes]
-    refused = False
+    #: Nothing more is taken.
+    over = False
 
+    #: What is awaited of a request, and since when.
+    _awaited = "header"
+    _since: float | None
     _headerSize = 0
-    _headerSince: float | None
-    _headerCall: IDelayedCall | None = None
+    _lateCall: IDelayedCall | None = None
     _farewell: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
@@ -71,18 +77,18 @@ class BoundedChannel(HTTPChannel):
         # Ours are the limits that count: they answer, and do not only hang up.
         self.MAX_LENGTH = self.totalHeadersSize = self.site.maxHeader
         self.maxHeaders = self.site.maxHeader
-        self._headerSince = self.site.clock.seconds()
-        self._headerCall = self.site.clock.callLater(self.site.headerTimeout, self._checkHeader)
+        self._await("header")
+        self._lateCall = self.site.clock.callLater(self.site.headerTimeout, self._checkTime)
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
-        if not self.refused:
-            if self._headerSince is None and not self.requests:
-                self._headerSince = self.site.clock.seconds()
+        if not self.over:
             super().dataReceived(data)
+            if self._buffer and self._since is None:
+                self._await("header")
 
     def lineReceived(self, line: bytes) -> None:
-        if self.refused:
+        if self.over:
             return
         self._headerSize += len(line) + 2
         if self._headerSize > self.site.maxHeader:
@@ -90,17 +96,19 @@ class BoundedChannel(HTTPChannel):
             return
         if line:
             self.head.append(line)
+            if self._since is None:
+                self._await("header")
         super().lineReceived(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self.refuse(431, f"a header may have {self.site.maxHeader} bytes", "header")
 
     def rawDataReceived(self, data: bytes) -> None:
-        if not self.refused:
+        if not self.over:
             super().rawDataReceived(data)
 
     def allHeadersReceived(self) -> None:
-        self._headerSince = None
+        self._await("body")
         self._headerSize = 0
         hosts = self.requests[-1].requestHeaders.getRawHeaders(b"Host") or []
         if (not hosts and self._version == b"HTTP/1.1") or len(hosts) > 1:
@@ -113,12 +121,15 @@ class BoundedChannel(HTTPChannel):
             super().allHeadersReceived()
 
     def allContentReceived(self) -> None:
-        if not self.refused:
+        self._since = None
+        if not self.over:
             super().allContentReceived()
             self.head = []
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
         headers.setRawHeaders(b"Server", [b"twistednet"])
+        if self.site.draining:
+            headers.setRawHeaders(b"Connection", [b"close"])
         super().writeHeaders(version, code, reason, headers)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
@@ -126,10 +137,9 @@ class BoundedChannel(HTTPChannel):
 
     def refuse(self, status: int, why: str, cause: str) -> None:
         """Answer `status` and why, take nothing more, and end the connection."""
-        if self.refused:
+        if self.over:
             return
-        self.refused = True
-        self._headerSince = None
+        self.over = True
         body = f"{why}\n".encode()
         self.transport.write(
             b"HTTP/1.1 %d %b\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -138,37 +148,55 @@ class BoundedChannel(HTTPChannel):
         )
         self.site.answered(self, status)
         because(self.transport, f"HTTP {cause}")
+        self.loseConnection()
+
+    def loseConnection(self) -> None:
+        """The last answer is given: take nothing more, and see that it arrives."""
+        self.over = True
+        self._since = None
         self.transport.unregisterProducer()
-        self._farewell = finish(self.transport, self.site.clock)
+        if self._farewell is None:
+            self._farewell = finish(self.transport, self.site.clock)
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
-        if self.site.draining:
-            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
-            return False
-        return super().checkPersistence(request, version)
+        return not self.site.draining and super().checkPersistence(request, version)
 
     def readConnectionLost(self) -> None:
         """The client's FIN: what it asked for is answered, then we close."""
-        self.loseConnection()
+        if self._buffer.strip():
+            self.head.append(self._buffer)
+        if self.head:
+            # Or it ended its lines with bare LFs, which twisted.web does not take.
+            self.refuse(400, "the request is not whole", "request")
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
         """Ours went out first; the client's is waited for."""
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self.site.channels.discard(self)
-        for call in (self._headerCall, self._farewell):
+        for call in (self._lateCall, self._farewell):
             if call is not None and call.active():
                 call.cancel()
         super().connectionLost(reason)
 
-    def _checkHeader(self) -> None:
-        late = self.site.headerTimeout
-        if self._headerSince is not None:
-            late -= self.site.clock.seconds() - self._headerSince
-        if late <= 0:
-            self.refuse(408, f"the header took over {self.site.headerTimeout:g} s", "header time")
+    def _await(self, part: str) -> None:
+        self._awaited = part
+        self._since = self.site.clock.seconds()
+
+    def _checkTime(self) -> None:
+        now, left = self.site.clock.seconds(), self.site.headerTimeout
+        if self._since is not None:
+            if getattr(self.transport, "queued", 0):
+                # It may be us who do not read, until the client has taken its answers.
+                self._since = now
+            left -= now - self._since
+        if left > 0:
+            self._lateCall = self.site.clock.callLater(left, self._checkTime)
         else:
-            self._headerCall = self.site.clock.callLater(late, self._checkHeader)
+            why = f"the {self._awaited} took over {self.site.headerTimeout:g} s"
+            self.refuse(408, why, f"{self._awaited} time")
 
 
 class BoundedSite(Site):
@@ -202,5 +230,7 @@ class BoundedSite(Site):
         """Close the connections that wait for a next request; answer the others' last."""
         self.draining = True
         for channel in list(self.channels):
-            if not channel.requests:
+            if channel.requests:
+                channel.persistent = False
+            else:
                 channel.loseConnection()

@@ -210,7 +210,6 @@ class _StreamMixin(Watched):
         self.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:
-        cause = self.cause or self._causeOf(reason)
         observer, self.observer = self.observer, None
         self._tempDataBuffer.clear()
         self._tempDataLen = 0
@@ -218,7 +217,7 @@ class _StreamMixin(Watched):
             super().connectionLost(reason)
         finally:
             if observer is not None:
-                observer.closed(cause)
+                observer.closed(self.cause or self._causeOf(reason))
 
     def _failedWith(self, error: OSError) -> Any:
         if error.errno in _NOT_NOW:

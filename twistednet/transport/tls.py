@@ -7,7 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
 from zope.interface import implementer
+
+from twistednet.transport.closing import because
 
 try:
     from OpenSSL import SSL
@@ -40,6 +44,12 @@ class HalfClosingTLS(BufferingTLSTransport):
 
     def writeConnectionLost(self) -> None:
         """TLS closes both directions at once."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if isHandshaking(self):
+            # Garbage, no cipher in common, or a peer that does not trust us.
+            because(self.transport, "handshake")
+        super().connectionLost(reason)
 
 
 def wrappedInTLS(factory: Any, privateKey: str, certificate: str = "") -> Any:
