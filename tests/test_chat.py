@@ -199,6 +199,48 @@ class ChatTests(SynchronousTestCase):
         ann.turn()
         self.assertEqual(ann.read().decode().splitlines()[-1], "* guest-2 has left lobby")
 
+    def test_brokenHooks(self) -> None:
+        """Whose hook raises, wherever that is, is ended; nobody else is, and all is logged."""
+
+        class Broken(Chat):
+            def hear(self, text: str) -> None:
+                if "deaf" in text:
+                    raise RuntimeError("hear")
+                super().hear(text)
+
+            def serve(self) -> None:
+                if b"mute" in self._unsent:
+                    raise RuntimeError("serve")
+                super().serve()
+
+        for word in (b"deaf", b"mute"):
+            self.factory = ChatFactory(Chat, Clock())
+            ann = self.enter()
+            self.factory.protocol = Broken
+            ben = self.enter()
+            self.factory.protocol = Chat
+            cleo = self.enter()
+            for text in (word, b"still here"):
+                ann.send(text + b"\n")
+                self.assertIn(b"guest-1: " + text, cleo.read())
+            self.assertEqual((ann.aborted, ben.aborted, cleo.aborted), (False, True, False))
+            self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_brokenTurns(self) -> None:
+        """A failure at the door, or on the way out, is logged, and ends that person."""
+        ann = self.enter()
+        self.patch(self.factory.rooms, "enter", self.broken)
+        ben = Peer(self.factory)
+        ben.turn()
+        self.assertTrue(ben.aborted)
+        self.patch(self.factory.rooms, "leave", self.broken)
+        ann.lose()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+
+    def broken(self, *_: object) -> None:
+        """Something that does not work."""
+        raise RuntimeError("broken")
+
     @given(TYPED, st.lists(st.integers(0, 80), max_size=10))
     def test_everySplit(self, data: bytes, cuts: list[int]) -> None:
         """However the bytes are split, everybody hears the same to the byte."""

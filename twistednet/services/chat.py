@@ -45,7 +45,7 @@ class ChatFactory(MessagesFactory):
         serving = bool(self._toServe)
         for delivery in deliveries:
             for person in cast("tuple[Chat, ...]", delivery.to):
-                person.hear(delivery.text)
+                person.attempt(person.hear, delivery.text)
                 self._toServe[person] = None
         if self._toServe and not serving:
             self._serving.cooperate(self._serve())
@@ -53,7 +53,7 @@ class ChatFactory(MessagesFactory):
     def _serve(self) -> Iterator[None]:
         while self._toServe:
             person = next(iter(self._toServe))
-            person.serve()
+            person.attempt(person.serve)
             del self._toServe[person]
             yield
 
@@ -76,29 +76,26 @@ class Chat(Messages):
     def connectionMade(self) -> None:
         super().connectionMade()
         self._hold("door")
-        self.factory.cooperator.cooperate(self._enter())
+        self.factory.takeTurn(self, self._enter)
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         super().connectionLost(reason)
-        self.factory.cooperator.cooperate(self._leave())
+        self.factory.takeTurn(self, self._leave)
 
     # Coming and going is told to the whole room, and so takes its turn like a message:
     # a thousand who come, or are cut off, at once hold nobody up.
 
-    def _enter(self) -> Iterator[None]:
+    def _enter(self) -> None:
         if not self._ended:
             self._deliver(self.factory.rooms.enter(self))
         self._release("door")
-        yield
 
-    def _cutOff(self) -> Iterator[None]:
+    def _cutOff(self) -> None:
         because(self.transport, "queue")
         self.transport.abortConnection()
-        yield
 
-    def _leave(self) -> Iterator[None]:
+    def _leave(self) -> None:
         self._deliver(self.factory.rooms.leave(self))
-        yield
 
     # What a person does
 
@@ -152,19 +149,16 @@ class Chat(Messages):
 
     def hear(self, text: str) -> None:
         """One line for this person; someone who has fallen too far behind is cut off."""
-        if self._ended:
-            return
         self.send(text)
         if len(self._unsent) > self.MOST_UNSENT:
             self._flush()
             if self._unsent:
                 self._ended = True
-                self.factory.cooperator.cooperate(self._cutOff())
+                self.factory.takeTurn(self, self._cutOff)
 
     def serve(self) -> None:
         """Send what was heard."""
-        if not self._ended:
-            self._flush()
+        self._flush()
 
     def _tell(self, text: str) -> None:
         self._deliver([Delivery((self,), f"* {text}")])

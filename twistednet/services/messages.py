@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableProtocol,
@@ -119,7 +119,7 @@ class Messages(Protocol):
         self._takeUpTo(self.share())
         if self._mayTake():
             self._hold("turn")
-            self.factory.cooperator.cooperate(self._turns())
+            self.factory.takeTurns(self, self._turns())
         self._flush()
         if self._holds or self._ended:
             return
@@ -167,13 +167,9 @@ class Messages(Protocol):
             return
         if self._bucket is not None:
             self._awaitRate(self._bucket)
-        try:
-            awaited = self.messageReceived(text)
-        except Exception:
-            self._failed(Failure())
-        else:
-            if awaited is not None:
-                self._await(maybeDeferred(lambda: awaited))
+        awaited = self.attempt(self.messageReceived, text)
+        if awaited is not None:
+            self._await(maybeDeferred(lambda: awaited))
 
     def _refuse(self, text: str, cause: str) -> None:
         self.send(text)
@@ -183,19 +179,35 @@ class Messages(Protocol):
         self._awaited = awaited
         if not awaited.called:
             self._hold("answer")
-        awaited.addCallbacks(self._answered, self._failed)
+        awaited.addCallbacks(self._answered, self.failed)
 
     def _answered(self, result: object) -> None:
         self._awaited = None
         self._release("answer")
 
-    def _failed(self, failure: Failure) -> None:
+    def failed(self, failure: Failure) -> None:
+        """Something done for this connection raised: that is logged, and ends it alone.
+
+        An answer that is cancelled because nobody waits for it is no failure.
+        """
         self._awaited = None
+        if self._ended and failure.check(CancelledError):
+            return
+        self.log.failure("{what} failed", failure, what=type(self).__name__)
         if not self._ended:
             self._ended = True
-            self.log.failure("{what} failed", failure, what=type(self).__name__)
             because(self.transport, "error")
             self.transport.abortConnection()
+
+    def attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
+        """Do something for this connection, unless it has ended; if it raises, it has `failed`."""
+        if self._ended:
+            return None
+        try:
+            return act(*arguments)
+        except Exception:
+            self.failed(Failure())
+            return None
 
     def _awaitRate(self, bucket: TokenBucket) -> None:
         bucket.allow(self.factory.clock.seconds())
