@@ -199,6 +199,33 @@ class ChatTests(SynchronousTestCase):
         ann.turn()
         self.assertEqual(ann.read().decode().splitlines()[-1], "* guest-2 has left lobby")
 
+    def test_goneWithTheLastWords(self) -> None:
+        """Who said byebye has left, even if their client keeps the socket open."""
+        ann, ben = self.enter(), self.enter()
+        ann.send(b"byebye\n")
+        self.assertEqual(ben.read(), b"* guest-1 has left lobby\n")
+        ben.send(b"hi\n")
+        self.assertEqual(ben.read(), b"* nobody else is in lobby\n")
+        ann.lose()
+        self.assertEqual(ben.read(), b"")
+
+    def test_goneWhenCutOff(self) -> None:
+        """Who is cut off has left, too, once and at once."""
+        ann, ben = self.enter(), self.enter()
+        ben.protocol.pauseProducing()
+        ann.read()
+        ann.send((b"y" * 500 + b"\n") * 24)
+        self.assertTrue(ben.aborted)
+        self.assertEqual(ann.read().splitlines()[0], b"* guest-2 has left lobby")
+
+    def test_silenceAfterTheEnd(self) -> None:
+        """A pause that ends after its connection did means nothing any more."""
+        ann = self.enter()
+        ann.send(b"x" * 400)
+        ann.send(b"x" * 400)
+        ann.pause()
+        self.assertEqual(ann.read(), b"message too long: 512 bytes at most\n")
+
     def test_brokenHooks(self) -> None:
         """Whose hook raises, wherever that is, is ended; nobody else is, and all is logged."""
 

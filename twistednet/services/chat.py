@@ -82,6 +82,11 @@ class Chat(Messages):
         super().connectionLost(reason)
         self.factory.takeTurn(self, self._leave)
 
+    def end(self, cause: str = "service") -> None:
+        # Their client may keep the socket for as long as it is waited for.
+        super().end(cause)
+        self.factory.takeTurn(self, self._leave)
+
     # Coming and going is told to the whole room, and so takes its turn like a message:
     # a thousand who come, or are cut off, at once hold nobody up.
 
@@ -93,6 +98,7 @@ class Chat(Messages):
     def _cutOff(self) -> None:
         because(self.transport, "queue")
         self.transport.abortConnection()
+        self._leave()
 
     def _leave(self) -> None:
         self._deliver(self.factory.rooms.leave(self))

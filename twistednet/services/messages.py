@@ -224,7 +224,7 @@ class Messages(Protocol):
 
     def _paused(self) -> None:
         self._framer.paused()
-        if not self._holds:
+        if not self._holds and not self._ended:
             self._advance()
 
     # Holding, and going on
