@@ -64,7 +64,11 @@ class MessagesFactory(Factory[Any]):
         self.takeTurns(connection, iter(act, None))
 
     def configure(self, settings: Any) -> None:
-        """Take the limits that are in force from now on, also by those who are here."""
+        """Take the limits that are in force from now on.
+
+        `maxMessage` holds for those who are here, too, from their next byte on; rates
+        and counts hold for who comes from now on.
+        """
         self.maxMessage = settings.maxMessage
         self.limitLoopback = settings.limitLoopback
 

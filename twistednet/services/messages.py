@@ -88,6 +88,7 @@ class Messages(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._ended:
             return
+        self._framer.limit = self.factory.maxMessage
         self._framer.feed(data)
         if not self._holds:
             self._advance()
