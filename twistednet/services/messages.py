@@ -104,7 +104,7 @@ class Messages(Protocol):
             self._advance()
 
     def writeConnectionLost(self) -> None:
-        """Never: we close both directions at once."""
+        """Our FIN has gone out after the last words; what still comes is ignored."""
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._ended = True
