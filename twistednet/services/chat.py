@@ -92,7 +92,7 @@ class Chat(Messages):
 
     def _enter(self) -> None:
         if not self._ended:
-            self._deliver(self.factory.rooms.enter(self))
+            self.factory.deliver(self.factory.rooms.enter(self))
         self._release("door")
 
     def _cutOff(self) -> None:
@@ -101,7 +101,7 @@ class Chat(Messages):
         self._leave()
 
     def _leave(self) -> None:
-        self._deliver(self.factory.rooms.leave(self))
+        self.factory.deliver(self.factory.rooms.leave(self))
 
     # What a person does
 
@@ -117,7 +117,7 @@ class Chat(Messages):
 
     def said(self, text: str) -> None:
         """Everybody else in the room hears it; someone alone is told so."""
-        self._deliver(self.factory.rooms.say(self, text))
+        self.factory.deliver(self.factory.rooms.say(self, text))
 
     def command_nick(self, rest: str) -> None:
         """/nick NAME: take another name"""
@@ -129,15 +129,15 @@ class Chat(Messages):
 
     def command_who(self, rest: str) -> None:
         """/who: who is in this room"""
-        self._deliver(self.factory.rooms.who(self))
+        self.factory.deliver(self.factory.rooms.who(self))
 
     def command_rooms(self, rest: str) -> None:
         """/rooms: which rooms there are"""
-        self._deliver(self.factory.rooms.rooms(self))
+        self.factory.deliver(self.factory.rooms.rooms(self))
 
     def command_me(self, rest: str) -> None:
         """/me TEXT: say what you do"""
-        self._deliver(self.factory.rooms.say(self, readable(rest), "* {name} {text}"))
+        self.factory.deliver(self.factory.rooms.say(self, readable(rest), "* {name} {text}"))
 
     def command_help(self, rest: str) -> None:
         """/help: this list"""
@@ -167,10 +167,7 @@ class Chat(Messages):
         self._flush()
 
     def _tell(self, text: str) -> None:
-        self._deliver([Delivery((self,), f"* {text}")])
-
-    def _deliver(self, deliveries: list[Delivery]) -> None:
-        self.factory.deliver(deliveries)
+        self.factory.deliver([Delivery((self,), f"* {text}")])
 
     def _command(self, verb: str, rest: str) -> None:
         command = getattr(self, f"command_{verb}", None) if verb.isidentifier() else None
@@ -181,6 +178,6 @@ class Chat(Messages):
 
     def _try(self, change: Any) -> None:
         try:
-            self._deliver(change())
+            self.factory.deliver(change())
         except BadName as reason:
             self._tell(str(reason))
