@@ -6,11 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IHalfCloseableProtocol,
-    IPushProducer,
-)
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -149,7 +145,8 @@ class Messages(Protocol):
             message = self._framer.next()
         except TooLong:
             self._ending = self._framer.ending
-            self._refuse(f"message too long: {self._framer.limit} bytes at most", "message")
+            self.send(f"message too long: {self._framer.limit} bytes at most")
+            self.end("message")
         else:
             if message is not None:
                 self._ending = message.ending
@@ -158,7 +155,8 @@ class Messages(Protocol):
     def _handle(self, message: Message) -> None:
         if self._left is not None:
             if not self._left:
-                self._refuse("too many messages on one connection", "messages")
+                self.send("too many messages on one connection")
+                self.end("messages")
                 return
             self._left -= 1
         try:
@@ -172,10 +170,6 @@ class Messages(Protocol):
         if awaited is not None:
             self._await(maybeDeferred(lambda: awaited))
 
-    def _refuse(self, text: str, cause: str) -> None:
-        self.send(text)
-        self.end(cause)
-
     def _await(self, awaited: Deferred[Any]) -> None:
         self._awaited = awaited
         if not awaited.called:
@@ -187,13 +181,10 @@ class Messages(Protocol):
         self._release("answer")
 
     def failed(self, failure: Failure) -> None:
-        """Something done for this connection raised: that is logged, and ends it alone.
-
-        An answer that is cancelled because nobody waits for it is no failure.
-        """
+        """Something done for this connection raised: that is logged, and ends it alone."""
         self._awaited = None
         if self._ended and failure.check(CancelledError):
-            return
+            return  # An answer that nobody waits for any more.
         self.log.failure("{what} failed", failure, what=type(self).__name__)
         if not self._ended:
             self._ended = True
@@ -202,10 +193,8 @@ class Messages(Protocol):
 
     def attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
         """Do something for this connection, unless it has ended; if it raises, it has `failed`."""
-        if self._ended:
-            return None
         try:
-            return act(*arguments)
+            return None if self._ended else act(*arguments)
         except Exception:
             self.failed(Failure())
             return None
