@@ -121,6 +121,29 @@ class BookTests(SynchronousTestCase):
             self.assertEqual(peer.read(), answer)
 
 
+class LimitTests(SynchronousTestCase):
+    """Which limits are in force after they have changed."""
+
+    def test_maxMessage(self) -> None:
+        """The longest message: the new one, from the next byte on, for everybody."""
+        made = factory()
+        peer = Peer(made)
+        peer.send(b"x" * 50 + b"\n")
+        made.configure(Settings({}, {}, maxMessage=40))
+        peer.send(b"x" * 40 + b"\n" + b"x" * 41)
+        self.assertEqual(peer.read(), b"Nothing\n" * 2 + b"message too long: 40 bytes at most\n")
+
+    def test_counts(self) -> None:
+        """How many messages: who is here goes on as they began."""
+        made = factory(maxMessages=2)
+        before = Peer(made, "10.0.0.1")
+        made.configure(Settings({}, {}, maxQuestions=1))
+        after = Peer(made, "10.0.0.1")
+        for peer, answered in ((before, 2), (after, 1)):
+            peer.send(b"how are u\n" * 3)
+            self.assertEqual(peer.read().count(b"fine"), answered)
+
+
 class EndTests(SynchronousTestCase):
     """`bye`, and what is refused."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistednet.core.answers import DEFAULT_ANSWERS, UNKNOWN, AnswerBook
@@ -43,6 +45,16 @@ class AnswerBookTests(SynchronousTestCase):
         for question in ("a", "b", "a", "c"):
             book.answer(question)
         self.assertEqual(dict(book.unanswered), {"a": 2, "c": 1})
+
+    def test_memoryIsBounded(self) -> None:
+        """However long questions become when they are normalised, what is kept is small."""
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        book = AnswerBook({})
+        for filling in ("\ufdfa" * 60, "x" * 90, "\U00010400" * 500):
+            for number in range(1_100):
+                book.answer(f"{number}{filling}")
+        self.assertLess(tracemalloc.get_traced_memory()[0], 1 << 20)
 
     def test_badEntries(self) -> None:
         """An entry that could not work names itself."""

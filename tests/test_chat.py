@@ -199,6 +199,75 @@ class ChatTests(SynchronousTestCase):
         ann.turn()
         self.assertEqual(ann.read().decode().splitlines()[-1], "* guest-2 has left lobby")
 
+    def test_goneWithTheLastWords(self) -> None:
+        """Who said byebye has left, even if their client keeps the socket open."""
+        ann, ben = self.enter(), self.enter()
+        ann.send(b"byebye\n")
+        self.assertEqual(ben.read(), b"* guest-1 has left lobby\n")
+        ben.send(b"hi\n")
+        self.assertEqual(ben.read(), b"* nobody else is in lobby\n")
+        ann.lose()
+        self.assertEqual(ben.read(), b"")
+
+    def test_goneWhenCutOff(self) -> None:
+        """Who is cut off has left, too, once and at once."""
+        ann, ben = self.enter(), self.enter()
+        ben.protocol.pauseProducing()
+        ann.read()
+        ann.send((b"y" * 500 + b"\n") * 24)
+        self.assertTrue(ben.aborted)
+        self.assertEqual(ann.read().splitlines()[0], b"* guest-2 has left lobby")
+
+    def test_silenceAfterTheEnd(self) -> None:
+        """A pause that ends after its connection did means nothing any more."""
+        ann = self.enter()
+        ann.send(b"x" * 400)
+        ann.send(b"x" * 400)
+        ann.pause()
+        self.assertEqual(ann.read(), b"message too long: 512 bytes at most\n")
+
+    def test_brokenHooks(self) -> None:
+        """Whose hook raises, wherever that is, is ended; nobody else is, and all is logged."""
+
+        class Broken(Chat):
+            def hear(self, text: str) -> None:
+                if "deaf" in text:
+                    raise RuntimeError("hear")
+                super().hear(text)
+
+            def serve(self) -> None:
+                if b"mute" in self._unsent:
+                    raise RuntimeError("serve")
+                super().serve()
+
+        for word in (b"deaf", b"mute"):
+            self.factory = ChatFactory(Chat, Clock())
+            ann = self.enter()
+            self.factory.protocol = Broken
+            ben = self.enter()
+            self.factory.protocol = Chat
+            cleo = self.enter()
+            for text in (word, b"still here"):
+                ann.send(text + b"\n")
+                self.assertIn(b"guest-1: " + text, cleo.read())
+            self.assertEqual((ann.aborted, ben.aborted, cleo.aborted), (False, True, False))
+            self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_brokenTurns(self) -> None:
+        """A failure at the door, or on the way out, is logged, and ends that person."""
+        ann = self.enter()
+        self.patch(self.factory.rooms, "enter", self.broken)
+        ben = Peer(self.factory)
+        ben.turn()
+        self.assertTrue(ben.aborted)
+        self.patch(self.factory.rooms, "leave", self.broken)
+        ann.lose()
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+
+    def broken(self, *_: object) -> None:
+        """Something that does not work."""
+        raise RuntimeError("broken")
+
     @given(TYPED, st.lists(st.integers(0, 80), max_size=10))
     def test_everySplit(self, data: bytes, cuts: list[int]) -> None:
         """However the bytes are split, everybody hears the same to the byte."""

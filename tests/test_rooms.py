@@ -33,6 +33,18 @@ class NameTests(SynchronousTestCase):
             ("\ud800", "surrogate"),
             ("\u0378", "does not define"),
             ("\u0301a", "combining mark"),
+            ("alice\ufe0f", "cannot be seen"),
+            ("ali\u034fce", "cannot be seen"),
+            ("a\u180bb", "cannot be seen"),
+            ("\u3164", "cannot be seen"),
+            ("a\uffa0", "cannot be seen"),
+            ("\u2800", "cannot be seen"),
+            ("* server", "may not begin with an asterisk"),
+            (" \uff0aserver", "may not begin with an asterisk"),
+            ("\u2217 server", "may not begin with an asterisk"),
+            ("alice: hi", "may not contain a colon"),
+            ("alice\uff1a hi", "may not contain a colon"),
+            ("alice\ua789 hi", "may not contain a colon"),
         ):
             with self.assertRaisesRegex(BadName, why):
                 enforced(name)

@@ -49,6 +49,17 @@ class ReadableTests(SynchronousTestCase):
         self.assertEqual(readable("a\u200bb\ufeff"), "a\\u200bb\\ufeff")
         self.assertEqual(readable("a\tb"), "a b")
 
+    def test_unseenDoNot(self) -> None:
+        """Nothing gets through unseen, but what scripts and emoji need."""
+        for code in (
+            *(0xAD, 0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180F, 0x3164, 0xFFA0),
+            *(0x2061, 0x2064, 0x206A, 0x206F, 0xFE00, 0xFE0D, 0xFFF9, 0xFFFB),
+            *(0x1BCA0, 0x1D173, 0xE0000, 0xE0001, 0xE007F, 0xE01EF),
+        ):
+            self.assertEqual(readable(f"é{chr(code)}b"), f"é{shown(chr(code))}b", hex(code))
+        for text in ("\u2764\ufe0f", "\u2764\ufe0e", "\u0646\u200c\u0647", "\u2800\u2801"):
+            self.assertEqual(readable(text), text)
+
 
 class PlaceTests(SynchronousTestCase):
     """How addresses are written."""

@@ -12,15 +12,29 @@ UNKNOWN = "Nothing"
 _CLOSING = " .?!,;:\u3002\uff1f\uff01\u2026"
 
 
-@lru_cache(maxsize=1024)
+#: Characters of a question that are remembered.
+MOST_REMEMBERED = 100
+
+
 def normalised(question: str) -> str:
     """What two ways to write one question have in common.
 
     Case, spacing, Unicode form (NFKC, then case folding) and closing punctuation
     do not count.
     """
+    # Outside of ASCII one character may become eighteen: what a peer may make us
+    # keep would no longer be bounded by what it sends.
+    if question.isascii() and len(question) <= MOST_REMEMBERED:
+        return _remembered(question)
+    return _normalised(question)
+
+
+def _normalised(question: str) -> str:
     folded = unicodedata.normalize("NFKC", question).casefold()
     return " ".join(folded.split()).rstrip(_CLOSING)
+
+
+_remembered = lru_cache(maxsize=1024)(_normalised)
 
 
 class AnswerBook:
@@ -50,11 +64,12 @@ class AnswerBook:
         return len(self._answers)
 
     def answer(self, question: str) -> str:
-        """The answer, or `UNKNOWN`; an unanswered question is counted and kept."""
+        """The answer, or `UNKNOWN`; an unanswered question's beginning is counted and kept."""
         key = normalised(question)
         found = self._answers.get(key)
         if found is not None:
             return found
+        key = key[:MOST_REMEMBERED]
         self.unanswered[key] = self.unanswered.pop(key, 0) + 1
         if len(self.unanswered) > self.MOST_UNANSWERED:
             self.unanswered.popitem(last=False)

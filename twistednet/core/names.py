@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from twistednet.core.text import unseen
+
 LONGEST = 30
 
 # Letters that are drawn like a Latin one: the Cyrillic and Greek ones that
@@ -26,6 +28,13 @@ _FORBIDDEN = {
     "Zl": "a line separator",
     "Zp": "a paragraph separator",
 }
+# Drawn as an empty space, though to Unicode they are no spaces: a Braille pattern
+# without dots, and a note without a head.
+_BLANK = frozenset("\u2800\U0001d159")
+# What parts a name from what is said, and what begins the service's own lines,
+# with the characters that are drawn like them (UTS #39).
+_COLONS = frozenset(":\u02d0\u02f8\u0589\u05c3\u205a\u2236\ua4fd\ua789")
+_ASTERISKS = ("*", "\u066d", "\u204e", "\u2217", "\U0001031f")
 
 
 class BadName(ValueError):
@@ -35,18 +44,24 @@ class BadName(ValueError):
 def enforced(name: str) -> str:
     """`name` as it will be shown: NFKC, single spaces, 1 to 30 characters.
 
-    Raises BadName for one that is empty, too long, or has a character that
-    cannot be seen for what it is.
+    Raises BadName for one that is empty, too long, has a character that cannot be
+    seen for what it is, or would make a line read as somebody else's.
     """
     for character in name:
         reason = _FORBIDDEN.get(unicodedata.category(character))
         if reason:
             raise BadName(f"a name may not contain {reason}")
+    if unseen(name) or not _BLANK.isdisjoint(name):
+        raise BadName("a name may not contain a character that cannot be seen")
     name = " ".join(unicodedata.normalize("NFKC", name).split())
     if not name:
         raise BadName("a name needs at least one character")
     if unicodedata.combining(name[0]):
         raise BadName("a name may not begin with a combining mark")
+    if not _COLONS.isdisjoint(name):
+        raise BadName("a name may not contain a colon, which ends the name before what is said")
+    if name.startswith(_ASTERISKS):
+        raise BadName("a name may not begin with an asterisk, as the service's own lines do")
     if len(name) > LONGEST:
         raise BadName(f"a name may have {LONGEST} characters at most")
     return name

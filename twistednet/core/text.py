@@ -7,6 +7,7 @@ the way Python writes bytes, so that what was sent can be read off exactly.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -49,21 +50,31 @@ def place(address: object) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-# Formatting characters that reorder or hide the text around them: the bidi
-# controls (UAX #9) and the zero-width ones that no script needs.
-_DECEPTIVE = frozenset("\u061c\u200b\u200e\u200f\u2060\ufeff") | frozenset(
-    chr(code) for low, high in ((0x202A, 0x202E), (0x2066, 0x2069)) for code in range(low, high + 1)
+# Drawn as nothing: Unicode's Default_Ignorable_Code_Point (UAX #44), which has
+# the bidi controls (UAX #9) in it, and the annotation marks U+FFF9 to U+FFFB.
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
 )
+# Of these, what scripts and emoji cannot do without: the two joiners, and the
+# choice between text and emoji.
+_NEEDED = frozenset("\u200c\u200d\ufe0e\ufe0f")
 _UNREADABLE = {"Cc", "Cn", "Co", "Cs", "Zl", "Zp"}
+
+
+def unseen(text: str) -> bool:
+    """Is there a character in `text` that is drawn as nothing?"""
+    return _UNSEEN.search(text) is not None
 
 
 def readable(text: str) -> str:
     """`text` for another person to read: any script, but nothing that acts on a screen.
 
-    Controls, line separators, bidi controls and characters without a meaning of
-    their own are escaped as in `shown`; a tab becomes a space.
+    Controls, line separators, characters without a meaning of their own, and those
+    that are drawn as nothing are escaped as in `shown`; a tab becomes a space.
     """
-    if text.isprintable():
+    if text.isprintable() and not unseen(text):
         return text
     return "".join(map(_readableCharacter, text))
 
@@ -71,6 +82,7 @@ def readable(text: str) -> str:
 def _readableCharacter(character: str) -> str:
     if character == "\t":
         return " "
-    if character in _DECEPTIVE or unicodedata.category(character) in _UNREADABLE:
+    hidden = unseen(character) and character not in _NEEDED
+    if hidden or unicodedata.category(character) in _UNREADABLE:
         return _shownCharacter(character)
     return character

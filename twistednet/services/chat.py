@@ -45,7 +45,7 @@ class ChatFactory(MessagesFactory):
         serving = bool(self._toServe)
         for delivery in deliveries:
             for person in cast("tuple[Chat, ...]", delivery.to):
-                person.hear(delivery.text)
+                person.attempt(person.hear, delivery.text)
                 self._toServe[person] = None
         if self._toServe and not serving:
             self._serving.cooperate(self._serve())
@@ -53,7 +53,7 @@ class ChatFactory(MessagesFactory):
     def _serve(self) -> Iterator[None]:
         while self._toServe:
             person = next(iter(self._toServe))
-            person.serve()
+            person.attempt(person.serve)
             del self._toServe[person]
             yield
 
@@ -76,29 +76,32 @@ class Chat(Messages):
     def connectionMade(self) -> None:
         super().connectionMade()
         self._hold("door")
-        self.factory.cooperator.cooperate(self._enter())
+        self.factory.takeTurn(self, self._enter)
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         super().connectionLost(reason)
-        self.factory.cooperator.cooperate(self._leave())
+        self.factory.takeTurn(self, self._leave)
+
+    def end(self, cause: str = "service") -> None:
+        # Their client may keep the socket for as long as it is waited for.
+        super().end(cause)
+        self.factory.takeTurn(self, self._leave)
 
     # Coming and going is told to the whole room, and so takes its turn like a message:
     # a thousand who come, or are cut off, at once hold nobody up.
 
-    def _enter(self) -> Iterator[None]:
+    def _enter(self) -> None:
         if not self._ended:
-            self._deliver(self.factory.rooms.enter(self))
+            self.factory.deliver(self.factory.rooms.enter(self))
         self._release("door")
-        yield
 
-    def _cutOff(self) -> Iterator[None]:
+    def _cutOff(self) -> None:
         because(self.transport, "queue")
         self.transport.abortConnection()
-        yield
+        self._leave()
 
-    def _leave(self) -> Iterator[None]:
-        self._deliver(self.factory.rooms.leave(self))
-        yield
+    def _leave(self) -> None:
+        self.factory.deliver(self.factory.rooms.leave(self))
 
     # What a person does
 
@@ -114,7 +117,7 @@ class Chat(Messages):
 
     def said(self, text: str) -> None:
         """Everybody else in the room hears it; someone alone is told so."""
-        self._deliver(self.factory.rooms.say(self, text))
+        self.factory.deliver(self.factory.rooms.say(self, text))
 
     def command_nick(self, rest: str) -> None:
         """/nick NAME: take another name"""
@@ -126,15 +129,15 @@ class Chat(Messages):
 
     def command_who(self, rest: str) -> None:
         """/who: who is in this room"""
-        self._deliver(self.factory.rooms.who(self))
+        self.factory.deliver(self.factory.rooms.who(self))
 
     def command_rooms(self, rest: str) -> None:
         """/rooms: which rooms there are"""
-        self._deliver(self.factory.rooms.rooms(self))
+        self.factory.deliver(self.factory.rooms.rooms(self))
 
     def command_me(self, rest: str) -> None:
         """/me TEXT: say what you do"""
-        self._deliver(self.factory.rooms.say(self, readable(rest), "* {name} {text}"))
+        self.factory.deliver(self.factory.rooms.say(self, readable(rest), "* {name} {text}"))
 
     def command_help(self, rest: str) -> None:
         """/help: this list"""
@@ -152,25 +155,19 @@ class Chat(Messages):
 
     def hear(self, text: str) -> None:
         """One line for this person; someone who has fallen too far behind is cut off."""
-        if self._ended:
-            return
         self.send(text)
         if len(self._unsent) > self.MOST_UNSENT:
             self._flush()
             if self._unsent:
                 self._ended = True
-                self.factory.cooperator.cooperate(self._cutOff())
+                self.factory.takeTurn(self, self._cutOff)
 
     def serve(self) -> None:
         """Send what was heard."""
-        if not self._ended:
-            self._flush()
+        self._flush()
 
     def _tell(self, text: str) -> None:
-        self._deliver([Delivery((self,), f"* {text}")])
-
-    def _deliver(self, deliveries: list[Delivery]) -> None:
-        self.factory.deliver(deliveries)
+        self.factory.deliver([Delivery((self,), f"* {text}")])
 
     def _command(self, verb: str, rest: str) -> None:
         command = getattr(self, f"command_{verb}", None) if verb.isidentifier() else None
@@ -181,6 +178,6 @@ class Chat(Messages):
 
     def _try(self, change: Any) -> None:
         try:
-            self._deliver(change())
+            self.factory.deliver(change())
         except BadName as reason:
             self._tell(str(reason))

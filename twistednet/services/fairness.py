@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from time import monotonic
 from typing import Any
 
@@ -51,8 +52,23 @@ class MessagesFactory(Factory[Any]):
         """One that goes round all its tasks, and takes a millisecond of each reactor turn."""
         return Cooperator(_turn, lambda work: self.clock.callLater(0, work))
 
+    def takeTurns(self, connection: Any, work: Iterator[object]) -> None:
+        """Do a connection's `work` step by step, in turn with that of the others.
+
+        Should it raise, that connection is told that it has `failed`, and no other.
+        """
+        self.cooperator.cooperate(work).whenDone().addErrback(connection.failed)
+
+    def takeTurn(self, connection: Any, act: Callable[[], None]) -> None:
+        """The same for something done in one step."""
+        self.takeTurns(connection, iter(act, None))
+
     def configure(self, settings: Any) -> None:
-        """Take the limits that are in force from now on, also by those who are here."""
+        """Take the limits that are in force from now on.
+
+        `maxMessage` holds for those who are here, too, from their next byte on; rates
+        and counts hold for who comes from now on.
+        """
         self.maxMessage = settings.maxMessage
         self.limitLoopback = settings.limitLoopback
 

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IHalfCloseableProtocol,
-    IPushProducer,
-)
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -88,6 +84,7 @@ class Messages(Protocol):
     def dataReceived(self, data: bytes) -> None:
         if self._ended:
             return
+        self._framer.limit = self.factory.maxMessage
         self._framer.feed(data)
         if not self._holds:
             self._advance()
@@ -103,7 +100,7 @@ class Messages(Protocol):
             self._advance()
 
     def writeConnectionLost(self) -> None:
-        """Never: we close both directions at once."""
+        """Our FIN has gone out after the last words; what still comes is ignored."""
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._ended = True
@@ -119,7 +116,7 @@ class Messages(Protocol):
         self._takeUpTo(self.share())
         if self._mayTake():
             self._hold("turn")
-            self.factory.cooperator.cooperate(self._turns())
+            self.factory.takeTurns(self, self._turns())
         self._flush()
         if self._holds or self._ended:
             return
@@ -148,7 +145,8 @@ class Messages(Protocol):
             message = self._framer.next()
         except TooLong:
             self._ending = self._framer.ending
-            self._refuse(f"message too long: {self._framer.limit} bytes at most", "message")
+            self.send(f"message too long: {self._framer.limit} bytes at most")
+            self.end("message")
         else:
             if message is not None:
                 self._ending = message.ending
@@ -157,7 +155,8 @@ class Messages(Protocol):
     def _handle(self, message: Message) -> None:
         if self._left is not None:
             if not self._left:
-                self._refuse("too many messages on one connection", "messages")
+                self.send("too many messages on one connection")
+                self.end("messages")
                 return
             self._left -= 1
         try:
@@ -167,35 +166,38 @@ class Messages(Protocol):
             return
         if self._bucket is not None:
             self._awaitRate(self._bucket)
-        try:
-            awaited = self.messageReceived(text)
-        except Exception:
-            self._failed(Failure())
-        else:
-            if awaited is not None:
-                self._await(maybeDeferred(lambda: awaited))
-
-    def _refuse(self, text: str, cause: str) -> None:
-        self.send(text)
-        self.end(cause)
+        awaited = self.attempt(self.messageReceived, text)
+        if awaited is not None:
+            self._await(maybeDeferred(lambda: awaited))
 
     def _await(self, awaited: Deferred[Any]) -> None:
         self._awaited = awaited
         if not awaited.called:
             self._hold("answer")
-        awaited.addCallbacks(self._answered, self._failed)
+        awaited.addCallbacks(self._answered, self.failed)
 
     def _answered(self, result: object) -> None:
         self._awaited = None
         self._release("answer")
 
-    def _failed(self, failure: Failure) -> None:
+    def failed(self, failure: Failure) -> None:
+        """Something done for this connection raised: that is logged, and ends it alone."""
         self._awaited = None
+        if self._ended and failure.check(CancelledError):
+            return  # An answer that nobody waits for any more.
+        self.log.failure("{what} failed", failure, what=type(self).__name__)
         if not self._ended:
             self._ended = True
-            self.log.failure("{what} failed", failure, what=type(self).__name__)
             because(self.transport, "error")
             self.transport.abortConnection()
+
+    def attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
+        """Do something for this connection, unless it has ended; if it raises, it has `failed`."""
+        try:
+            return None if self._ended else act(*arguments)
+        except Exception:
+            self.failed(Failure())
+            return None
 
     def _awaitRate(self, bucket: TokenBucket) -> None:
         bucket.allow(self.factory.clock.seconds())
@@ -212,7 +214,7 @@ class Messages(Protocol):
 
     def _paused(self) -> None:
         self._framer.paused()
-        if not self._holds:
+        if not self._holds and not self._ended:
             self._advance()
 
     # Holding, and going on
