@@ -103,7 +103,7 @@ class Settings:
         False, _flag, "apply what is limited by address, and message rates, to loopback too"
     )
     handshakeTimeout: float = _setting(
-        10.0, _SECONDS, "seconds for a TLS handshake, an HTTP header"
+        10.0, _SECONDS, "seconds for a TLS handshake, an HTTP header, its body"
     )
     idleTimeout: float = _setting(600.0, _SECONDS, "seconds without a byte before the end")
     stallTimeout: float = _setting(
