@@ -169,6 +169,21 @@ class ChatTests(SynchronousTestCase):
         ann.turn()
         self.assertEqual(ann.read().count(b"guest-2: x"), 30)
 
+    def test_fewDoNotWaitBehindACrowd(self) -> None:
+        """Two in a room of their own are served before a lobby full of people."""
+        served: list[Peer] = []
+        crowd = [self.enter() for _ in range(30)]
+        ann, ben = self.enter(), self.enter()
+        for peer in (ann, ben):
+            peer.send(b"/join tea\n")
+        for peer in (*crowd, ann, ben):
+            peer.transport.write = lambda data, peer=peer: served.append(peer)
+        crowd[0].protocol.said("to all")
+        ann.protocol.said("to you")
+        ann.turn()
+        self.assertEqual(len(served), 30)
+        self.assertIs(served[0], ben)
+
     def test_slowReader(self) -> None:
         """Somebody who falls 8 KiB behind is cut off; the others are not disturbed."""
         ann, ben, cleo = self.enter(), self.enter(), self.enter()

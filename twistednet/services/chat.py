@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, cast
@@ -16,6 +17,9 @@ from twistednet.services.fairness import MessagesFactory
 from twistednet.services.messages import Messages
 from twistednet.transport.closing import because
 
+#: People in a room from which on it is a crowd.
+FEW = 16
+
 
 class ChatFactory(MessagesFactory):
     """All people share one set of `rooms`, and one round in which they are served."""
@@ -27,9 +31,10 @@ class ChatFactory(MessagesFactory):
     def __init__(self, protocol: type[Chat], clock: IReactorTime | None = None) -> None:
         super().__init__(protocol, clock)
         self.rooms = Rooms()
-        self._toServe: dict[Chat, None] = {}
+        self._toServe: OrderedDict[Chat, None] = OrderedDict()
         # Of its own, so that who listens is served while a crowd waits to speak.
         self._serving = self.fairCooperator()
+        self._isServing = False
 
     def configure(self, settings: Any) -> None:
         super().configure(settings)
@@ -40,22 +45,26 @@ class ChatFactory(MessagesFactory):
     def deliver(self, deliveries: list[Delivery]) -> None:
         """Give each line to everybody it is for, in the next turn.
 
-        What is said within one turn leaves in one write a person.
+        What is said within one turn leaves in one write a person. A few who talk among
+        themselves do not wait behind a crowd.
         """
-        serving = bool(self._toServe)
         for delivery in deliveries:
+            isCrowd = len(delivery.to) > FEW
             for person in cast("tuple[Chat, ...]", delivery.to):
                 person.attempt(person.hear, delivery.text)
                 self._toServe[person] = None
-        if self._toServe and not serving:
+                if not isCrowd:
+                    self._toServe.move_to_end(person, last=False)
+        if self._toServe and not self._isServing:
+            self._isServing = True
             self._serving.cooperate(self._serve())
 
     def _serve(self) -> Iterator[None]:
         while self._toServe:
-            person = next(iter(self._toServe))
+            person, _ = self._toServe.popitem(last=False)
             person.attempt(person.serve)
-            del self._toServe[person]
             yield
+        self._isServing = False
 
 
 class Chat(Messages):
@@ -71,7 +80,7 @@ class Chat(Messages):
 
     def share(self) -> int:
         """A message in a crowd costs as much as many elsewhere, and waits its turn."""
-        return 16 // self.factory.rooms.crowd(self)
+        return FEW // self.factory.rooms.crowd(self)
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -98,7 +107,7 @@ class Chat(Messages):
     def _cutOff(self) -> None:
         because(self.transport, "queue")
         self.transport.abortConnection()
-        self._leave()
+        self.factory.takeTurn(self, self._leave)
 
     def _leave(self) -> None:
         self.factory.deliver(self.factory.rooms.leave(self))
@@ -154,17 +163,19 @@ class Chat(Messages):
     # What a person is told
 
     def hear(self, text: str) -> None:
-        """One line for this person; someone who has fallen too far behind is cut off."""
-        self.send(text)
-        if len(self._unsent) > self.MOST_UNSENT:
-            self._flush()
-            if self._unsent:
-                self._ended = True
-                self.factory.takeTurn(self, self._cutOff)
+        """One line for this person, sent by the next `serve`."""
+        if not self._isTooFarBehind():
+            self.send(text)
 
     def serve(self) -> None:
-        """Send what was heard."""
+        """Send what was heard; someone who has fallen too far behind is cut off."""
         self._flush()
+        if self._isTooFarBehind():
+            self._ended = True
+            self._cutOff()
+
+    def _isTooFarBehind(self) -> bool:
+        return len(self._unsent) > self.MOST_UNSENT and "transport" in self._holds
 
     def _tell(self, text: str) -> None:
         self.factory.deliver([Delivery((self,), f"* {text}")])
