@@ -73,7 +73,10 @@ async def _pour(source: StandardInput, stream: Stream, out: _Outgoing, returned:
     out.done = True
     if stream.canHalfClose:
         stream.finish()
-    elif not returned:
+    elif not out.unreturned:
+        # All is back already, or nothing is awaited: nobody else would end it.
+        # (TLS waits for a producer to have finished.)
+        stream.transport.unregisterProducer()
         stream.transport.loseConnection()
 
 
