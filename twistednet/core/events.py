@@ -80,13 +80,12 @@ class Tally:
         self.refused: Counter[str] = Counter()
 
     def __call__(self, event: Event) -> None:
-        match event:
-            case Opened():
-                self.opened += 1
-            case Closed(reason=reason):
-                self.closed[reason] += 1
-            case Refused(limit=limit):
-                self.refused[limit] += 1
+        if isinstance(event, Opened):
+            self.opened += 1
+        elif isinstance(event, Closed):
+            self.closed[event.reason] += 1
+        else:
+            self.refused[event.limit] += 1
 
     def summary(self) -> str:
         """One line of all counts, the most frequent first."""
