@@ -412,6 +412,8 @@ class ReopenTests(TestCase):
                 "settings not changed: hello: broken.Broken cannot be made: TypeError",
             )
             self.assertTrue(self.echoes(before))
+            # And the class that could not be made is forgotten with the rest.
+            self.reload(daemon, 'only = ["hello"]\nhello = "tcp:0"\n')
             self.assertNotIn("Traceback", daemon.log)
 
     def test_ownDatagramPorts(self) -> None:

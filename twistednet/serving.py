@@ -107,11 +107,10 @@ class Serving:
         )
 
     def _listen(self, name: str, endpoint: Endpoint, settings: Settings) -> Any:
-        protocol = self._classes.setdefault(name, settings.protocols[name])
+        protocol = self._classes.get(name, settings.protocols[name])
+        listen = self._listenDatagram if endpoint.isDatagram else self._listenStream
         try:
-            if endpoint.isDatagram:
-                return self._listenDatagram(name, endpoint, protocol, settings)
-            return self._listenStream(name, endpoint, protocol, settings)
+            port = listen(name, endpoint, protocol, settings)
         except CannotListen as why:
             raise CannotListen(
                 f"{name}: cannot listen on {endpoint.given}: {why}; "
@@ -121,6 +120,8 @@ class Serving:
             raise CannotListen(
                 f"{name}: {protocol.__module__}.{protocol.__qualname__} cannot be made: {error!r}"
             ) from error
+        self._classes[name] = protocol
+        return port
 
     def _listenStream(
         self, name: str, endpoint: Endpoint, protocol: type, settings: Settings
