@@ -14,11 +14,13 @@ from typing import Any, ClassVar
 
 import pytest
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from twistednet import testing
 from twistednet.client import Target
-from twistednet.client.load import load
+from twistednet.client.load import load, pacing
+from twistednet.client.load.pacing import Schedule, Sender
 from twistednet.client.load.streams import traffic
 from twistednet.client.load.tally import Tally
 from twistednet.client.sessions import theReactor
@@ -69,6 +71,56 @@ class TallyTests(SynchronousTestCase):
         tally = Tally(connections=1, seconds=2.0, rate=500)
         tally.answer(1000 * MS)
         self.assertEqual(tally.latencies().get_total_count(), 1)
+
+
+class _Sent(Sender):
+    """Notes as of when it sent each message."""
+
+    def __init__(self, clock: Clock, interval: int) -> None:
+        super().__init__(clock, Schedule(interval))
+        self.sent: list[int] = []
+
+    def send(self) -> None:
+        self.sent.append(self.since)
+
+
+class PacingTests(SynchronousTestCase):
+    """From when on the latency of a message counts."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.patch(pacing, "perf_counter_ns", self.now)
+        self.sender = _Sent(self.clock, 10 * MS)
+
+    def now(self) -> int:
+        return round(self.clock.seconds() * 1000 * MS)
+
+    def test_timerALittleLate(self) -> None:
+        """That a timer counts in milliseconds is no latency of the server's."""
+        self.sender.begin(10 * MS)
+        self.clock.advance(0.0109)
+        self.assertEqual(self.sender.sent, [10.9 * MS])
+
+    def test_scheduleKept(self) -> None:
+        """A late timer puts off the one message, and not those after it."""
+        self.sender.begin(10 * MS)
+        self.clock.advance(0.0109)
+        self.sender.next(self.now())
+        self.clock.advance(0.0091)
+        self.assertEqual(self.sender.sent, [10.9 * MS, 20 * MS])
+
+    def test_timerMuchLate(self) -> None:
+        """A client too busy to send in time does not hide that."""
+        self.sender.begin(10 * MS)
+        self.clock.advance(0.015)
+        self.assertEqual(self.sender.sent, [10 * MS])
+
+    def test_heldBack(self) -> None:
+        """What waited for a slow answer counts from when it was due."""
+        self.sender.begin(0)
+        self.clock.advance(0.0105)
+        self.sender.next(self.now())
+        self.assertEqual(self.sender.sent, [0, 10 * MS])
 
 
 class TrafficTests(SynchronousTestCase):

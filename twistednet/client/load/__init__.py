@@ -13,7 +13,8 @@ from twistednet.client.connecting import connect, endpointOf
 from twistednet.client.errors import CannotConnect, ClientError
 from twistednet.client.http import authorityOf
 from twistednet.client.load.datagrams import LOST_AFTER, NumberedDatagrams
-from twistednet.client.load.streams import Clients, Schedule, traffic
+from twistednet.client.load.pacing import Schedule
+from twistednet.client.load.streams import Clients, traffic
 from twistednet.client.load.tally import Tally
 from twistednet.client.streams import TIMEOUT
 from twistednet.client.targets import Target, resolved
@@ -45,7 +46,7 @@ async def load(
     schedule = Schedule(int(1e9 * connections / rate) if rate else 0)
     open_ = _openDatagrams if target.isDatagram else _openStreams
     clients, close = await open_(reactor, target, service, size, timeout, schedule, tally)
-    _begin(reactor, clients(), schedule)
+    _begin(clients(), schedule)
     began, cpu = time.monotonic(), time.process_time()
 
     def look() -> None:
@@ -70,15 +71,11 @@ async def load(
     return tally
 
 
-def _begin(reactor: Any, clients: list[Any], schedule: Schedule) -> None:
+def _begin(clients: list[Any], schedule: Schedule) -> None:
     """At a rate, the connections take turns; without one, all begin at once."""
     now = perf_counter_ns()
     for place, client in enumerate(clients):
-        wait = schedule.interval * place // len(clients)
-        if wait:
-            reactor.callLater(wait / 1e9, client.begin, now + wait)
-        else:
-            client.begin(now)
+        client.begin(now + schedule.interval * place // len(clients))
 
 
 async def _lastAnswers(reactor: Any, clients: Callable[[], list[Any]], seconds: float) -> None:

@@ -13,6 +13,7 @@ from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from twistednet.client.http import request
+from twistednet.client.load.pacing import Schedule, Sender
 from twistednet.client.load.tally import Tally
 
 #: Seconds before a lost connection is made again.
@@ -66,36 +67,17 @@ class _Greeting:
         return ok
 
 
-def cancel(call: Any) -> None:
-    """If it has not been called yet."""
-    if call is not None and call.active():
-        call.cancel()
-
-
-class Schedule:
-    """When messages are due, in nanoseconds, and whether the run is on."""
-
-    def __init__(self, interval: int) -> None:
-        self.running = True
-        #: Between two messages of one connection; 0 for one after the other.
-        self.interval = interval
-
-
-class Requests(Protocol):
+class Requests(Sender, Protocol):
     """One connection, with one request under way."""
 
     transport: Any
 
     def __init__(self, reactor: Any, traffic: Traffic, schedule: Schedule, tally: Tally) -> None:
-        self._reactor = reactor
+        super().__init__(reactor, schedule)
         self._request = traffic.request
         self._judge = traffic.judge
-        self._schedule = schedule
         self._tally = tally
         self._came = b""
-        self._due = 0
-        self._later: Any = None
-        self.waiting = False
 
     def connectionMade(self) -> None:
         if hasattr(self.transport, "setTcpNoDelay"):
@@ -105,14 +87,8 @@ class Requests(Protocol):
         plain = not hasattr(self.transport, "getPeerCertificate") or not self.transport.TLS
         self._handle = self.transport.getHandle() if plain else None
 
-    def begin(self, due: int) -> None:
-        """Send the first request; `due` is when, by `perf_counter_ns`."""
-        self._due = due
-        self._send()
-
-    def _send(self) -> None:
+    def send(self) -> None:
         self._tally.sent += 1
-        self.waiting = True
         sent = 0
         if self._handle is not None:
             try:
@@ -130,36 +106,18 @@ class Requests(Protocol):
             self._came = came
             return
         self._came = b""
-        self.waiting = False
         now = perf_counter_ns()
         if right:
-            self._tally.answer(now - self._due)
+            self._tally.answer(now - self.since)
         else:
             self._tally.errors["wrong answer"] += 1
-        if self._schedule.running:
-            self._next(now)
-
-    def _next(self, now: int) -> None:
-        interval = self._schedule.interval
-        if not interval:
-            self._due = now
-            self._send()
-            return
-        self._due += interval
-        if self._due <= now:
-            self._send()
-        else:
-            self._later = self._reactor.callLater((self._due - now) / 1e9, self._sendIfOn)
-
-    def _sendIfOn(self) -> None:
-        if self._schedule.running and self.transport.connected:
-            self._send()
+        self.next(now)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if self._schedule.running:
             kind = "hung up" if reason.check(ConnectionDone) else "connection reset"
             self._tally.errors[kind] += 1
-        cancel(self._later)
+        self.end()
         self.factory.lost(self)
 
 
@@ -199,4 +157,5 @@ class Clients(ClientFactory[Any]):
     def stop(self) -> None:
         """Make no connection any more."""
         for call in self._laters:
-            cancel(call)
+            if call.active():
+                call.cancel()
