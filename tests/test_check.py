@@ -27,7 +27,7 @@ from zope.interface import implementer
 
 from twistednet import testing
 from twistednet.client import Target
-from twistednet.client.check import CHECKS, base, checksOf, conform
+from twistednet.client.check import CHECKS, base, checksOf, common, conform
 from twistednet.client.sessions import theReactor
 
 reactor = theReactor()
@@ -57,7 +57,7 @@ class _Case(TestCase):
     async def verdicts(
         self, target: Target, service: str, only: str | None = None, timeout: float = 2.0
     ) -> dict[str, str]:
-        checks = checksOf(service, target.isDatagram)
+        checks = checksOf(service, target.isDatagram, slow=only is not None)
         if only is not None:
             checks = [check for check in checks if check.name == only]
             self.assertEqual(len(checks), 1, only)
@@ -100,6 +100,26 @@ class OwnDaemonTests(_Case):
     async def test_answer(self) -> None:
         """Answer."""
         await self.passes("answer", "answer")
+
+    async def test_idle(self) -> None:
+        """An idle connection is kept, also by HTTP, which gives a request less time."""
+        self.patch(common, "IDLE", 1.5)
+        for service in ("echo", "answer", "hello"):
+            server = testing.serve(service, handshake_timeout=0.5)
+            self.addCleanup(server.close)
+            target = Target("tcp", server.host, server.port)
+            verdicts = await self.verdicts(target, service, "idle connection kept", timeout=5.0)
+            self.assertEqual(verdicts, {"idle connection kept": "pass"}, self.results)
+
+    async def test_notIdle(self) -> None:
+        """A server that hangs up on who is idle is found out."""
+        # The daemon looks once a second, and must have seen the silence begin.
+        self.patch(common, "IDLE", 3.0)
+        server = testing.serve("echo", idle_timeout=0.1)
+        self.addCleanup(server.close)
+        target = Target("tcp", server.host, server.port)
+        verdicts = await self.verdicts(target, "echo", "idle connection kept", timeout=5.0)
+        self.assertEqual(verdicts, {"idle connection kept": "fail"}, self.results)
 
     async def test_datagram(self) -> None:
         """Datagram, with its bye."""
