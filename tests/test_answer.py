@@ -221,6 +221,16 @@ class AwaitedAnswerTests(SynchronousTestCase):
         peer.protocol.asked[0][1].callback("1")
         self.assertEqual((peer.read(), peer.closed), (b"1\n", True))
 
+    def test_finWhileMoreAreWaiting(self) -> None:
+        """What waits behind the awaited one is answered too, and nothing but that."""
+        peer = Peer(factory(Later))
+        peer.send(b"one\ntwo\n")
+        peer.fin()
+        peer.protocol.asked[0][1].callback("1")
+        peer.protocol.asked[1][1].callback("2")
+        self.assertEqual([question for question, _ in peer.protocol.asked], ["one", "two"])
+        self.assertEqual((peer.read(), peer.closed), (b"1\n2\n", True))
+
     def test_lostWhileAwaited(self) -> None:
         """An answer that nobody waits for is cancelled, and nothing is logged."""
         peer = Peer(factory(Later))

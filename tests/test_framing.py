@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.core.framing import Framer, Message, TooLong
+from twistednet.core.framing import Framer, TooLong
 
 LIMIT = 12
 # Few different bytes, so that newlines, limits and cut sequences meet often.
@@ -24,13 +24,13 @@ def messagesOf(chunks: list[bytes], limit: int = LIMIT) -> list[object]:
         for chunk in chunks:
             framer.feed(chunk)
             while (message := framer.next()) is not None:
-                found.append(message)
+                found.append((message, framer.newline))
         framer.ended()
         while (message := framer.next()) is not None:
-            found.append(message)
+            found.append((message, framer.newline))
     except TooLong:
         found.append(TooLong)
-        found.append(framer.ending)
+        found.append(framer.newline)
     return found
 
 
@@ -43,12 +43,12 @@ def expected(data: bytes, limit: int = LIMIT) -> list[object]:
         crlf = line.endswith(b"\r")
         content = line[:-1] if crlf else line
         if len(content) > limit:
-            return [*found, TooLong, ending or b"\n"]
+            return [*found, TooLong, ending]
         ending = b"\r\n" if crlf else b"\n"
-        found.append(Message(content, ending))
+        found.append((content, ending))
     if len(rest) - rest.endswith(b"\r") > limit:
-        return [*found, TooLong, ending or b"\n"]
-    return [*found, Message(rest, ending)] if rest else found
+        return [*found, TooLong, ending]
+    return [*found, (rest, ending)] if rest else found
 
 
 class FramerTests(SynchronousTestCase):
@@ -74,7 +74,7 @@ class FramerTests(SynchronousTestCase):
         self.assertTrue(framer.awaitsPause)
         framer.feed(b" u")
         framer.paused()
-        self.assertEqual(framer.next(), Message(b"how are u", b""))
+        self.assertEqual((framer.next(), framer.newline), (b"how are u", b""))
         self.assertIsNone(framer.next())
         self.assertFalse(framer.awaitsPause)
 
@@ -87,19 +87,19 @@ class FramerTests(SynchronousTestCase):
         framer.feed(b"x")
         framer.paused()
         framer.feed(b"y\nz")
-        self.assertEqual(framer.next(), Message(b"xy", b"\n"))
+        self.assertEqual((framer.next(), framer.newline), (b"xy", b"\n"))
         self.assertIsNone(framer.next())
 
     def test_lineModeIgnoresPauses(self) -> None:
         """After the first newline only a newline or the end completes a message."""
         framer = Framer(LIMIT)
         framer.feed(b"a\nb")
-        self.assertEqual(framer.next(), Message(b"a", b"\n"))
+        self.assertEqual((framer.next(), framer.newline), (b"a", b"\n"))
         self.assertFalse(framer.awaitsPause)
         framer.paused()
         self.assertIsNone(framer.next())
         framer.ended()
-        self.assertEqual(framer.next(), Message(b"b", b"\n"))
+        self.assertEqual((framer.next(), framer.newline), (b"b", b"\n"))
 
     def test_pauseInsideASequence(self) -> None:
         """A message that stops inside a UTF-8 sequence waits for the rest."""
@@ -112,7 +112,7 @@ class FramerTests(SynchronousTestCase):
                 self.assertIsNone(framer.next(), (text, cut))
                 framer.feed(data[cut:])
                 framer.paused()
-                self.assertEqual(framer.next(), Message(b"a" + data, b""))
+                self.assertEqual((framer.next(), framer.newline), (b"a" + data, b""))
 
     def test_pauseAfterWhatIsNoSequence(self) -> None:
         """Bytes that cannot begin or continue UTF-8 do not wait for ever."""
@@ -127,6 +127,16 @@ class FramerTests(SynchronousTestCase):
         framer.feed(b"a\n")
         framer.next()
         framer.ended()
+        self.assertIsNone(framer.next())
+
+    def test_endedBeforeTheLastIsTaken(self) -> None:
+        """The end of the stream adds no empty message to lines that still wait."""
+        framer = Framer(LIMIT)
+        framer.feed(b"a\n")
+        framer.ended()
+        self.assertTrue(framer.ready)
+        self.assertEqual(framer.next(), b"a")
+        self.assertFalse(framer.ready)
         self.assertIsNone(framer.next())
 
     def test_limitBareInOneByte(self) -> None:

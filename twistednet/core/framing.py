@@ -7,20 +7,6 @@ both on the same port.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One message as it was sent, without its newline.
-
-    `ending` is what a reply to it ends with: the newline that the client uses
-    (LF or CRLF), or nothing for a client that has never sent one.
-    """
-
-    data: bytes
-    ending: bytes
-
 
 class TooLong(Exception):
     """A message grew past the limit; nothing after it can be told apart."""
@@ -39,26 +25,30 @@ class Framer:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._buffer = bytearray()
+        #: What ended the last message, and so ends a reply to it: LF, CRLF, or
+        #: nothing for a client that has never sent a newline.
+        self.newline = b""
+        self._buffer: bytes | bytearray = b""
+        #: Where the next message begins, and how far no newline was found.
+        self._begin = 0
         self._searched = 0
-        self._newline = -1
         self._whole = False
-        self._ending = b""
-
-    @property
-    def ending(self) -> bytes:
-        """What a line that is no reply should end with, so that it can be read."""
-        return self._ending or b"\n"
 
     @property
     def awaitsPause(self) -> bool:
         """Would a pause now end a message?"""
-        return bool(self._buffer) and not self._ending and not _cutInside(self._buffer)
+        return bool(self._buffer) and not self.newline and not _cutInside(self._buffer)
 
     def feed(self, data: bytes) -> None:
         """Take what arrived; `next` gives what it completed."""
-        self._buffer += data
         self._whole = False
+        if not self._buffer:
+            self._buffer = data
+            return
+        # A message may come byte by byte, and a bytearray does not copy what it has.
+        if isinstance(self._buffer, bytes):
+            self._buffer = bytearray(self._buffer)
+        self._buffer += data
 
     def paused(self) -> None:
         """Nothing came for a while: in a stream without newlines, a message ended."""
@@ -66,49 +56,66 @@ class Framer:
 
     def ended(self) -> None:
         """The stream is over, and with it the last message."""
-        self._whole = bool(self._buffer)
+        self._whole = True
 
     @property
     def ready(self) -> bool:
         """Has `next` anything to say?"""
-        if self._newline < 0:
-            self._newline = self._buffer.find(b"\n", self._searched)
-            self._searched = len(self._buffer)
-        return self._newline >= 0 or self._whole or self._overlong
+        found = self._buffer.find(b"\n", self._searched)
+        if found >= 0:
+            self._searched = found
+            return True
+        return bool(self._whole and self._buffer) or self._overlong
 
-    def next(self) -> Message | None:
-        """The next whole message, or None while there is none.
+    def next(self) -> bytes | None:
+        """The next whole message without its newline, or None while there is none.
 
         Raises TooLong once the message that is arriving cannot fit the limit.
         """
-        if not self.ready:
+        buffer, begin = self._buffer, self._begin
+        if not buffer:
             return None
-        if self._newline < 0:
-            if self._overlong:
-                raise TooLong
-            self._whole = False
-            return self._take(len(self._buffer), len(self._buffer), self._ending)
-        crlf = self._newline > 0 and self._buffer[self._newline - 1] == 0x0D
-        end = self._newline - crlf
-        if end > self.limit:
+        found = buffer.find(b"\n", self._searched)
+        if found < 0:
+            return self._rest()
+        crlf = found > begin and buffer[found - 1] == 0x0D
+        end = found - crlf
+        if end - begin > self.limit:
             raise TooLong
-        self._ending = b"\r\n" if crlf else b"\n"
-        return self._take(end, self._newline + 1, self._ending)
+        self.newline = b"\r\n" if crlf else b"\n"
+        message = bytes(buffer[begin:end])
+        if found + 1 < len(buffer):
+            self._begin = self._searched = found + 1
+        else:
+            self._clear()
+        return message
+
+    def _rest(self) -> bytes | None:
+        """What no newline ends: a message if the stream is over, or has paused."""
+        if self._overlong:
+            raise TooLong
+        if self._begin:
+            self._buffer = self._buffer[self._begin :]
+            self._begin = 0
+        self._searched = len(self._buffer)
+        if not self._whole:
+            return None
+        message = bytes(self._buffer)
+        self._clear()
+        return message
+
+    def _clear(self) -> None:
+        self._buffer = b""
+        self._begin = self._searched = 0
 
     @property
     def _overlong(self) -> bool:
         # The CR of a CRLF that is still arriving is not part of the message.
-        return len(self._buffer) - self._buffer.endswith(b"\r") > self.limit
-
-    def _take(self, end: int, upTo: int, ending: bytes) -> Message:
-        message = Message(bytes(self._buffer[:end]), ending)
-        del self._buffer[:upTo]
-        self._searched = 0
-        self._newline = -1
-        return message
+        length = len(self._buffer) - self._begin
+        return length > self.limit and length - self._buffer.endswith(b"\r") > self.limit
 
 
-def _cutInside(data: bytearray) -> bool:
+def _cutInside(data: bytes | bytearray) -> bool:
     """Does `data` stop inside a UTF-8 sequence (RFC 3629, section 3)?"""
     for back in range(1, min(3, len(data)) + 1):
         byte = data[-back]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
@@ -161,6 +161,14 @@ class Chat(Messages):
         self.end()
 
     # What a person is told
+
+    def attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
+        """Do something for this connection, unless it has ended; if it raises, it has `failed`."""
+        try:
+            return None if self._ended else act(*arguments)
+        except Exception:
+            self.failed(Failure())
+            return None
 
     def hear(self, text: str) -> None:
         """One line for this person, sent by the next `serve`."""

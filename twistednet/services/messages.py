@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twistednet.core.framing import Framer, Message, TooLong
+from twistednet.core.framing import Framer, TooLong
 from twistednet.core.limits import TokenBucket
 from twistednet.transport.closing import because, finish
 
@@ -20,6 +20,8 @@ from twistednet.transport.closing import because, finish
 PAUSE = 0.1
 #: Bytes of answers that leave in one write, or a little more.
 WRITE = 8 * 1024
+
+_TURN = frozenset({"turn"})
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
@@ -47,7 +49,7 @@ class Messages(Protocol):
 
     def connectionMade(self) -> None:
         self._framer = Framer(self.factory.maxMessage)
-        self._unsent = bytearray()
+        self._unsent = b""
         self._holds: set[str] = set()
         self._bucket, self._left = self.factory.allowance(self.transport.getPeer())
         self.transport.registerProducer(self, True)
@@ -113,8 +115,7 @@ class Messages(Protocol):
     # Taking messages
 
     def _advance(self) -> None:
-        self._takeUpTo(self.share())
-        if self._mayTake():
+        if self._takeUpTo(self.share()) and self._mayTake():
             self._hold("turn")
             self.factory.takeTurns(self, self._turns())
         self._flush()
@@ -133,42 +134,51 @@ class Messages(Protocol):
         self._release("turn")
 
     def _mayTake(self) -> bool:
-        return not self._ended and self._holds <= {"turn"} and self._framer.ready
+        return not self._ended and self._holds <= _TURN and self._framer.ready
 
-    def _takeUpTo(self, count: int) -> None:
-        while count and self._mayTake() and len(self._unsent) < WRITE:
-            self._take()
-            count -= 1
+    def _takeUpTo(self, count: int) -> bool:
+        """Take messages; False if there is none left for sure."""
+        take = self._framer.next
+        for _ in range(count):
+            try:
+                message = take()
+            except TooLong:
+                self._refuse(f"message too long: {self._framer.limit} bytes at most", "message")
+                return False
+            if message is None:
+                return False
+            self._ending = self._framer.newline
+            self._take(message)
+            if self._ended or len(self._unsent) > WRITE or self._holds - _TURN:
+                break
+        return True
 
-    def _take(self) -> None:
-        try:
-            message = self._framer.next()
-        except TooLong:
-            self._ending = self._framer.ending
-            self.send(f"message too long: {self._framer.limit} bytes at most")
-            self.end("message")
-        else:
-            if message is not None:
-                self._ending = message.ending
-                self._handle(message)
-
-    def _handle(self, message: Message) -> None:
+    def _take(self, message: bytes) -> None:
         if self._left is not None:
             if not self._left:
-                self.send("too many messages on one connection")
-                self.end("messages")
+                self._refuse("too many messages on one connection", "messages")
                 return
             self._left -= 1
         try:
-            text = message.data.decode()
+            text = message.decode()
         except UnicodeDecodeError as error:
             self.send(f"not UTF-8 at byte {error.start}")
             return
         if self._bucket is not None:
             self._awaitRate(self._bucket)
-        awaited = self.attempt(self.messageReceived, text)
+        try:
+            awaited = self.messageReceived(text)
+        except Exception:
+            self.failed(Failure())
+            return
         if awaited is not None:
             self._await(maybeDeferred(lambda: awaited))
+
+    def _refuse(self, why: str, cause: str) -> None:
+        """One line that says why, and the end; a line by itself, so it has a newline."""
+        self._ending = self._framer.newline or b"\n"
+        self.send(why)
+        self.end(cause)
 
     def _await(self, awaited: Deferred[Any]) -> None:
         self._awaited = awaited
@@ -190,14 +200,6 @@ class Messages(Protocol):
             self._ended = True
             because(self.transport, "error")
             self.transport.abortConnection()
-
-    def attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
-        """Do something for this connection, unless it has ended; if it raises, it has `failed`."""
-        try:
-            return None if self._ended else act(*arguments)
-        except Exception:
-            self.failed(Failure())
-            return None
 
     def _awaitRate(self, bucket: TokenBucket) -> None:
         bucket.allow(self.factory.clock.seconds())
@@ -244,5 +246,5 @@ class Messages(Protocol):
 
     def _flush(self) -> None:
         if self._unsent and "transport" not in self._holds:
-            unsent, self._unsent = bytes(self._unsent), bytearray()
+            unsent, self._unsent = self._unsent, b""
             self.transport.write(unsent)
