@@ -1,0 +1,1 @@
+"""What a message costs the daemon, and what it costs other servers: `python -m bench`."""

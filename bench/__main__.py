@@ -1,0 +1,149 @@
+"""`python -m bench`: build, run every workload on every server in turn, and report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import signal
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import machine
+from bench.measure import Bench
+from bench.peers import PEERS, Peer, build
+from bench.processes import Broken, cores
+from bench.report import Rounds, tables
+from bench.workloads import WORKLOADS, Workload
+
+_GENERATORS = ("tcp", "udp")
+
+
+def say(line: str) -> None:
+    """What goes on; the tables alone go to standard output."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("python -m bench", description=__doc__)
+    add = parser.add_argument
+    for flag, what, names in (
+        ("--only", "WORKLOAD", [workload.name for workload in WORKLOADS]),
+        ("--peers", "SERVER", [peer.name for peer in PEERS]),
+    ):
+        listed = ", ".join(names)
+        add(flag, nargs="+", choices=names, default=names, metavar=what, help=listed)
+    add("--seconds", type=float, default=2.0, help="that one run lasts [2]")
+    add("--repeat", type=int, default=5, help="rounds of each workload [5]")
+    add("--json", type=Path, help="write what was found to this file, beside what it holds")
+    add("--show", action="store_true", help="measure nothing: show what the --json file holds")
+    add("--plot", type=Path, help="draw what was found (SVG)")
+    given = parser.parse_args(arguments)
+    if given.show and not (given.json and given.json.exists()):
+        parser.error("--show needs a --json file that exists")
+    return given
+
+
+def ready(peers: Sequence[Peer], built: Path) -> tuple[list[Peer], list[str]]:
+    """Those who can run, and a line for each who cannot."""
+    able, skipped = [], []
+    for peer in peers:
+        why = peer.missing()
+        try:
+            if not why:
+                peer.make(built)
+        except Broken as broken:
+            why = str(broken)
+        if why:
+            skipped.append(f"{peer.name}: {why}")
+        else:
+            able.append(peer)
+    return able, skipped
+
+
+def measured(
+    workload: Workload, peers: Sequence[Peer], bench: Bench, core: int, repeat: int
+) -> Rounds:
+    """Round after round, everybody in turn."""
+    rounds: Rounds = []
+    for n in range(repeat):
+        rounds.append({})
+        for name, peer, service in workload.contestants(peers):
+            try:
+                with peer.serving(service, bench.built, core) as server:
+                    sample: dict[str, Any] = workload.measure(
+                        bench, server, workload.loads[service]
+                    )
+            except Broken as broken:
+                sample = {"error": str(broken)}
+            rounds[-1][name] = sample
+            say(f"{workload.name} {n + 1}/{repeat} {name}: {_brief(sample)}")
+    return rounds
+
+
+def _brief(sample: dict[str, Any]) -> str:
+    shown = ("error", "cpu", "rate", "p99", "memory", "flood")
+    return ", ".join(
+        f"{figure} {sample[figure]:,.1f}" if figure != "error" else sample[figure]
+        for figure in shown
+        if figure in sample
+    )
+
+
+def run(given: argparse.Namespace) -> dict[str, Any]:
+    """Measure what was asked for. Raises Broken where nothing can be measured."""
+    serverCore, clientCore = cores()
+    os.sched_setaffinity(0, {clientCore})
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    results: dict[str, Any] = {"machine": machine.described(), "workloads": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        built = Path(folder)
+        for name in _GENERATORS:
+            build(f"cc -O2 -o {{built}}/{name} {{here}}/load/{name}.c", built)
+        chosen = [peer for peer in PEERS if peer.name in given.peers]
+        peers, results["skipped"] = ready(chosen, built)
+        for line in results["skipped"]:
+            say(f"skipped: {line}")
+        bench = Bench(built, clientCore, given.seconds)
+        for workload in WORKLOADS:
+            if workload.name in given.only:
+                rounds = measured(workload, peers, bench, serverCore, given.repeat)
+                results["workloads"][workload.name] = {
+                    "title": workload.title,
+                    "unit": workload.unit,
+                    "seconds": given.seconds,
+                    "rounds": rounds,
+                }
+    return results
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    given = options(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    held = json.loads(given.json.read_text()) if given.json and given.json.exists() else {}
+    try:
+        results = held if given.show else run(given)
+    except Broken as broken:
+        say(f"bench: {broken}")
+        return 1
+    except KeyboardInterrupt:
+        say("bench: interrupted")
+        return 130
+    if given.json and not given.show:
+        results["workloads"] = {**held.get("workloads", {}), **results["workloads"]}
+        given.json.write_text(json.dumps(results, indent=1) + "\n")
+    print(tables(results))
+    if given.plot:
+        from bench.plot import drawn
+
+        given.plot.write_text(drawn(results))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
