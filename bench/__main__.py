@@ -20,7 +20,7 @@ from bench.processes import Broken, cores
 from bench.report import Rounds, tables
 from bench.workloads import WORKLOADS, Workload
 
-_GENERATORS = ("tcp", "udp")
+GENERATORS = ("tcp", "udp")
 
 
 def say(line: str) -> None:
@@ -103,7 +103,7 @@ def run(given: argparse.Namespace) -> dict[str, Any]:
     results: dict[str, Any] = {"machine": machine.described(), "workloads": {}}
     with tempfile.TemporaryDirectory() as folder:
         built = Path(folder)
-        for name in _GENERATORS:
+        for name in GENERATORS:
             build(f"cc -O2 -o {{built}}/{name} {{here}}/load/{name}.c", built)
         chosen = [peer for peer in PEERS if peer.name in given.peers]
         peers, results["skipped"] = ready(chosen, built)

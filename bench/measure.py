@@ -106,7 +106,7 @@ def hello(bench: Bench, server: Server, words: str) -> Sample:
         said, complaint = process.communicate(timeout=bench.seconds + PATIENCE)
     if process.returncode or "Non-2xx" in said or "Socket errors" in said:
         raise Broken(f"wrk: {complaint or said}".replace("\n", " "))
-    sample = _readWrk(said)
+    sample = readWrk(said)
     return sample | _cost(before, spent(server.pid), sample["messages"])
 
 
@@ -125,7 +125,7 @@ def flooded(bench: Bench, server: Server, words: str) -> Sample:
 _UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6}
 
 
-def _readWrk(said: str) -> Sample:
+def readWrk(said: str) -> Sample:
     def latency(share: str) -> float:
         number, unit = re.findall(rf"^ +{share}% +([\d.]+)(us|ms|s)$", said, re.MULTILINE)[0]
         return float(number) * _UNITS[unit]

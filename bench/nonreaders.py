@@ -1,6 +1,6 @@
 """What clients that send and never read do to the daemon, and to everybody else.
 
-    python bench/nonreaders.py [CLIENTS [SERVICE...]]
+    python -m bench.nonreaders [CLIENTS [SERVICE...]]
 
 For echo, answer and chat in turn: the memory that each of them costs, the latency
 of one well-behaved client before and while they are there, and how long after
@@ -21,8 +21,6 @@ import tempfile
 import time
 from multiprocessing.connection import Connection
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests.running import ANYWHERE, Running, readUntil
 

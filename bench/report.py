@@ -27,13 +27,16 @@ def ratios(rounds: Rounds, who: str, to: str, figure: str) -> list[float]:
     ]
 
 
-def spread(found: list[float], show: Callable[[float], str]) -> str:
+def spread(found: list[float], scale: float = 1) -> str:
     """The median, and the least and the most if they differ."""
     if not found:
         return ""
-    least, most = show(min(found)), show(max(found))
-    middle = show(median(found))
+    middle, least, most = (_decimal(one / scale) for one in (median(found), min(found), max(found)))
     return middle if least == most else f"{middle} ({least}-{most})"
+
+
+def _decimal(value: float) -> str:
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 100 else f"{value:,.0f}"
 
 
 def contestants(rounds: Rounds) -> list[str]:
@@ -41,39 +44,54 @@ def contestants(rounds: Rounds) -> list[str]:
     return list(dict.fromkeys(who for one in rounds for who in one))
 
 
-def _decimal(value: float) -> str:
-    return f"{value:.2f}" if value < 10 else f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+#: How figures are shown: heading, unit, and how many of what was measured make one.
+_FIGURES = {
+    "cpu": ("CPU a {unit}", "us", 1),
+    "memory": ("memory a {unit}", "KiB", 1024),
+    "rate": ("{unit}s a second", "", 1),
+    "p50": ("p50", "ms", 1000),
+    "p99": ("p99", "ms", 1000),
+    "flood": ("datagrams a second", "", 1),
+}
 
 
-def _time(value: float) -> str:
-    return f"{_decimal(value)} us" if value < 1000 else f"{_decimal(value / 1000)} ms"
+def heading(figure: str, unit: str) -> str:
+    """What a figure is, and in what unit it is shown."""
+    text, measure, _ = _FIGURES[figure]
+    return ", ".join(filter(None, (text.format(unit=unit), measure)))
 
 
-def _memory(value: float) -> str:
-    return f"{value / 1024:.2f} KiB"
+def scaled(figure: str, value: float) -> str:
+    """A value in the unit that the heading names."""
+    return _decimal(value / _FIGURES[figure][2])
 
 
-def _columns(unit: str, figures: set[str]) -> Iterator[tuple[str, Callable[[Rounds, str], str]]]:
-    """The heading of each column, and what stands in it for each contestant."""
+#: What stands in a cell, of one contestant.
+_Cell = Callable[[Rounds, str], str]
 
-    def plain(figure: str, show: Callable[[float], str]) -> Callable[[Rounds, str], str]:
-        return lambda rounds, who: spread(values(rounds, who, figure), show)
 
-    cost = "memory" if "memory" in figures else "cpu"
-    if cost == "memory":
-        yield f"memory a {unit}", plain("memory", _memory)
-    elif cost in figures:
-        yield f"CPU a {unit}", plain("cpu", lambda value: f"{_decimal(value)} us")
-        yield "user + system", _halves
-    if cost in figures:
-        yield f"to {BASE}", lambda rounds, who: _ratio(rounds, who, BASE, cost)
-        yield f"{OURS} to it", lambda rounds, who: _ratio(rounds, OURS, who, cost)
-    if "rate" in figures:
-        yield f"{unit}s a second", plain("rate", lambda value: f"{value:,.0f}")
-        yield "p50", plain("p50", _time)
-        yield "p99", plain("p99", _time)
-    if "flood" in figures:
-        yield "datagrams a second", plain("flood", lambda value: f"{value:,.0f}")
+def _plain(figure: str) -> _Cell:
+    return lambda rounds, who: spread(values(rounds, who, figure), _FIGURES[figure][2])
+
+
+def _ratio(ours: bool, figure: str) -> _Cell:
+    """Ours to this one, or this one to the base."""
+
+    def cell(rounds: Rounds, who: str) -> str:
+        one, to = (OURS, who) if ours else (who, BASE)
+        return "" if one == to else spread(ratios(rounds, one, to, figure))
+
+    return cell
+
+
+def _columns(unit: str) -> Iterator[tuple[str, _Cell]]:
+    """The heading of each column; those that nobody has anything in are left out."""
+    yield heading("cpu", unit), _plain("cpu")
+    yield "user + system", _halves
+    yield f"to {BASE}", _ratio(False, "cpu")
+    yield f"{OURS} to it", _ratio(True, "cpu")
+    for figure in ("memory", "rate", "p50", "p99", "flood"):
+        yield heading(figure, unit), _plain(figure)
 
 
 def _halves(rounds: Rounds, who: str) -> str:
@@ -81,18 +99,10 @@ def _halves(rounds: Rounds, who: str) -> str:
     return f"{_decimal(median(user))} + {_decimal(median(system))}" if user else ""
 
 
-def _ratio(rounds: Rounds, who: str, to: str, figure: str) -> str:
-    if who == to:
-        return ""
-    return spread(ratios(rounds, who, to, figure), lambda value: f"{value:.2f}")
-
-
 def table(title: str, unit: str, rounds: Rounds) -> str:
     """A table of one workload; below it, a line for each that failed."""
-    figures = {figure for one in rounds for sample in one.values() for figure in sample}
     columns = [
-        (head, [cell(rounds, who) for who in contestants(rounds)])
-        for head, cell in _columns(unit, figures)
+        (head, [cell(rounds, who) for who in contestants(rounds)]) for head, cell in _columns(unit)
     ]
     columns = [(head, cells) for head, cells in columns if any(cells)]
     lines = [f"### {title}", ""]

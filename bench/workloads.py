@@ -32,8 +32,10 @@ class Workload:
         ]
 
 
-def _echo(name: str, title: str, load: str, service: str = "echo", **more: str) -> Workload:
-    return Workload(name, title, {service: load}, **more)
+def _echo(
+    name: str, title: str, load: str, service: str = "echo", unit: str = "message"
+) -> Workload:
+    return Workload(name, title, {service: load}, unit)
 
 
 def _answer(name: str, title: str, load: str) -> Workload:
@@ -50,19 +52,19 @@ WORKLOADS = (
     _echo("tcp-500", "TCP echo, 64 B, 500 connections", "tcp -c 500 -s 64"),
     _echo(
         "pipelined",
-        "TCP echo, 64 B, 50 connections, 16 in flight on each",
+        "TCP echo, 64 B, 50 connections, 16 in flight",
         "tcp -c 50 -d 16 -s 64",
     ),
     _echo(
         "bulk",
-        "TCP echo, 64 KiB, 8 connections, 4 in flight on each (C and Go read 64 KiB)",
+        "TCP echo, 64 KiB, 8 connections, 4 in flight (C and Go read 64 KiB)",
         "tcp -c 8 -d 4 -s 65536",
         service="bulk",
     ),
     _answer("answer", "Answer, 50 connections, one question at a time", "tcp -c 50"),
     _answer(
         "answer-pipelined",
-        "Answer, 50 connections, 16 questions in flight on each",
+        "Answer, 50 connections, 16 questions in flight",
         "tcp -c 50 -d 16",
     ),
     _echo("udp", "UDP echo, 64 B, 16 sockets, 4 in flight", "udp -c 16 -d 4 -s 64", "datagram"),
@@ -74,7 +76,7 @@ WORKLOADS = (
     ),
     Workload(
         "hello",
-        "Hello over HTTP, 50 connections kept alive (wrk)",
+        "Hello over HTTP, 50 connections kept alive (uvloop and asyncio parse nothing)",
         {"hello": "wrk -t1 -c50"},
         unit="request",
         measure=hello,

@@ -36,7 +36,8 @@ static void die_unless(int held, const char *what) {
     if (!held) die("%s: %m", what);
 }
 
-/* A datagram: its number, 8 bytes, and what comes of that number in the pattern. */
+/* A datagram: its number, 8 bytes, the high ones first, and what the pattern has from there
+ * on. So all begin alike, as those of most protocols do. */
 static const char *bodyOf(uint64_t number) { return pattern + number % 256; }
 
 static void submit(struct ear *ear, struct mmsghdr *headers, unsigned count) {
@@ -59,7 +60,8 @@ static void ask(struct ear *ear, uint64_t at) {
         /* Its slot is the number's remainder. */
         lastNumber++;
         uint64_t number = lastNumber * depth + n;
-        memcpy(datagram, &number, 8);
+        uint64_t written = htobe64(number);
+        memcpy(datagram, &written, 8);
         memcpy(datagram + 8, bodyOf(number), size - 8);
         ear->slots[n] = (struct slot){number, at};
         vectors[count] = (struct iovec){datagram, size};
@@ -76,6 +78,7 @@ static void check(struct ear *ear, const char *datagram, size_t got, uint64_t at
     bytesIn += got;
     if (got != size) die("wrong answer: %zu bytes, not %zu", got, size);
     memcpy(&number, datagram, 8);
+    number = be64toh(number);
     if (number / depth > lastNumber || memcmp(datagram + 8, bodyOf(number), size - 8))
         die("wrong answer: the bytes of datagram %llu have changed", (unsigned long long)number);
     struct slot *slot = &ear->slots[number % depth];
