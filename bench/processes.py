@@ -88,3 +88,27 @@ def resident(pid: int) -> int:
     """Bytes of memory that a process has."""
     with open(f"/proc/{pid}/statm") as file:
         return int(file.read().split()[1]) * _PAGE
+
+
+class Others:
+    """What all processes but our own take of the machine, from here on."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._busy = busy() - own()
+
+    def cores(self) -> float:
+        """How many cores they have kept busy. Ours count once they have been waited for."""
+        return (busy() - own() - self._busy) / (time.monotonic() - self._begun)
+
+
+def busy() -> float:
+    """Seconds that all cores together have not been idle (proc(5): user to steal)."""
+    with open("/proc/stat") as file:
+        user, nice, system, _idle, _io, *interrupts = map(int, file.readline().split()[1:9])
+    return (user + nice + system + sum(interrupts)) / _TICKS
+
+
+def own() -> float:
+    """Seconds of CPU that we, and our children that are gone, have spent."""
+    return sum(sum(os.times()[part : part + 2]) for part in (0, 2))

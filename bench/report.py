@@ -11,9 +11,11 @@ Rounds = list[dict[str, dict[str, Any]]]
 
 OURS = "netdemo"
 BASE = "C"
+#: Cores that others keep busy, from which on a run is called disturbed.
+DISTURBED = 0.1
 
 
-def values(rounds: Rounds, who: str, figure: str) -> list[float]:
+def values(rounds: Rounds, who: str, figure: str) -> list[Any]:
     """One figure of one contestant, of each round that it has it in."""
     return [one[who][figure] for one in rounds if figure in one.get(who, {})]
 
@@ -110,12 +112,26 @@ def table(title: str, unit: str, rounds: Rounds) -> str:
     lines.append("|" + " --- |" * (len(columns) + 1))
     for n, who in enumerate(contestants(rounds)):
         lines.append(" | ".join([f"| {who}", *(cells[n] for _, cells in columns)]) + " |")
-    errors = [
-        f"- {who}: {why}"
-        for who in contestants(rounds)
-        for why in dict.fromkeys(one[who]["error"] for one in rounds if "error" in one.get(who, {}))
-    ]
-    return "\n".join([*lines, *(["", *errors] if errors else [])])
+    notes = [*_errors(rounds), *_disturbed(rounds)]
+    return "\n".join([*lines, *(["", *notes] if notes else [])])
+
+
+def _errors(rounds: Rounds) -> Iterator[str]:
+    for who in contestants(rounds):
+        for why in dict.fromkeys(
+            one[who]["error"] for one in rounds if "error" in one.get(who, {})
+        ):
+            yield f"- {who}: {why}"
+
+
+def _disturbed(rounds: Rounds) -> Iterator[str]:
+    runs = [sample.get("others", 0) for one in rounds for sample in one.values()]
+    disturbed = [cores for cores in runs if cores >= DISTURBED]
+    if disturbed:
+        yield (
+            f"- In {len(disturbed)} of {len(runs)} runs other processes were busy "
+            f"({min(disturbed):.1f} to {max(disturbed):.1f} cores)."
+        )
 
 
 def tables(results: dict[str, Any]) -> str:

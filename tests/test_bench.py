@@ -22,7 +22,7 @@ from bench.__main__ import GENERATORS, measured, ready
 from bench.measure import Bench, Sample, flooded, messages, readWrk
 from bench.peers import PEERS, Peer, Server, build
 from bench.plot import drawn
-from bench.processes import Broken, until
+from bench.processes import Broken, busy, own, until
 from bench.report import ratios, table, tables
 from bench.workloads import WORKLOADS, Workload
 from tests.running import PATIENCE, ROOT, DaemonTests, running, temporaryFolder
@@ -206,6 +206,14 @@ class ReportTests(SynchronousTestCase):
             ],
         )
 
+    def test_disturbed(self) -> None:
+        """Below a table stands in how many of its runs the machine was not ours alone."""
+        rounds: Any = [{"C": cost(1, 1) | {"others": others}} for others in (0.02, 0.3, 1.5)]
+        self.assertEqual(
+            table("One", "message", rounds).splitlines()[-1],
+            "- In 2 of 3 runs other processes were busy (0.3 to 1.5 cores).",
+        )
+
     def test_drawing(self) -> None:
         """A bar is as long as its median is large."""
         one = {"title": "a < b", "unit": "message", "rounds": [self.rounds[0]], "seconds": 1}
@@ -253,6 +261,24 @@ def lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+class OthersTests(SynchronousTestCase):
+    """What the rest of the machine does meanwhile."""
+
+    def test_ours(self) -> None:
+        """What our own processes took is not counted as others', once they are gone."""
+        spin = "import os\nwhile sum(os.times()[:2]) < 0.5: pass"
+        before = own()
+        subprocess.run([sys.executable, "-c", spin], check=True)
+        self.assertApproximates(own() - before, 0.5, 0.1)
+
+    def test_busy(self) -> None:
+        """The machine is at least as busy as we are."""
+        others, before = busy(), own()
+        while own() - before < 0.2:
+            pass
+        self.assertGreaterEqual(busy() - others, 0.15)
 
 
 class CommandTests(SynchronousTestCase):
