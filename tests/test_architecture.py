@@ -21,7 +21,7 @@ MAY_IMPORT = {
     "core": set(),
     "transport": LIBRARIES | {"OpenSSL"},
     "services": LIBRARIES | {"core", "transport"},
-    "layers": LIBRARIES | {"core"},
+    "layers": LIBRARIES | {"core", "transport"},
     "endpoints": LIBRARIES | {"core"},
     "listening": LIBRARIES | {"endpoints", "transport"},
     "catalog": LIBRARIES | {"services"},

@@ -116,6 +116,9 @@ class Settings:
     chatBurst: int = _setting(10, _COUNT, "chat lines at once")
     chatRate: float = _setting(1.0, _SECONDS, "chat lines a second after that")
     datagramRate: float = _setting(20.0, _SECONDS, "datagrams a second from one address")
+    journal: int = _setting(
+        1000, _number(int, 0), "conversations kept in memory, with what was sent; 0 for none"
+    )
     maxHeader: int = _setting(16_384, _COUNT, "bytes of an HTTP header")
     maxBody: int = _setting(65_536, _number(int, 0), "bytes of an HTTP body")
 

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twistednet.catalog import Service
 from twistednet.config import BadSetting, Settings
 from twistednet.core.events import EventStream, Tally
+from twistednet.core.journal import Journal
 from twistednet.layers.base import Connections
 from twistednet.layers.limit import Times, sweep
 from twistednet.layers.observe import LogSink
@@ -47,11 +48,12 @@ class Daemon(TwistedService):
         self._stopping = False
         self._patience = float("inf")
         self.tally = Tally()
-        self._events = EventStream(self._sinkFailed)
-        self._events.attach(self.tally)
-        self._events.attach(LogSink(reactor))
-        self.connections = Connections(reactor, self._events)
-        self.serving = Serving(reactor, services, self.connections, self._events)
+        self.journal = Journal(settings.journal)
+        self.events = EventStream(self._sinkFailed)
+        for sink in (self.tally, self.journal, LogSink(reactor)):
+            self.events.attach(sink)
+        self.connections = Connections(reactor, self.events, self.journal)
+        self.serving = Serving(reactor, services, self.connections, self.events)
         self._cooperator = Cooperator()
 
     def listen(self) -> None:

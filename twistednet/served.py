@@ -134,7 +134,7 @@ class Served(Daemon):
             return load(given, None, services, environment={})
 
         daemon = cls(reactor, services, read(), read)
-        daemon._events.attach(journal)
+        daemon.events.attach(journal)
         daemon.listen()
         daemon.startService()
         return daemon

@@ -1,4 +1,8 @@
-"""What happens on the wire, as data: one stream of events, several sinks."""
+"""What happens on the wire, as data: one stream of events, several sinks.
+
+docs/wire.md has the schema that others see; `SCHEMA` is its version. `at` is the
+monotonic clock's time in seconds, which tells distances and not dates.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,64 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+#: Changes whenever an event's fields change their meaning, or one goes.
+SCHEMA = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A connection was accepted. `connection` counts up from 1 in one daemon."""
+    """A connection was accepted, or a peer sent its first datagram.
+
+    `connection` counts up from 1 in one daemon; conversations over UDP have their
+    numbers from the same row. `kind` is tcp, tls, unix or udp, `host` our side's
+    address, `time` the wall clock's (seconds since 1970).
+    """
 
     connection: int
     service: str
     peer: str
+    kind: str = "tcp"
+    host: str = ""
+    at: float = 0.0
+    time: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A chunk as it was read, or a datagram, about to be given to `callback`.
+
+    On a connection an empty chunk is the peer's FIN. Under TLS it is plain text.
+    """
+
+    connection: int
+    service: str
+    peer: str
+    data: bytes
+    callback: str
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A chunk as the service wrote it, inside of `callback`, or "later"."""
+
+    connection: int
+    service: str
+    peer: str
+    data: bytes
+    callback: str
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """A fault that was asked for came to pass; `fault` names it."""
+
+    connection: int
+    service: str
+    peer: str
+    fault: str
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +77,7 @@ class Refused:
     service: str
     peer: str
     limit: str
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,33 +97,53 @@ class Closed:
     bytesIn: int
     bytesOut: int
     seconds: float
+    kind: str = "tcp"
+    at: float = 0.0
 
 
-Event = Opened | Refused | Closed
+Event = Opened | Received | Sent | Faulted | Refused | Closed
 Sink = Callable[[Event], None]
 
 
 class EventStream:
     """Gives each event to each sink. A sink that raises is taken off, and told of.
 
-    `failed(sink)` is called inside the exception's handler, so that the caller
-    can log the traceback.
+    `Received` and `Sent` go only to those that want `chunks`, and are made only if
+    there is one: `chunked` is empty else. `failed(sink)` is called inside the
+    exception's handler, so that the caller can log the traceback.
     """
 
     def __init__(self, failed: Callable[[Sink], None]) -> None:
         self._sinks: tuple[Sink, ...] = ()
+        self.chunked: tuple[Sink, ...] = ()
+        #: Called when chunks, which nobody wanted, are wanted.
+        self.chunksWanted: list[Callable[[], None]] = []
         self._failed = failed
 
-    def attach(self, sink: Sink) -> None:
+    def attach(self, sink: Sink, chunks: bool = False) -> None:
         self._sinks = (*self._sinks, sink)
+        if chunks:
+            self.chunked = (*self.chunked, sink)
+            if len(self.chunked) == 1:
+                for wanted in self.chunksWanted:
+                    wanted()
+
+    def detach(self, sink: Sink) -> None:
+        """It gets nothing more; one that is not attached may be detached."""
+        self._sinks = tuple(other for other in self._sinks if other is not sink)
+        self.chunked = tuple(other for other in self.chunked if other is not sink)
 
     def publish(self, event: Event) -> None:
-        for sink in self._sinks:
+        for sink in self.chunked if isinstance(event, Received | Sent) else self._sinks:
             try:
                 sink(event)
             except Exception:
-                self._sinks = tuple(other for other in self._sinks if other is not sink)
-                self._failed(sink)
+                self.fail(sink)
+
+    def fail(self, sink: Sink) -> None:
+        """Inside an exception's handler: that was this sink's, and its last."""
+        self.detach(sink)
+        self._failed(sink)
 
 
 class Tally:
@@ -81,10 +156,10 @@ class Tally:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Opened):
-            self.opened += 1
+            self.opened += event.kind != "udp"
         elif isinstance(event, Closed):
-            self.closed[event.reason] += 1
-        else:
+            self.closed[event.reason] += event.kind != "udp"
+        elif isinstance(event, Refused):
             self.refused[event.limit] += 1
 
     def summary(self) -> str:

@@ -6,6 +6,7 @@ transport straight to the protocol.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from typing import Any
@@ -16,15 +17,31 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twistednet.core.events import Closed, EventStream, Opened, Refused
+from twistednet.core.events import Closed, EventStream, Opened, Received, Refused, Sent
+from twistednet.core.journal import Journal
 from twistednet.core.limits import Admission, Door, isLocal
 from twistednet.core.text import place
+from twistednet.transport.accounts import LATER
+from twistednet.transport.tls import plain
 
 
 class Connection:
-    """One accepted connection; the observer of its transport."""
+    """One accepted connection; the observer of its transport, and what taps it."""
 
-    __slots__ = ("_host", "_on", "id", "moved", "opened", "peer", "service", "total", "transport")
+    __slots__ = (
+        "_host",
+        "_on",
+        "id",
+        "inside",
+        "kind",
+        "moved",
+        "opened",
+        "peer",
+        "plain",
+        "service",
+        "total",
+        "transport",
+    )
 
     def __init__(self, on: Connections, service: str, host: str | None, transport: Any) -> None:
         self._on = on
@@ -32,10 +49,24 @@ class Connection:
         self.id = next(on.ids)
         self.service = service
         self.transport = transport
+        #: Where what the protocol sees passes: the transport, or its TLS.
+        self.plain = plain(transport)
+        self.kind: str = self.plain.kind
         self.peer = place(transport.getPeer())
         #: When it was accepted, and when the sweep last saw `total` bytes change.
         self.opened = self.moved = on.clock.seconds()
         self.total = 0
+        #: The callback of the protocol that runs now.
+        self.inside = "connectionMade"
+
+    def received(self, data: bytes, callback: str) -> None:
+        self.inside = callback
+        if not self._on.heard(self, "in", data, callback):
+            self.plain.tap = None
+
+    def sent(self, data: bytes) -> None:
+        if not self._on.heard(self, "out", data, self.inside):
+            self.plain.tap = None
 
     def failed(self, failure: Failure) -> None:
         self._on.log.failure(
@@ -56,9 +87,11 @@ class Connections:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, events: EventStream) -> None:
+    def __init__(self, clock: IReactorTime, events: EventStream, journal: Journal) -> None:
         self.clock = clock
         self.events = events
+        events.chunksWanted.append(self._tapAll)
+        self.journal = journal
         self.door = Door(Admission(total=10_000, perPeer=20, rate=10))
         self.limitLoopback = False
         self.ids = count(1)
@@ -81,13 +114,44 @@ class Connections:
     def add(self, connection: Connection, host: str | None) -> None:
         self.door.enter(host)
         self._open[connection.id] = connection
-        connection.transport.observer = connection
-        self.events.publish(Opened(connection.id, connection.service, connection.peer))
+        transport = connection.transport
+        transport.observer = connection
+        self.events.publish(
+            Opened(
+                connection.id,
+                connection.service,
+                connection.peer,
+                connection.kind,
+                place(transport.getHost()),
+                time.monotonic(),
+                time.time(),
+            )
+        )
+        if self.events.chunked or self.journal.begin(connection.id, transport):
+            connection.plain.tap = connection
+
+    def heard(self, connection: Connection, direction: str, data: bytes, callback: str) -> bool:
+        """A chunk passes the tap of a connection. Is more of it wanted?"""
+        at = time.monotonic()
+        chunked = self.events.chunked
+        wanted = self.journal.add(connection.id, at, direction, data, callback)
+        if chunked:
+            kind = Received if direction == "in" else Sent
+            self.events.publish(
+                kind(connection.id, connection.service, connection.peer, data, callback, at)
+            )
+        return wanted or bool(chunked)
+
+    def _tapAll(self) -> None:
+        for connection in self._open.values():
+            connection.plain.tap = connection
 
     def remove(self, connection: Connection, host: str | None, cause: str) -> None:
         if self._open.pop(connection.id, None) is None:
             return
         self.door.leave(host)
+        # It holds the transport, which would not go before a collection of garbage.
+        connection.plain.tap = None
         transport = connection.transport
         self.events.publish(
             Closed(
@@ -98,6 +162,8 @@ class Connections:
                 transport.bytesIn,
                 transport.bytesOut,
                 self.clock.seconds() - connection.opened,
+                connection.kind,
+                time.monotonic(),
             )
         )
         if not self._open:
@@ -134,7 +200,7 @@ class Entrance:
             host = None
         limit = connections.door.refusal(host, connections.clock.seconds())
         if limit is not None:
-            connections.events.publish(Refused(self._service, place(addr), limit))
+            connections.events.publish(Refused(self._service, place(addr), limit, time.monotonic()))
             return None
         try:
             protocol = self._factory.buildProtocol(addr)
@@ -155,9 +221,11 @@ class _Arrival:
 
     def makeConnection(self, transport: Any) -> None:
         transport.protocol = self._protocol
-        self._on.add(Connection(self._on, self._service, self._host, transport), self._host)
+        connection = Connection(self._on, self._service, self._host, transport)
+        self._on.add(connection, self._host)
         try:
             self._protocol.makeConnection(transport)
         except Exception:
             # Twisted would log it, and serve the connection all the same.
             transport.fail(Failure())
+        connection.inside = LATER

@@ -7,7 +7,7 @@ from typing import ClassVar
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from twistednet.core.events import Closed, Event, Opened, Refused
+from twistednet.core.events import Closed, Event, Faulted, Opened, Refused
 from twistednet.core.limits import TokenBucket
 
 
@@ -25,6 +25,7 @@ class LogSink:
     _FORMATS: ClassVar = {
         Opened: "{event.service}: {event.peer} connected (#{event.connection})",
         Refused: "{event.service}: refused {event.peer}: {event.limit}",
+        Faulted: "{event.service}: {event.peer} (#{event.connection}): fault {event.fault}",
         Closed: "{event.service}: {event.peer} closed (#{event.connection}): {event.reason}; "
         "{event.bytesIn} B in, {event.bytesOut} B out, {event.seconds:.3f} s",
     }
@@ -36,6 +37,9 @@ class LogSink:
 
     def __call__(self, event: Event) -> None:
         kind = type(event)
+        if getattr(event, "kind", None) == "udp":
+            # Its service displays datagrams.
+            return
         if not self._buckets[kind].allow(self._clock.seconds()):
             self._leftOut[kind] += 1
             return

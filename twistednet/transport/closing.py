@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.interfaces import (
     IHalfCloseableDescriptor,
     IReactorTime,
     ISSLTransport,
 )
-from twisted.python.failure import Failure
 
 try:
     from fcntl import ioctl
@@ -25,17 +24,6 @@ LINGER = 2.0
 STALL = 30.0
 #: Seconds between two looks at what it has taken.
 LOOK = 0.25
-
-
-class Observer(Protocol):
-    """Who is told what becomes of a stream."""
-
-    def failed(self, failure: Failure) -> None:
-        """A callback of the protocol raised; the stream is about to be aborted."""
-
-    def closed(self, cause: str) -> None:
-        """It is over. `cause`: what `because` was told, or else client FIN,
-        client RST, connection lost, or service."""
 
 
 def because(transport: Any, cause: str) -> None:

@@ -15,7 +15,6 @@ A `Stream` is a Twisted server transport with these differences, so that a plain
 
 from __future__ import annotations
 
-import errno
 import socket
 from contextlib import suppress
 from typing import Any
@@ -23,10 +22,9 @@ from typing import Any
 from twisted.internet import main, tcp, unix
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IHalfCloseableProtocol
-from twisted.python import log
 from twisted.python.failure import Failure
 
-from twistednet.transport.closing import Observer
+from twistednet.transport.accounts import LATER, Accounted
 from twistednet.transport.readiness import LARGEST, SMALLEST, Watched
 
 #: No delay of small messages (Nagle); 128 KiB that may wait in the kernel unsent, where
@@ -43,10 +41,8 @@ OPTIONS = (
 #: Pieces that one system call sends (IOV_MAX is 1024).
 PIECES = 1024
 
-_NOT_NOW = (errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS)
 
-
-class _StreamMixin(Watched):
+class _StreamMixin(Accounted, Watched):
     """What TCP and UNIX streams have in common; mixed in before a stock Server.
 
     The queue is Twisted's `_tempDataBuffer` (its length in bytes `_tempDataLen`), so
@@ -56,18 +52,14 @@ class _StreamMixin(Watched):
     #: Bytes queued from which on neither the peer nor a producer is read.
     bufferSize = 16 * 1024
 
-    observer: Observer | None = None
-    cause: str | None = None
     _tempDataBuffer: list[Any]
-    _finReceived = False
-    _reset = False
 
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
         # Each message looks at these, and a class's attribute costs ten times as much.
         self.bytesIn = self.bytesOut = 0
         self._readSize = SMALLEST
         self.TLS = self._writeDisconnected = self._aborting = False
-        self.producer = None
+        self.producer = self.tap = None
         super().__init__(sock, *rest)
 
     @property
@@ -75,13 +67,11 @@ class _StreamMixin(Watched):
         """Bytes written by the protocol that the kernel has not taken."""
         return self._tempDataLen
 
-    def because(self, cause: str) -> None:
-        """Say why the connection is about to be closed; the first to say is right."""
-        self.cause = self.cause or cause
-
     # Writing
 
     def write(self, data: bytes) -> None:
+        if self.tap is not None:
+            self._tellWritten(data)
         if (
             self._tempDataLen
             or self.TLS
@@ -170,17 +160,28 @@ class _StreamMixin(Watched):
             self._readSize = min(2 * size, LARGEST)
         elif size > SMALLEST and got < size // 4:
             self._readSize = max(size // 2, SMALLEST)
+        tap = self.tap
+        if tap is not None:
+            tap.received(data, "dataReceived")
         try:
             self.protocol.dataReceived(data)
         except Exception:
             self.fail(Failure())
+        if tap is not None:
+            tap.inside = LATER
         return None
 
     def readConnectionLost(self, reason: Failure) -> None:
         self._finReceived = True
         self.stopReading()
-        if IHalfCloseableProtocol(self.protocol, None) or not self.queued:
+        tap = self.tap
+        halfCloseable = IHalfCloseableProtocol(self.protocol, None)
+        if tap is not None:
+            tap.received(b"", "readConnectionLost" if halfCloseable else "connectionLost")
+        if halfCloseable or not self.queued:
             super().readConnectionLost(reason)
+            if tap is not None:
+                tap.inside = LATER
             return
         producer = self.producer
         if producer is not None:
@@ -200,15 +201,6 @@ class _StreamMixin(Watched):
 
     # The end
 
-    def fail(self, failure: Failure) -> None:
-        """A callback of the protocol raised: end this connection, and only this."""
-        if self.observer is not None:
-            self.observer.failed(failure)
-        else:
-            log.err(failure)
-        self.because("error")
-        self.abortConnection()
-
     def connectionLost(self, reason: Failure) -> None:
         observer, self.observer = self.observer, None
         self._tempDataBuffer.clear()
@@ -219,20 +211,11 @@ class _StreamMixin(Watched):
             if observer is not None:
                 observer.closed(self.cause or self._causeOf(reason))
 
-    def _failedWith(self, error: OSError) -> Any:
-        if error.errno in _NOT_NOW:
-            return None
-        self._reset = error.errno in (errno.ECONNRESET, errno.EPIPE)
-        return main.CONNECTION_LOST
-
-    def _causeOf(self, reason: Failure) -> str:
-        if not self._aborting and reason.check(type(main.CONNECTION_LOST)):
-            return "client RST" if self._reset else "connection lost"
-        return "client FIN" if self._finReceived else "service"
-
 
 class TCPStream(_StreamMixin, tcp.Server):
     """A `Stream` over TCP, without Nagle's delay and with keepalive."""
+
+    kind = "tcp"
 
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
         super().__init__(sock, *rest)
@@ -244,6 +227,8 @@ class TCPStream(_StreamMixin, tcp.Server):
 
 class UNIXStream(_StreamMixin, unix.Server):
     """A `Stream` over a UNIX socket, for bytes alone."""
+
+    kind = "unix"
 
     def sendFileDescriptor(self, fileno: int) -> None:
         raise NotImplementedError("this transport carries bytes alone")

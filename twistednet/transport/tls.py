@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from twistednet.transport.accounts import LATER, Tap
 from twistednet.transport.closing import because
 
 try:
@@ -36,9 +38,38 @@ class HalfClosingTLS(BufferingTLSTransport):
     one, OpenSSL's peers seldom do it), so after a FIN we say goodbye and close.
     """
 
+    kind = "tls"
     transport: Any
+    _tap: Tap | None = None
+
+    @property
+    def tap(self) -> Tap | None:
+        """Hears what its protocol reads and writes, as a stream's does: plain text."""
+        return self._tap
+
+    @tap.setter
+    def tap(self, tap: Tap | None) -> None:
+        if isinstance(self.wrappedProtocol, _Tapped):
+            self.wrappedProtocol = self.wrappedProtocol.protocol
+        self._tap = tap
+        self.write = self._aggregator.write  # type: ignore[method-assign]
+        if tap is not None:
+            self.wrappedProtocol = _Tapped(self.wrappedProtocol, tap)  # type: ignore[assignment]
+            self.write = self._writeTapped  # type: ignore[method-assign]
+
+    def _writeTapped(self, data: bytes) -> None:
+        dropped = self.disconnecting and self._producer is None
+        if data and self._tap is not None and not (dropped or self._lostTLSConnection):
+            self._tap.sent(data)
+        self._aggregator.write(data)
+
+    def writeSequence(self, sequence: Iterable[bytes]) -> None:
+        # The base class's goes past `write`.
+        self.write(b"".join(sequence))
 
     def readConnectionLost(self) -> None:
+        if self._tap is not None:
+            self._tap.received(b"", "connectionLost")
         self.loseConnection()
         self.transport.loseConnection()
 
@@ -50,6 +81,28 @@ class HalfClosingTLS(BufferingTLSTransport):
             # Garbage, no cipher in common, or a peer that does not trust us.
             because(self.transport, "handshake")
         super().connectionLost(reason)
+
+
+class _Tapped:
+    """Stands before the protocol of a `HalfClosingTLS` while somebody listens."""
+
+    def __init__(self, protocol: Any, tap: Tap) -> None:
+        self.protocol = protocol
+        self._tap = tap
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.protocol, name)
+
+    def dataReceived(self, data: bytes) -> None:
+        self._tap.received(data, "dataReceived")
+        self.protocol.dataReceived(data)
+        self._tap.inside = LATER
+
+
+def plain(transport: Any) -> Any:
+    """Where what the service's protocol sees passes: the stream, or its TLS."""
+    protocol = transport.protocol
+    return protocol if isinstance(protocol, HalfClosingTLS) else transport
 
 
 def wrappedInTLS(factory: Any, privateKey: str, certificate: str = "") -> Any:
