@@ -49,7 +49,6 @@ class Conversation:
         "_chunks",
         "_held",
         "_room",
-        "_since",
         "closed",
         "counters",
         "host",
@@ -59,6 +58,7 @@ class Conversation:
         "peer",
         "seconds",
         "service",
+        "since",
         "truncated",
     )
 
@@ -74,7 +74,7 @@ class Conversation:
         self.truncated = False
         #: What has `bytesIn` and `bytesOut`; of an open connection, its transport.
         self.counters: Any = None
-        self._since = opened.at
+        self.since = opened.at
         self._chunks: list[tuple[float, str, bytes, str]] | None = None
         self._room = MOST_OF_ONE
         self._held = 0
@@ -112,7 +112,7 @@ class Conversation:
         elif size < _SMALL:
             data = memoryview(data).tobytes()
         self._room -= size
-        self._chunks.append((at - self._since, direction, data, callback))
+        self._chunks.append((at - self.since, direction, data, callback))
         self._held += size + _OVERHEAD
         return size + _OVERHEAD
 
@@ -136,9 +136,10 @@ class Journal:
 
     def __init__(self, most: int = 1000) -> None:
         self.most = most
+        #: Bytes that all chunks hold.
+        self.held = 0
         self._open: OrderedDict[int, Conversation] = OrderedDict()
         self._ended: OrderedDict[int, Conversation] = OrderedDict()
-        self._held = 0
 
     def __len__(self) -> int:
         return len(self._open) + len(self._ended)
@@ -162,6 +163,11 @@ class Journal:
         elif isinstance(event, Closed):
             self._end(event)
 
+    def keep(self, most: int) -> None:
+        """From now on keep this many."""
+        self.most = most
+        self._forget()
+
     def begin(self, id: int, counters: Any) -> bool:
         """Count its bytes by what `counters` tells. Are its chunks wanted?"""
         conversation = self._open.get(id)
@@ -175,8 +181,8 @@ class Journal:
         conversation = self._open.get(id)
         if conversation is None:
             return False
-        self._held += conversation._take(at, direction, data, callback)
-        if self._held > MOST_OF_ALL:
+        self.held += conversation._take(at, direction, data, callback)
+        if self.held > MOST_OF_ALL:
             self._makeRoom()
         return not conversation.truncated
 
@@ -222,14 +228,14 @@ class Journal:
         while len(self) > self.most:
             gone = self._ended if 2 * len(self._ended) >= self.most else self._open
             _, conversation = (gone or self._open).popitem(last=False)
-            self._held -= conversation._drop()
+            self.held -= conversation._drop()
 
     def _makeRoom(self) -> None:
         # An eighth at once, or each chunk would look through all that have none left.
         for conversation in (*self._ended.values(), *self._open.values()):
-            if self._held <= MOST_OF_ALL * 7 // 8:
+            if self.held <= MOST_OF_ALL * 7 // 8:
                 return
-            self._held -= conversation._drop()
+            self.held -= conversation._drop()
 
 
 def _has(conversation: Conversation, sought: bytes) -> bool:

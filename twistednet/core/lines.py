@@ -1,0 +1,66 @@
+"""Events as JSON, a line each: of what happens now, and of conversations in the journal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from typing import Any
+
+from twistednet.core.events import SCHEMA, Closed, Event, Opened, Received, Sent
+from twistednet.core.journal import Conversation
+
+# Fields that go by another name in a line, or that it has anyway.
+_OTHERWISE = {"connection": "id", "at": None, "time": None, "data": None}
+
+
+def line(event: Event, time: float, payload: int | None = None) -> str:
+    """The event as one line of JSON, without its end; docs/wire.md has the schema.
+
+    `time` is the wall clock's. Of what was received or sent at most `payload` bytes are
+    shown, or all; each byte is the character of that number, so that nothing is lost.
+    """
+    shown: dict[str, Any] = {
+        "v": SCHEMA,
+        "event": type(event).__name__.lower(),
+        "time": round(time, 6),
+        "monotonic": round(event.at, 6),
+    }
+    for field, name in _names(event):
+        shown[name] = getattr(event, field)
+    if isinstance(event, Received | Sent):
+        shown["size"] = len(event.data)
+        shown["data"] = event.data[:payload].decode("latin-1")
+    return json.dumps(shown)
+
+
+_NAMES: dict[type, list[tuple[str, str]]] = {}
+
+
+def _names(event: Event) -> list[tuple[str, str]]:
+    """The fields of an event, and what they are called in a line."""
+    names = _NAMES.get(type(event))
+    if names is None:
+        named = ((one.name, _OTHERWISE.get(one.name, one.name)) for one in fields(event))
+        names = _NAMES[type(event)] = [(field, name) for field, name in named if name]
+    return names
+
+
+def events(conversation: Conversation) -> Iterator[Event]:
+    """What happened to it, as it was told when it happened."""
+    one = conversation
+    whose = (one.id, one.service, one.peer)
+    yield Opened(*whose, one.kind, one.host, one.since, one.opened)
+    for chunk in one.chunks:
+        kind = Received if chunk.direction == "in" else Sent
+        yield kind(*whose, chunk.data, chunk.callback, one.since + chunk.at)
+    if one.closed is not None and one.seconds is not None:
+        end = one.since + one.seconds
+        yield Closed(*whose, one.closed, one.bytesIn, one.bytesOut, one.seconds, one.kind, end)
+
+
+def jsonLines(conversations: Iterable[Conversation]) -> Iterator[str]:
+    """A line for each event of each conversation, one conversation after another."""
+    for one in conversations:
+        for event in events(one):
+            yield line(event, one.opened + event.at - one.since) + "\n"
