@@ -14,6 +14,7 @@ from twistednet.config import Settings
 from twistednet.core.events import EventStream
 from twistednet.endpoints import Endpoint
 from twistednet.layers.base import Connections, Entrance
+from twistednet.layers.conversations import Conversations
 from twistednet.layers.limit import GuardedDatagrams
 from twistednet.listening import CannotListen, listenDatagram, listenStream
 
@@ -139,7 +140,15 @@ class Serving:
         self, name: str, endpoint: Endpoint, protocol: type, settings: Settings
     ) -> Any:
         made = self._services[name].datagram(protocol)  # type: ignore[misc]
-        guarded = GuardedDatagrams(name, made, self._reactor, self._events, self._datagramPorts)
+        connections = self._connections
+        guarded = GuardedDatagrams(
+            name,
+            made,
+            self._reactor,
+            self._events,
+            self._datagramPorts,
+            Conversations(name, self._reactor, self._events, connections.journal, connections.ids),
+        )
         _configure(guarded, settings)
         port = listenDatagram(self._reactor, endpoint, guarded)
         self._datagramPorts.add(port.getHost().port)

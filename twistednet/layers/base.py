@@ -6,9 +6,9 @@ transport straight to the protocol.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from itertools import count
+from time import monotonic, time
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -123,8 +123,8 @@ class Connections:
                 connection.peer,
                 connection.kind,
                 place(transport.getHost()),
-                time.monotonic(),
-                time.time(),
+                monotonic(),
+                time(),
             )
         )
         if self.events.chunked or self.journal.begin(connection.id, transport):
@@ -132,7 +132,7 @@ class Connections:
 
     def heard(self, connection: Connection, direction: str, data: bytes, callback: str) -> bool:
         """A chunk passes the tap of a connection. Is more of it wanted?"""
-        at = time.monotonic()
+        at = monotonic()
         chunked = self.events.chunked
         wanted = self.journal.add(connection.id, at, direction, data, callback)
         if chunked:
@@ -163,7 +163,7 @@ class Connections:
                 transport.bytesOut,
                 self.clock.seconds() - connection.opened,
                 connection.kind,
-                time.monotonic(),
+                monotonic(),
             )
         )
         if not self._open:
@@ -200,7 +200,7 @@ class Entrance:
             host = None
         limit = connections.door.refusal(host, connections.clock.seconds())
         if limit is not None:
-            connections.events.publish(Refused(self._service, place(addr), limit, time.monotonic()))
+            connections.events.publish(Refused(self._service, place(addr), limit, monotonic()))
             return None
         try:
             protocol = self._factory.buildProtocol(addr)

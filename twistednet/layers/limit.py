@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from ipaddress import ip_address
+from time import monotonic
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -16,6 +17,8 @@ from twistednet.core.events import EventStream, Refused
 from twistednet.core.limits import PeerRates, isLocal
 from twistednet.core.text import place
 from twistednet.layers.base import Connection, Connections
+from twistednet.layers.conversations import Conversations
+from twistednet.transport.accounts import LATER
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,14 @@ class GuardedDatagrams(DatagramProtocol):
         clock: IReactorTime,
         events: EventStream,
         ownPorts: set[int],
+        conversations: Conversations,
     ) -> None:
         self._service = service
         self._protocol = protocol
         self._clock = clock
         self._events = events
         self._ownPorts = ownPorts
+        self._conversations = conversations
         self.limitLoopback = False
         self._rates = PeerRates(20, 20)
 
@@ -103,26 +108,33 @@ class GuardedDatagrams(DatagramProtocol):
             self._protocol.configure(settings)
 
     def makeConnection(self, transport: Any) -> None:
+        self._conversations.makeConnection(transport)
         self._protocol.makeConnection(transport)
 
     def doStop(self) -> None:
         self._protocol.doStop()
+        self._conversations.stop()
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         limit = self._refusal(*addr)
-        if limit is None:
+        if limit is not None:
+            self._events.publish(Refused(self._service, place(addr), limit, monotonic()))
+            return
+        self._conversations.received(datagram, addr)
+        try:
             self._protocol.datagramReceived(datagram, addr)
-        else:
-            self._events.publish(Refused(self._service, place(addr), limit))
+        finally:
+            self._conversations.inside = LATER
 
     def mayReturn(self, senders: Set[tuple[str, int]], firsts: bytes) -> bool:
         """May these datagrams be returned unseen? Only if nobody among the senders is
-        refused or has a rate, and the service says so too."""
+        refused or has a rate, nobody listens, and the service says so too."""
         ask = getattr(self._protocol, "mayReturn", None)
         return (
             ask is not None
             and not self.limitLoopback
             and all(isLocal(host) and self._refusal(host, port) is None for host, port in senders)
+            and not self._conversations.wants(senders)
             and bool(ask(senders, firsts))
         )
 

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 
 from twistednet.core.text import place, shown
 from twistednet.services.display import Display
+from twistednet.transport.closing import over
 
 # The first bytes of what is `bye` once white space is stripped.
 _BEGIN_OF_BYE = frozenset(b"b" + whitespace.encode())
@@ -51,7 +52,7 @@ class Datagram(DatagramProtocol):
         )
         if datagram.strip() == b"bye":
             self.transport.write(datagram, addr)
-            self._bye(peer)
+            self._bye(peer, addr)
             return
         reply = self.reply(datagram, addr)
         if reply is None:
@@ -84,7 +85,8 @@ class Datagram(DatagramProtocol):
         """What to answer to `data`, in at most as many bytes; None for no answer."""
         return data
 
-    def _bye(self, peer: str) -> None:
+    def _bye(self, peer: str, addr: tuple[str, int]) -> None:
+        over(self.transport, addr)
         self._display.show("{peer} said bye: its conversation is over", peer=peer)
         if self.stopOnBye:
             self.log.info("{peer} said bye: no longer listening", peer=peer)

@@ -31,7 +31,12 @@ def because(transport: Any, cause: str) -> None:
     getattr(transport, "because", _untold)(cause)
 
 
-def _untold(cause: str) -> None:
+def over(transport: Any, address: tuple[str, int]) -> None:
+    """Tell a UDP port that this peer's conversation has ended, if it keeps account."""
+    getattr(transport, "over", _untold)(address)
+
+
+def _untold(what: object) -> None:
     """Transports of tests and of other programs keep no account."""
 
 

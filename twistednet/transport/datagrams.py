@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet import error, udp
 from twisted.logger import Logger
@@ -16,7 +16,26 @@ from twistednet.transport import mmsg
 #: Datagrams handled before other sockets' turn.
 TURN = 64
 
+#: The most that a datagram can carry over IPv4.
+LARGEST = 65_507
+
 _SOCKADDR_IN = 16
+
+_Address = tuple[str, int]
+
+
+class DatagramTap(Protocol):
+    """Who hears what a port sends. (What it receives is told by its protocol, which
+    may turn datagrams down.)"""
+
+    def sent(self, data: bytes, address: _Address) -> None:
+        """The protocol has sent it."""
+
+    def returned(self, senders: Sequence[_Address], sizes: Sequence[int]) -> None:
+        """Datagrams of these sizes were returned to these as they were."""
+
+    def over(self, address: _Address) -> None:
+        """Who is there has ended its conversation."""
 
 
 class DatagramPort(udp.Port):
@@ -35,6 +54,7 @@ class DatagramPort(udp.Port):
     """
 
     _log = Logger(namespace="netdemo")
+    tap: DatagramTap | None = None
 
     def __init__(self, port: int, protocol: Any, interface: str, reactor: Any) -> None:
         super().__init__(port, protocol, interface, maxPacketSize=mmsg.SIZE, reactor=reactor)
@@ -58,7 +78,10 @@ class DatagramPort(udp.Port):
         names = self._incoming.names()
         senders = [_address(name) for name in names]
         if self._mayReturn(set(senders), self._incoming.firsts()):
+            sizes = self._incoming.sizes()
             self.unsent += self._incoming.sendBack(self.fileno())
+            if self.tap is not None:
+                self.tap.returned(senders, sizes)
             return
         self._senders = dict(zip(senders, names, strict=True))
         self._deliver(zip(self._incoming.datagrams(), senders, strict=True))
@@ -89,10 +112,11 @@ class DatagramPort(udp.Port):
 
     def write(self, datagram: bytes, addr: tuple[str, int] | None = None) -> None:
         name = self._senders.get(addr) if addr else None
-        if name is None or self._outgoing is None or len(datagram) > mmsg.SIZE:
+        if name is None or self._outgoing is None or len(datagram) > LARGEST:
             self._writeNow(datagram, addr)
             return
         self._outgoing.put(datagram, name)
+        self._tellSent(datagram, addr)
         if self._outgoing.used == TURN:
             self._flush()
 
@@ -101,6 +125,17 @@ class DatagramPort(udp.Port):
             super().write(datagram, addr)
         except (OSError, error.MessageLengthError):
             self.unsent += 1
+        else:
+            self._tellSent(datagram, addr)
+
+    def over(self, address: _Address) -> None:
+        """A protocol tells that this peer's conversation has ended."""
+        if self.tap is not None:
+            self.tap.over(address)
+
+    def _tellSent(self, datagram: bytes, address: _Address | None) -> None:
+        if self.tap is not None and address is not None:
+            self.tap.sent(datagram, address)
 
     def _flush(self) -> None:
         if self._outgoing is not None and self._outgoing.used and self.connected:

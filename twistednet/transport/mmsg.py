@@ -88,8 +88,13 @@ class Slots:
 
     def datagrams(self) -> list[bytes]:
         """Those received last."""
-        sizes = self._received[: self.used].tolist()
+        sizes = self.sizes()
         return [self._data[n * SIZE : n * SIZE + size] for n, size in enumerate(sizes)]
+
+    def sizes(self) -> list[int]:
+        """The bytes of each."""
+        sizes: list[int] = self._received[: self.used].tolist()
+        return sizes
 
     def names(self) -> list[bytes]:
         """The raw address of each."""
@@ -102,7 +107,7 @@ class Slots:
 
     def sendBack(self, fd: int) -> int:
         """Send what was received to those it came from; returns as `send` does."""
-        self._sizes[: self.used] = memoryview(array("L", self._received[: self.used].tolist()))
+        self._sizes[: self.used] = memoryview(array("L", self.sizes()))
         return self.send(fd)
 
     def put(self, data: bytes, name: bytes) -> None:
