@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "logs": LIBRARIES | {"core"},
     "signposts": {"catalog", "core", "endpoints"},
     "serving": LIBRARIES | {"catalog", "config", "core", "endpoints", "layers", "listening"},
+    "recording": LIBRARIES | {"config", "core", "layers"},
     "daemon": LIBRARIES
     | {
         "catalog",
@@ -37,6 +38,7 @@ MAY_IMPORT = {
         "core",
         "layers",
         "listening",
+        "recording",
         "serving",
         "signposts",
         "transport",

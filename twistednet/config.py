@@ -49,6 +49,12 @@ def _oneOf(*choices: str) -> Callable[[Any], str]:
     return parse
 
 
+def _path(value: Any) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise BadSetting(f"{value!r} is no file: write its name in quotes")
+    return value
+
+
 def _answers(value: Any) -> AnswerBook:
     if not isinstance(value, str):
         raise BadSetting(f"{value!r} is no file: write its name in quotes")
@@ -118,6 +124,12 @@ class Settings:
     datagramRate: float = _setting(20.0, _SECONDS, "datagrams a second from one address")
     journal: int = _setting(
         1000, _number(int, 0), "conversations kept in memory, with what was sent; 0 for none"
+    )
+    events: str = _setting(
+        "off", _path, "a file or pipe for a line of JSON an event, - for standard output, or off"
+    )
+    eventsPayload: int = _setting(
+        256, _number(int, 0), "bytes of each chunk or datagram that its line shows"
     )
     maxHeader: int = _setting(16_384, _COUNT, "bytes of an HTTP header")
     maxBody: int = _setting(65_536, _number(int, 0), "bytes of an HTTP body")

@@ -13,12 +13,10 @@ from twisted.logger import Logger
 
 from twistednet.catalog import Service
 from twistednet.config import BadSetting, Settings
-from twistednet.core.events import EventStream, Tally
-from twistednet.core.journal import Journal
 from twistednet.layers.base import Connections
 from twistednet.layers.limit import Times, sweep
-from twistednet.layers.observe import LogSink
 from twistednet.listening import CannotListen
+from twistednet.recording import Recording
 from twistednet.serving import Serving
 from twistednet.signposts import table
 from twistednet.transport.tls import isClosing, isHandshaking
@@ -47,17 +45,18 @@ class Daemon(TwistedService):
         self._read = read
         self._stopping = False
         self._patience = float("inf")
-        self.tally = Tally()
-        self.journal = Journal(settings.journal)
-        self.events = EventStream(self._sinkFailed)
-        for sink in (self.tally, self.journal, LogSink(reactor)):
-            self.events.attach(sink)
+        self._recording = Recording(reactor)
+        self.events = self._recording.events
+        self.tally = self._recording.tally
+        self.journal = self._recording.journal
         self.connections = Connections(reactor, self.events, self.journal)
         self.serving = Serving(reactor, services, self.connections, self.events)
         self._cooperator = Cooperator()
 
     def listen(self) -> None:
-        """Open every port, or none. Raises CannotListen."""
+        """Open every port, or none. Raises CannotListen or BadSetting."""
+        self._recording.prepare(self._settings)
+        self._recording.configure(self._settings)
         self.serving.configure(self._settings)
         self.serving.open(self._settings)
 
@@ -76,6 +75,7 @@ class Daemon(TwistedService):
         if len(self.connections):
             await self._drain()
         self._nextSweep.cancel()
+        self._recording.close()
         self.log.info("stopped; {summary}", summary=self.tally.summary())
 
     def stopService(self) -> Deferred[None]:
@@ -110,6 +110,7 @@ class Daemon(TwistedService):
             return
         try:
             settings = self._read()
+            self._recording.prepare(settings)
             asTheyAre = self.serving.open(settings)
         except (BadSetting, CannotListen) as why:
             self.log.error("settings not changed: {why}", why=str(why))
@@ -119,6 +120,7 @@ class Daemon(TwistedService):
         if settings.protocols != self._settings.protocols:
             self.log.warn("a service's class has changed: at the next start")
         self._settings = settings
+        self._recording.configure(settings)
         self.serving.configure(settings)
         self.log.info("settings read again\n{table}", table=table(self.serving))
 
@@ -128,9 +130,6 @@ class Daemon(TwistedService):
         swept = self._cooperator.coiterate(sweep(self.connections, times, isHandshaking, isClosing))
         swept.addErrback(lambda failure: self.log.failure("the sweep failed", failure))
         self._nextSweep = self._reactor.callLater(SWEEP, self._sweep)
-
-    def _sinkFailed(self, sink: object) -> None:
-        self.log.failure("a sink of events failed and is taken off: {sink!r}", sink=sink)
 
     # Signals
 

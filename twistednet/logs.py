@@ -86,15 +86,18 @@ def _whose(event: LogEvent) -> str:
     return who if level is LogLevel.info else f"{who} {level.name}"
 
 
-def observer(path: str | None, owner: tuple[int, int] = (-1, -1)) -> ILogObserver:
-    """An observer that writes to the file at `path`, or to standard output for None.
+def observer(
+    path: str | None, owner: tuple[int, int] = (-1, -1), stream: Any = None
+) -> ILogObserver:
+    """An observer that writes to the file at `path`, or for None to `stream`, which is
+    standard output unless it is given.
 
     The file is readable by owner and group; 10 files of 10 MB are kept. SIGUSR1
     rotates it, as it does for every twistd. It belongs to `owner` (a uid and a gid, -1
     for as it is), or a daemon that has shed its privileges could not rotate it.
     Raises OSError where it cannot be made.
     """
-    file: Any = sys.stdout
+    file: Any = stream or sys.stdout
     if path is None:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     else:

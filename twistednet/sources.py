@@ -23,6 +23,9 @@ PREFIX = "NETDEMO_"
 # A Kubernetes service that is called netdemo puts these in everybody's environment.
 _KUBERNETES = ("SERVICE_", "PORT")
 
+# Settings that are paths, and the values of theirs that are none.
+_PATHS: dict[str, tuple[str, ...]] = {"answers": (), "events": ("", "-", "off")}
+
 
 @dataclass(frozen=True)
 class Given:
@@ -95,9 +98,10 @@ def load(
     given = fromFile(os.path.join(folder, config), services) if config else {}
     given |= fromEnvironment(environment, services, folder)
     given |= flags
-    if "answers" in given and isinstance(given["answers"].value, str):
-        book = given["answers"]
-        given["answers"] = replace(book, value=os.path.join(book.folder, book.value))
+    for key, others in _PATHS.items():
+        one = given.get(key)
+        if one is not None and isinstance(one.value, str) and one.value not in others:
+            given[key] = replace(one, value=os.path.join(one.folder, one.value))
     values = {
         SHARED[key].name: _parsed(one, SHARED[key].metadata["parse"])
         for key, one in given.items()

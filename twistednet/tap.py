@@ -6,6 +6,7 @@ import gc
 import os
 import re
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -72,7 +73,10 @@ class _Options(usage.Options):
     def read(self) -> Settings:
         """The settings in force, the file read anew. Raises BadSetting."""
         settings = load(self.given, self.config, self.services, folder=self.folder)
-        _checkPrivileges(settings, uid=self.parent["uid"] if self.parent else None)
+        twistd: Mapping[str, Any] = self.parent or {}
+        _checkPrivileges(settings, uid=twistd.get("uid"))
+        if settings.events == "-" and not twistd.get("nodaemon", True):
+            raise BadSetting("--events -: there is no standard output without twistd -n")
         return settings
 
 
@@ -158,7 +162,7 @@ class _Netdemo(Daemon):
             parent.setComponent(ILogObserver, self.logObserver)
         try:
             self.listen()
-        except CannotListen as error:
+        except (BadSetting, CannotListen) as error:
             # What did open closes in the reactor's next turn, UNIX sockets included.
             self._reactor.iterate(0)
             raise SystemExit(f"twistd netdemo: {error}") from None
@@ -178,7 +182,9 @@ def makeService(options: _Options) -> IService:
         file = twistd.get("logfile") or (None if twistd.get("nodaemon", True) else "twistd.log")
         owner = (twistd.get("uid") or -1, twistd.get("gid") or -1)
         try:
-            daemon.logObserver = observer(None if file == "-" else file, owner)
+            # Events have standard output to themselves.
+            stream = sys.stderr if options.settings.events == "-" else sys.stdout
+            daemon.logObserver = observer(None if file == "-" else file, owner, stream)
         except OSError as error:
             raise SystemExit(f"twistd netdemo: --logfile: {file}: {error.strerror}") from None
     # Until the daemon is ready to read settings again, a wish to do so must not end it.

@@ -20,18 +20,22 @@ def line(event: Event, time: float, payload: int | None = None) -> str:
     `time` is the wall clock's. Of what was received or sent at most `payload` bytes are
     shown, or all; each byte is the character of that number, so that nothing is lost.
     """
-    shown: dict[str, Any] = {
-        "v": SCHEMA,
-        "event": type(event).__name__.lower(),
-        "time": round(time, 6),
-        "monotonic": round(event.at, 6),
-    }
+    shown = _head(type(event).__name__.lower(), event.at, time)
     for field, name in _names(event):
         shown[name] = getattr(event, field)
     if isinstance(event, Received | Sent):
         shown["size"] = len(event.data)
         shown["data"] = event.data[:payload].decode("latin-1")
     return json.dumps(shown)
+
+
+def dropped(count: int, at: float, time: float) -> str:
+    """The line that stands for events of which there is none."""
+    return json.dumps({**_head("dropped", at, time), "count": count})
+
+
+def _head(event: str, at: float, time: float) -> dict[str, Any]:
+    return {"v": SCHEMA, "event": event, "time": round(time, 6), "monotonic": round(at, 6)}
 
 
 _NAMES: dict[type, list[tuple[str, str]]] = {}
