@@ -1,4 +1,4 @@
-"""The process behind `twistednet.testing`: daemons on request, and a journal of each.
+"""The process behind `twistednet.testing`: daemons on request, and what happens to each.
 
 Requests come as JSON, one a line, on standard input; answers and what happens go
 out the same way. When standard input ends, so does the process, and every port and
@@ -11,7 +11,7 @@ import json
 import os
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -19,92 +19,47 @@ from twisted.internet.stdio import StandardIO
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
 from twisted.protocols.basic import LineOnlyReceiver
 
-from twistednet.catalog import Service, catalogue
+from twistednet.catalog import catalogue
 from twistednet.config import BadSetting, kebab
-from twistednet.core.events import Event, Opened
-from twistednet.core.text import place
+from twistednet.core.events import Event, Received, Sent
 from twistednet.daemon import Daemon
 from twistednet.listening import CannotListen
 from twistednet.logs import safely
 from twistednet.sources import Given, load, names
 
-#: Bytes of one daemon that the journal keeps; what comes later is only served.
-MOST_KEPT = 64 * 1024 * 1024
+#: Bytes received by one daemon that are told; what comes later is only served.
+MOST_TOLD = 64 * 1024 * 1024
 #: Passes of the reactor without news after which all that was under way has arrived.
 QUIET = 3
 
 Tell = Callable[..., None]
 
 
-class Journal:
-    """A sink of events that also hears every byte which arrives."""
+class Telling:
+    """A sink that tells the test of what happens, and of each byte that arrives."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
-        self._latest = 0
-        self._kept = 0
+        self._told = 0
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Opened):
-            self._latest = event.connection
-        self._tell(event=type(event).__name__.lower(), **asdict(event))
+        name = type(event).__name__.lower()
+        if isinstance(event, Received):
+            self._received(event)
+        elif not isinstance(event, Sent) and getattr(event, "kind", None) != "udp":
+            self._tell(event=name, **asdict(event))
 
-    def received(self, data: bytes, connection: int, peer: str) -> None:
-        if self._kept < MOST_KEPT:
-            self._kept += len(data)
-            text = b64encode(data).decode()
-            self._tell(event="received", connection=connection, peer=peer, data=text)
-
-    def tap(self, service: Service) -> Service:
-        """`service`, overheard."""
-        return replace(
-            service,
-            stream=service.stream and self._tapStream(service.stream),
-            datagram=service.datagram and self._tapDatagram(service.datagram),
-        )
-
-    def _tapStream(self, build: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def tapped(protocol: Any) -> Any:
-            factory = build(protocol)
-            factory.buildProtocol = self._tapBuild(factory.buildProtocol)
-            return factory
-
-        return tapped
-
-    def _tapBuild(self, build: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def buildProtocol(addr: Any) -> Any:
-            protocol = build(addr)
-            makeConnection, dataReceived = protocol.makeConnection, protocol.dataReceived
-            connection = 0
-
-            def made(transport: Any) -> None:
-                # A connection is told of just before its protocol gets to know it.
-                nonlocal connection
-                connection = self._latest
-                makeConnection(transport)
-
-            def received(data: bytes) -> None:
-                self.received(data, connection, place(addr))
-                dataReceived(data)
-
-            protocol.makeConnection, protocol.dataReceived = made, received
-            return protocol
-
-        return buildProtocol
-
-    def _tapDatagram(self, build: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def tapped(protocolClass: Any) -> Any:
-            protocol = build(protocolClass)
-            datagramReceived = protocol.datagramReceived
-
-            def received(data: bytes, addr: tuple[str, int]) -> None:
-                self.received(data, 0, place(addr))
-                datagramReceived(data, addr)
-
-            protocol.datagramReceived = received
-            return protocol
-
-        return tapped
+    def _received(self, event: Received) -> None:
+        isDatagram = event.callback == "datagramReceived"
+        # On a connection an empty chunk is the client's FIN.
+        if self._told < MOST_TOLD and (event.data or isDatagram):
+            self._told += len(event.data)
+            self._tell(
+                event="received",
+                connection=0 if isDatagram else event.connection,
+                peer=event.peer,
+                data=b64encode(event.data).decode(),
+            )
 
 
 class Served(Daemon):
@@ -119,8 +74,6 @@ class Served(Daemon):
         services = catalogue()
         if name not in services:
             raise BadSetting(f"there is no service {name!r}; there are {', '.join(services)}")
-        journal = Journal(tell)
-        services[name] = journal.tap(services[name])
         default = "udp:0" if services[name].stream is None else "tcp:0"
         values = {"listen": default, **values, "only": name}
         keys = {setting: kebab(setting.replace("_", "-")) for setting in values} | {"listen": name}
@@ -134,7 +87,7 @@ class Served(Daemon):
             return load(given, None, services, environment={})
 
         daemon = cls(reactor, services, read(), read)
-        daemon.events.attach(journal)
+        daemon.events.attach(Telling(tell), chunks=True)
         daemon.listen()
         daemon.startService()
         return daemon

@@ -64,6 +64,9 @@ class Seen:
         self.connections[connection].closed = reason
         return f"#{connection} closed: {reason}; {bytesOut} B had been sent to it"
 
+    def faulted(self, connection: int, fault: str, **_: Any) -> str:
+        return f"#{connection} fault: {fault}"
+
     def wasRefused(self, peer: str, limit: str, **_: Any) -> str:
         self.refused.append(limit)
         return f"{peer} refused: {limit}"
@@ -73,7 +76,13 @@ class Seen:
         self.journal.append(take(**values))
 
 
-_TAKES = {"opened": "opened", "received": "heard", "refused": "wasRefused", "closed": "closed"}
+_TAKES = {
+    "opened": "opened",
+    "received": "heard",
+    "faulted": "faulted",
+    "refused": "wasRefused",
+    "closed": "closed",
+}
 
 
 class Process:
