@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from itertools import count
 from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol
@@ -10,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.loops import Loop
 from twistednet.core.events import EventStream
+from twistednet.core.journal import Journal
+from twistednet.layers.conversations import Conversations
 from twistednet.layers.limit import GuardedDatagrams
 from twistednet.services.datagram import Datagram
 from twistednet.services.display import Display
@@ -133,11 +136,11 @@ class _Contract:
 
         port = self.listen(TooLong())
         client = self.client(port)
-        for count in (2, 4):
+        for unsent in (2, 4):
             client.send(b"x")
             self.loop.turn()
             self.assertEqual([b"before", b"after"], self.take(client, 2))
-            self.assertEqual(count, port.unsent)
+            self.assertEqual(unsent, port.unsent)
 
     def test_unsentLast(self) -> None:
         """So is one that fills a batch and is longer than any datagram."""
@@ -307,9 +310,9 @@ class UnseenTests(SynchronousTestCase):
         protocol = service(self.clock)
         protocol._display = Display(self, self.clock)  # type: ignore[arg-type]
         protocol.transport = self
-        guarded = GuardedDatagrams(
-            "datagram", protocol, self.clock, EventStream(lambda sink: None), {5000}
-        )
+        events = EventStream(lambda sink: None)
+        conversations = Conversations("datagram", self.clock, events, Journal(0), count(1))
+        guarded = GuardedDatagrams("datagram", protocol, self.clock, events, {5000}, conversations)
         for _ in range(100):
             guarded.datagramReceived(b"x", ("127.0.0.1", 5001))
         return guarded
@@ -364,6 +367,12 @@ class UnseenTests(SynchronousTestCase):
             self.assertFalse(self.guarded().mayReturn(self.HERE | {source}, b"x"))
         guarded = self.guarded()
         guarded.limitLoopback = True
+        self.assertFalse(guarded.mayReturn(self.HERE, b"x"))
+
+    def test_heard(self) -> None:
+        """Whoever wants chunks gets every datagram."""
+        guarded = self.guarded()
+        guarded._events.attach(lambda event: None, chunks=True)
         self.assertFalse(guarded.mayReturn(self.HERE, b"x"))
 
     def test_noService(self) -> None:
