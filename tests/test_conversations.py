@@ -12,7 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twistednet.core.events import Closed, Event, EventStream, Opened, Received, Sent
 from twistednet.core.journal import MOST_CHUNKS, Chunk, Journal
+from twistednet.layers import audience
 from twistednet.layers import conversations as room
+from twistednet.layers.audience import Audience
 from twistednet.layers.conversations import Conversations
 from twistednet.layers.limit import GuardedDatagrams
 from twistednet.services.datagram import Datagram
@@ -40,8 +42,9 @@ class _Guarded(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.patch(room, "monotonic", self.clock.seconds)
-        self.patch(room, "time", lambda: 1000 + self.clock.seconds())
+        for module in (room, audience):
+            self.patch(module, "monotonic", self.clock.seconds)
+        self.patch(audience, "time", lambda: 1000 + self.clock.seconds())
         self.failures: list[object] = []
         self.events = EventStream(self.failures.append)
         self.journal = Journal(self.most)
@@ -49,7 +52,7 @@ class _Guarded(SynchronousTestCase):
         for sink in (self.told.append, self.journal):
             self.events.attach(sink)
         self.conversations = Conversations(
-            "datagram", self.clock, self.events, self.journal, count(1)
+            "datagram", self.clock, Audience(self.events, self.journal), count(1)
         )
         self.start(Datagram(self.clock))
 

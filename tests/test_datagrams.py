@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.loops import Loop
 from twistednet.core.events import EventStream
 from twistednet.core.journal import Journal
+from twistednet.layers.audience import Audience
 from twistednet.layers.conversations import Conversations
 from twistednet.layers.limit import GuardedDatagrams
 from twistednet.services.datagram import Datagram
@@ -311,7 +312,9 @@ class UnseenTests(SynchronousTestCase):
         protocol._display = Display(self, self.clock)  # type: ignore[arg-type]
         protocol.transport = self
         events = EventStream(lambda sink: None)
-        conversations = Conversations("datagram", self.clock, events, Journal(0), count(1))
+        conversations = Conversations(
+            "datagram", self.clock, Audience(events, Journal(0)), count(1)
+        )
         guarded = GuardedDatagrams("datagram", protocol, self.clock, events, {5000}, conversations)
         for _ in range(100):
             guarded.datagramReceived(b"x", ("127.0.0.1", 5001))

@@ -147,7 +147,7 @@ class Serving:
             self._reactor,
             self._events,
             self._datagramPorts,
-            Conversations(name, self._reactor, self._events, connections.journal, connections.ids),
+            Conversations(name, self._reactor, connections.audience, connections.ids),
         )
         _configure(guarded, settings)
         port = listenDatagram(self._reactor, endpoint, guarded)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import count
-from time import monotonic, time
+from time import monotonic
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -17,10 +17,11 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twistednet.core.events import Closed, EventStream, Opened, Received, Refused, Sent
+from twistednet.core.events import EventStream, Refused
 from twistednet.core.journal import Journal
 from twistednet.core.limits import Admission, Door, isLocal
 from twistednet.core.text import place
+from twistednet.layers.audience import Audience
 from twistednet.transport.accounts import LATER
 from twistednet.transport.tls import plain
 
@@ -61,11 +62,11 @@ class Connection:
 
     def received(self, data: bytes, callback: str) -> None:
         self.inside = callback
-        if not self._on.heard(self, "in", data, callback):
+        if not self._on.audience.heard(self, "in", data, callback):
             self.plain.tap = None
 
     def sent(self, data: bytes) -> None:
-        if not self._on.heard(self, "out", data, self.inside):
+        if not self._on.audience.heard(self, "out", data, self.inside):
             self.plain.tap = None
 
     def failed(self, failure: Failure) -> None:
@@ -91,7 +92,7 @@ class Connections:
         self.clock = clock
         self.events = events
         events.chunksWanted.append(self._tapAll)
-        self.journal = journal
+        self.audience = Audience(events, journal)
         self.door = Door(Admission(total=10_000, perPeer=20, rate=10))
         self.limitLoopback = False
         self.ids = count(1)
@@ -116,31 +117,8 @@ class Connections:
         self._open[connection.id] = connection
         transport = connection.transport
         transport.observer = connection
-        self.events.publish(
-            Opened(
-                connection.id,
-                connection.service,
-                connection.peer,
-                connection.kind,
-                place(transport.getHost()),
-                monotonic(),
-                time(),
-            )
-        )
-        if self.events.chunked or self.journal.begin(connection.id, transport):
+        if self.audience.opened(connection, place(transport.getHost()), transport):
             connection.plain.tap = connection
-
-    def heard(self, connection: Connection, direction: str, data: bytes, callback: str) -> bool:
-        """A chunk passes the tap of a connection. Is more of it wanted?"""
-        at = monotonic()
-        chunked = self.events.chunked
-        wanted = self.journal.add(connection.id, at, direction, data, callback)
-        if chunked:
-            kind = Received if direction == "in" else Sent
-            self.events.publish(
-                kind(connection.id, connection.service, connection.peer, data, callback, at)
-            )
-        return wanted or bool(chunked)
 
     def _tapAll(self) -> None:
         for connection in self._open.values():
@@ -153,19 +131,8 @@ class Connections:
         # It holds the transport, which would not go before a collection of garbage.
         connection.plain.tap = None
         transport = connection.transport
-        self.events.publish(
-            Closed(
-                connection.id,
-                connection.service,
-                connection.peer,
-                cause,
-                transport.bytesIn,
-                transport.bytesOut,
-                self.clock.seconds() - connection.opened,
-                connection.kind,
-                monotonic(),
-            )
-        )
+        age = self.clock.seconds() - connection.opened
+        self.audience.closed(connection, cause, transport, age)
         if not self._open:
             waiting, self._whenNone = self._whenNone, []
             for deferred in waiting:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import count
-from time import monotonic, time
+from time import monotonic
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from twistednet.core.events import Closed, EventStream, Opened, Received, Sent
-from twistednet.core.journal import Journal
 from twistednet.core.limits import TokenBucket
 from twistednet.core.text import place
+from twistednet.layers.audience import Audience
 from twistednet.transport.accounts import LATER
 
 #: Seconds without a datagram that end a conversation.
@@ -29,14 +28,17 @@ _Address = tuple[str, int]
 class Conversation:
     """What one peer and one service have sent each other; counts for the journal."""
 
-    __slots__ = ("bytesIn", "bytesOut", "heard", "id", "isWanted", "opened", "peer")
+    __slots__ = ("bytesIn", "bytesOut", "heard", "id", "isWanted", "opened", "peer", "service")
 
-    def __init__(self, id: int, peer: str, now: float) -> None:
+    kind = "udp"
+
+    def __init__(self, id: int, service: str, peer: str, now: float) -> None:
         self.id = id
+        self.service = service
         self.peer = peer
         self.opened = self.heard = now
         self.bytesIn = self.bytesOut = 0
-        #: The journal takes more of it.
+        #: Somebody listens to it.
         self.isWanted = True
 
 
@@ -53,15 +55,13 @@ class Conversations:
         self,
         service: str,
         clock: IReactorTime,
-        events: EventStream,
-        journal: Journal,
+        audience: Audience,
         ids: count[int],
     ) -> None:
         self.inside = LATER
         self._service = service
         self._clock = clock
-        self._events = events
-        self._journal = journal
+        self._audience = audience
         self._ids = ids
         self._open: OrderedDict[_Address, Conversation] = OrderedDict()
         self._bucket = TokenBucket(RATE, BURST)
@@ -74,9 +74,9 @@ class Conversations:
 
     def wants(self, senders: Iterable[_Address]) -> bool:
         """Must datagrams of one of these be told one by one?"""
-        if self._events.chunked:
+        if self._audience.events.chunked:
             return True
-        if not self._journal.most:
+        if not self._audience.isThere:
             return False
         mayBegin = self._bucket.ready(monotonic())
         for address in senders:
@@ -91,14 +91,14 @@ class Conversations:
         conversation = self._of(address)
         if conversation is not None:
             conversation.bytesIn += len(data)
-            self._hear(conversation, "in", data, self.inside)
+            self._hear(conversation, "in", data)
 
     def sent(self, data: bytes, address: _Address) -> None:
         """The service has sent it."""
         conversation = self._of(address)
         if conversation is not None:
             conversation.bytesOut += len(data)
-            self._hear(conversation, "out", data, self.inside)
+            self._hear(conversation, "out", data)
 
     def returned(self, senders: Iterable[_Address], sizes: Iterable[int]) -> None:
         """Datagrams that nobody wanted were returned to these."""
@@ -117,20 +117,8 @@ class Conversations:
         """This one has ended; the peer's next datagram begins another."""
         conversation = self._open.pop(address, None)
         if conversation is not None:
-            now = monotonic()
-            self._events.publish(
-                Closed(
-                    conversation.id,
-                    self._service,
-                    conversation.peer,
-                    reason,
-                    conversation.bytesIn,
-                    conversation.bytesOut,
-                    now - conversation.opened,
-                    "udp",
-                    now,
-                )
-            )
+            age = monotonic() - conversation.opened
+            self._audience.closed(conversation, reason, conversation, age)
 
     def stop(self) -> None:
         """The port is closed, and with it they all are over."""
@@ -144,46 +132,25 @@ class Conversations:
         conversation = self._open.get(address)
         if conversation is not None:
             return conversation
-        if not self._events.chunked and not self._journal.most:
+        if not self._audience.isThere:
             return None
         now = monotonic()
-        if not self._events.chunked and not self._bucket.allow(now):
+        if not self._audience.events.chunked and not self._bucket.allow(now):
             return None
         if len(self._open) >= MOST:
             self.over(next(iter(self._open)), "crowd")
-        conversation = Conversation(next(self._ids), place(address), now)
+        conversation = Conversation(next(self._ids), self._service, place(address), now)
         self._open[address] = conversation
-        self._begin(conversation)
-        return conversation
-
-    def _begin(self, conversation: Conversation) -> None:
         host = place(self._transport.getHost())
-        self._events.publish(
-            Opened(
-                conversation.id,
-                self._service,
-                conversation.peer,
-                "udp",
-                host,
-                conversation.opened,
-                time(),
-            )
-        )
-        conversation.isWanted = self._journal.begin(conversation.id, conversation)
+        conversation.isWanted = self._audience.opened(conversation, host, conversation)
         if self._nextLook is None:
             self._nextLook = self._clock.callLater(1, self._look)
+        return conversation
 
-    def _hear(self, conversation: Conversation, direction: str, data: bytes, callback: str) -> None:
-        at = conversation.heard = monotonic()
-        if conversation.isWanted:
-            conversation.isWanted = self._journal.add(
-                conversation.id, at, direction, data, callback
-            )
-        if self._events.chunked:
-            kind = Received if direction == "in" else Sent
-            self._events.publish(
-                kind(conversation.id, self._service, conversation.peer, data, callback, at)
-            )
+    def _hear(self, conversation: Conversation, direction: str, data: bytes) -> None:
+        conversation.heard = monotonic()
+        if conversation.isWanted or self._audience.events.chunked:
+            conversation.isWanted = self._audience.heard(conversation, direction, data, self.inside)
 
     def _look(self) -> None:
         since = monotonic() - QUIET
