@@ -10,11 +10,12 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.loops import Loop
+from twistednet.config import Settings
 from twistednet.core.events import EventStream
 from twistednet.core.journal import Journal
 from twistednet.layers.audience import Audience
 from twistednet.layers.conversations import Conversations
-from twistednet.layers.limit import GuardedDatagrams
+from twistednet.layers.limit import MOST_HARMLESS, GuardedDatagrams
 from twistednet.services.datagram import Datagram
 from twistednet.services.display import Display
 from twistednet.transport import mmsg
@@ -371,6 +372,21 @@ class UnseenTests(SynchronousTestCase):
         guarded = self.guarded()
         guarded.limitLoopback = True
         self.assertFalse(guarded.mayReturn(self.HERE, b"x"))
+
+    def test_guardsAfterReload(self) -> None:
+        """A sender that was harmless is so no more once its port is one of ours."""
+        guarded = self.guarded()
+        self.assertTrue(guarded.mayReturn(self.HERE, b"x"))
+        guarded._ownPorts.add(5001)
+        guarded.configure(Settings({}, {}))
+        self.assertFalse(guarded.mayReturn(self.HERE, b"x"))
+
+    def test_harmlessAreBounded(self) -> None:
+        """Of ever new senders no more are remembered than a few thousand."""
+        guarded = self.guarded()
+        for port in range(5001, 15_001):
+            guarded.mayReturn({("127.0.0.1", port)}, b"x")
+        self.assertLessEqual(len(guarded._harmless), MOST_HARMLESS + 1)
 
     def test_heard(self) -> None:
         """Whoever wants chunks gets every datagram."""

@@ -100,17 +100,14 @@ class Conversations:
             conversation.bytesOut += len(data)
             self._hear(conversation, "out", data)
 
-    def returned(self, senders: Iterable[_Address], sizes: Iterable[int]) -> None:
-        """Datagrams that nobody wanted were returned to these."""
-        if not self._open:
-            return
+    def returned(self, totals: Iterable[tuple[_Address, int]]) -> None:
+        """Datagrams of so many bytes, which nobody wanted, were returned to these."""
         now = monotonic()
-        find = self._open.get
-        for address, size in zip(senders, sizes, strict=True):
-            conversation = find(address)
+        for address, total in totals:
+            conversation = self._open.get(address)
             if conversation is not None:
-                conversation.bytesIn += size
-                conversation.bytesOut += size
+                conversation.bytesIn += total
+                conversation.bytesOut += total
                 conversation.heard = now
 
     def over(self, address: _Address, reason: str = "service") -> None:

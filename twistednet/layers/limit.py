@@ -20,6 +20,9 @@ from twistednet.layers.base import Connection, Connections
 from twistednet.layers.conversations import Conversations
 from twistednet.transport.accounts import LATER
 
+#: Senders of datagrams that are remembered to be harmless.
+MOST_HARMLESS = 4096
+
 
 @dataclass(frozen=True)
 class Times:
@@ -99,11 +102,14 @@ class GuardedDatagrams(DatagramProtocol):
         self._conversations = conversations
         self.limitLoopback = False
         self._rates = PeerRates(20, 20)
+        #: Loopback senders that were found to be no loop, under the present settings.
+        self._harmless: set[tuple[str, int]] = set()
 
     def configure(self, settings: Any) -> None:
         """Take the limits that are in force from now on."""
         self._rates = PeerRates(settings.datagramRate, max(1.0, settings.datagramRate))
         self.limitLoopback = settings.limitLoopback
+        self._harmless.clear()
         if hasattr(self._protocol, "configure"):
             self._protocol.configure(settings)
 
@@ -133,10 +139,18 @@ class GuardedDatagrams(DatagramProtocol):
         return (
             ask is not None
             and not self.limitLoopback
-            and all(isLocal(host) and self._refusal(host, port) is None for host, port in senders)
+            and (senders <= self._harmless or self._areHarmless(senders))
             and not self._conversations.wants(senders)
             and bool(ask(senders, firsts))
         )
+
+    def _areHarmless(self, senders: Set[tuple[str, int]]) -> bool:
+        if not all(isLocal(host) and self._refusal(host, port) is None for host, port in senders):
+            return False
+        if len(self._harmless) > MOST_HARMLESS:
+            self._harmless.clear()
+        self._harmless |= senders
+        return True
 
     def _refusal(self, host: str, port: int) -> str | None:
         local = isLocal(host)

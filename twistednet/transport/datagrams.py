@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
 from typing import Any, Protocol
@@ -31,8 +31,8 @@ class DatagramTap(Protocol):
     def sent(self, data: bytes, address: _Address) -> None:
         """The protocol has sent it."""
 
-    def returned(self, senders: Sequence[_Address], sizes: Sequence[int]) -> None:
-        """Datagrams of these sizes were returned to these as they were."""
+    def returned(self, totals: Iterable[tuple[_Address, int]]) -> None:
+        """Datagrams of so many bytes were returned to these as they were."""
 
     def over(self, address: _Address) -> None:
         """Who is there has ended its conversation."""
@@ -76,17 +76,24 @@ class DatagramPort(udp.Port):
             self._notRead(problem)
             return
         names = self._incoming.names()
-        senders = [_address(name) for name in names]
-        if self._mayReturn(set(senders), self._incoming.firsts()):
-            sizes = self._incoming.sizes()
+        known = {name: _address(name) for name in set(names)}
+        if self._mayReturn(set(known.values()), self._incoming.firsts()):
+            self._tellReturned(names, known)
             self.unsent += self._incoming.sendBack(self.fileno())
-            if self.tap is not None:
-                self.tap.returned(senders, sizes)
             return
-        self._senders = dict(zip(senders, names, strict=True))
+        self._senders = {address: name for name, address in known.items()}
+        senders = [known[name] for name in names]
         self._deliver(zip(self._incoming.datagrams(), senders, strict=True))
         self._senders = {}
         self._flush()
+
+    def _tellReturned(self, names: list[bytes], known: Mapping[bytes, _Address]) -> None:
+        if self.tap is None or self._incoming is None:
+            return
+        totals = dict.fromkeys(names, 0)
+        for name, size in zip(names, self._incoming.sizes(), strict=True):
+            totals[name] += size
+        self.tap.returned((known[name], total) for name, total in totals.items())
 
     def _oneByOne(self) -> Iterable[tuple[bytes, tuple[str, int]]]:
         for _ in range(TURN):
