@@ -21,6 +21,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.running import (
     PATIENCE,
+    TWISTD,
     Running,
     asked,
     readAll,
