@@ -350,11 +350,14 @@ class StreamTests(LoopTestCase):
         self.assertEqual(["idle"], told.causes)
 
     def test_options(self) -> None:
-        """Small messages are not delayed, and silence is asked about after a minute."""
+        """Small messages are not delayed, silence is asked about after a minute, and little
+        waits in the kernel for a peer that does not read."""
         _, stream = self.connect(Recorder())
         self.assertTrue(stream.getTcpNoDelay())
         self.assertTrue(stream.getTcpKeepAlive())
         self.assertEqual(60, stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE))
+        unsent = stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)
+        self.assertEqual(128 * 1024, unsent)
 
     def test_logContext(self) -> None:
         """What is logged while a protocol is called names it."""
