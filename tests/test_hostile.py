@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from tests.running import ANYWHERE, DaemonTests, readAll, running
 from twistednet.config import Settings
 from twistednet.core.events import Event, EventStream
+from twistednet.core.journal import Journal
+from twistednet.layers.audience import Audience
+from twistednet.layers.conversations import Conversations
 from twistednet.layers.limit import GuardedDatagrams
 
 
@@ -189,7 +193,9 @@ class GuardTests(SynchronousTestCase):
         stream.attach(self.events.append)
         self.clock = Clock()
         self.replies = True
-        self.guard = GuardedDatagrams("datagram", self, self.clock, stream, {5000})
+        audience = Audience(stream, Journal(0))
+        conversations = Conversations("datagram", self.clock, audience, count(1))
+        self.guard = GuardedDatagrams("datagram", self, self.clock, stream, {5000}, conversations)
         self.guard.configure(Settings({}, {}))
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
