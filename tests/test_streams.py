@@ -359,6 +359,18 @@ class StreamTests(LoopTestCase):
         unsent = stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT)
         self.assertEqual(128 * 1024, unsent)
 
+    def test_notReadyAfterAll(self) -> None:
+        """A stream that is told to read or write, and cannot, goes on waiting."""
+        _, stream = self.connect(Recorder())
+        self.assertIsNone(stream.doRead())
+        stream.write(b"x" * 64 * 1024 * 1024)
+        while (before := stream.queued) and stream.doWrite() is None:
+            if stream.queued == before:
+                break
+        self.assertGreater(stream.queued, 0)
+        self.assertIsNone(stream.doWrite())
+        self.assertTrue(stream.connected)
+
     def test_logContext(self) -> None:
         """What is logged while a protocol is called names it."""
         from twisted.python.context import get
