@@ -41,9 +41,9 @@ def temporaryFolder(case: SynchronousTestCase) -> Path:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Ours, without what would set the daemon."""
+    """Ours, without what would set the daemon; the admin site has one port for all."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("NETDEMO_")}
-    return {**kept, "PYTHONUNBUFFERED": "1", **more}
+    return {**kept, "NETDEMO_ADMIN": "off", "PYTHONUNBUFFERED": "1", **more}
 
 
 def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:

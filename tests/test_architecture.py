@@ -31,8 +31,11 @@ MAY_IMPORT = {
     "signposts": {"catalog", "core", "endpoints"},
     "serving": LIBRARIES | {"catalog", "config", "core", "endpoints", "layers", "listening"},
     "recording": LIBRARIES | {"config", "core", "layers"},
+    "admin": LIBRARIES | {"core", "layers", "prometheus_client", "transport"},
+    "adminport": LIBRARIES | {"admin", "config", "core", "endpoints", "layers", "listening"},
     "daemon": LIBRARIES
     | {
+        "adminport",
         "catalog",
         "config",
         "core",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import resource
 import tomllib
 from collections.abc import Callable, Mapping
@@ -11,6 +12,9 @@ from typing import Any
 
 from twistednet.core.answers import AnswerBook
 from twistednet.endpoints import Endpoint
+
+#: Characters that a token needs at least, when somebody chooses their own.
+SHORTEST_TOKEN = 16
 
 
 class BadSetting(Exception):
@@ -55,6 +59,24 @@ def _path(value: Any) -> str:
     return value
 
 
+def _token(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]+", value):
+        raise BadSetting("a token is printable ASCII, without spaces")
+    if len(value) < SHORTEST_TOKEN:
+        raise BadSetting(f"a token of {len(value)} characters is guessed: give it {SHORTEST_TOKEN}")
+    return value
+
+
+def _hosts(value: Any) -> frozenset[str]:
+    listed = value.replace(",", " ").split() if isinstance(value, str) else value
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        raise BadSetting(f"{value!r} is no list of names")
+    for name in listed:
+        if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+", name):
+            raise BadSetting(f"{name!r} is no host: write it without a scheme and a port")
+    return frozenset(name.lower() for name in listed)
+
+
 def _answers(value: Any) -> AnswerBook:
     if not isinstance(value, str):
         raise BadSetting(f"{value!r} is no file: write its name in quotes")
@@ -91,7 +113,14 @@ class Settings:
 
     listen: Mapping[str, tuple[Endpoint, ...]]
     protocols: Mapping[str, type]
+    admin: tuple[Endpoint, ...] = ()
 
+    adminToken: str | None = _setting(
+        None, _token, "what who asks the admin site must know", "made anew at each start"
+    )
+    adminHosts: frozenset[str] = _setting(
+        frozenset(), _hosts, "names that the admin site has besides localhost", "none"
+    )
     answers: AnswerBook | None = _setting(
         None, _answers, "a TOML file of questions and answers", "how are u, how old are u"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service as TwistedService
 from twisted.internet.defer import Deferred
@@ -20,6 +20,9 @@ from twistednet.recording import Recording
 from twistednet.serving import Serving
 from twistednet.signposts import table
 from twistednet.transport.tls import isClosing, isHandshaking
+
+if TYPE_CHECKING:
+    from twistednet.adminport import AdminPort
 
 #: Seconds between two looks at all connections.
 SWEEP = 1.0
@@ -51,6 +54,12 @@ class Daemon(TwistedService):
         self.journal = self._recording.journal
         self.connections = Connections(reactor, self.events, self.journal)
         self.serving = Serving(reactor, services, self.connections, self.events)
+        self._admin: AdminPort | None = None
+        if settings.admin:
+            # Imported only where it is wanted: it takes as long as all the rest.
+            from twistednet.adminport import AdminPort
+
+            self._admin = AdminPort(reactor, self, settings)
         self._cooperator = Cooperator()
 
     def listen(self) -> None:
@@ -59,21 +68,38 @@ class Daemon(TwistedService):
         self._recording.configure(self._settings)
         self.serving.configure(self._settings)
         self.serving.open(self._settings)
+        if self._admin is not None:
+            try:
+                self._admin.open(self._settings.admin)
+            except CannotListen:
+                self.serving.close()
+                raise
+
+    @property
+    def stopping(self) -> bool:
+        """Has somebody asked it to stop?"""
+        return self._stopping
 
     def startService(self) -> None:
         super().startService()
         self._nextSweep = self._reactor.callLater(SWEEP, self._sweep)
+        if self._admin is not None:
+            self._admin.start()
         self._reactor.callWhenRunning(self._begin)
 
     def _begin(self) -> None:
         """Signals first: whoever has seen the table may send one."""
         self._takeSignals()
         self.log.info("serving\n{table}", table=table(self.serving))
+        for url in self._admin.urls() if self._admin is not None else ():
+            self.log.info("admin: {url}", url=url)
 
     async def _stop(self) -> None:
         await self.serving.close()
         if len(self.connections):
             await self._drain()
+        if self._admin is not None:
+            await self._admin.close()
         self._nextSweep.cancel()
         self._recording.close()
         self.log.info("stopped; {summary}", summary=self.tally.summary())
@@ -103,33 +129,46 @@ class Daemon(TwistedService):
         for connection in self.connections:
             connection.abort("shutdown")
 
-    def reload(self) -> None:
-        """Take new settings, all of them or, if one is wrong, none. Nobody is cut off."""
+    def reload(self) -> str | None:
+        """Take new settings, all of them or, if one is wrong, none. Nobody is cut off.
+
+        Returns what was wrong.
+        """
         if self._stopping:
             self.log.warn("settings not changed: stopping")
-            return
+            return "stopping"
         try:
             settings = self._read()
             self._recording.prepare(settings)
             asTheyAre = self.serving.open(settings)
         except (BadSetting, CannotListen) as why:
             self.log.error("settings not changed: {why}", why=str(why))
-            return
+            return str(why)
         for endpoint in asTheyAre:
             self.log.warn("{given} is open already: at the next start", given=endpoint.given)
         if settings.protocols != self._settings.protocols:
             self.log.warn("a service's class has changed: at the next start")
+        if settings.admin != self._settings.admin:
+            self.log.warn("admin listens elsewhere now: at the next start")
         self._settings = settings
         self._recording.configure(settings)
         self.serving.configure(settings)
+        if self._admin is not None:
+            self._admin.configure(settings)
         self.log.info("settings read again\n{table}", table=table(self.serving))
+        return None
 
     def _sweep(self) -> None:
         settings = self._settings
         times = Times(settings.handshakeTimeout, settings.idleTimeout, settings.stallTimeout)
-        swept = self._cooperator.coiterate(sweep(self.connections, times, isHandshaking, isClosing))
-        swept.addErrback(lambda failure: self.log.failure("the sweep failed", failure))
+        self._sweepOnce(self.connections, times)
+        if self._admin is not None:
+            self._sweepOnce(self._admin.connections, self._admin.times)
         self._nextSweep = self._reactor.callLater(SWEEP, self._sweep)
+
+    def _sweepOnce(self, connections: Connections, times: Times) -> None:
+        swept = self._cooperator.coiterate(sweep(connections, times, isHandshaking, isClosing))
+        swept.addErrback(lambda failure: self.log.failure("the sweep failed", failure))
 
     # Signals
 

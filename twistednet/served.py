@@ -75,7 +75,7 @@ class Served(Daemon):
         if name not in services:
             raise BadSetting(f"there is no service {name!r}; there are {', '.join(services)}")
         default = "udp:0" if services[name].stream is None else "tcp:0"
-        values = {"listen": default, **values, "only": name}
+        values = {"listen": default, "admin": "off", **values, "only": name}
         keys = {setting: kebab(setting.replace("_", "-")) for setting in values} | {"listen": name}
         given = {keys[one]: Given(f"{name}: {one}", value) for one, value in values.items()}
 

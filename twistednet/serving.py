@@ -56,6 +56,23 @@ class Serving:
             if listener.port.connected:
                 yield self._services[name], listener.endpoint, listener.port.getHost()
 
+    def down(self) -> Iterator[tuple[str, str]]:
+        """Each service and endpoint where nobody listens any more, though we should."""
+        for (name, *_), listener in self._listeners.items():
+            if not listener.port.connected:
+                yield name, listener.endpoint.given
+
+    def names(self) -> Iterable[str]:
+        """Every service that listens, or did."""
+        return dict.fromkeys((*(name for name, *_ in self._listeners), *self._factories))
+
+    def figures(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """What each service that has a method `metrics()` tells of itself."""
+        for name, factory in self._factories.items():
+            figures = getattr(factory, "metrics", None)
+            if figures is not None:
+                yield name, figures()
+
     def open(self, settings: Settings) -> list[Endpoint]:
         """Open what these settings name and is not open; close what they do not name.
 

@@ -20,6 +20,8 @@ from twistednet.config import SHARED, BadSetting, Settings
 from twistednet.endpoints import BadEndpoint, Endpoint
 
 PREFIX = "NETDEMO_"
+#: Where the admin site listens unless told otherwise.
+ADMIN = "tcp:8800"
 # A Kubernetes service that is called netdemo puts these in everybody's environment.
 _KUBERNETES = ("SERVICE_", "PORT")
 
@@ -41,7 +43,7 @@ class Given:
 
 def names(services: Mapping[str, Service]) -> set[str]:
     """All keys there are."""
-    return {"only", *SHARED, *services, *(f"{name}-class" for name in services)}
+    return {"admin", "only", *SHARED, *services, *(f"{name}-class" for name in services)}
 
 
 def fromFile(path: str, services: Mapping[str, Service]) -> dict[str, Given]:
@@ -73,7 +75,7 @@ def fromEnvironment(
         if key not in names(services):
             known = {_variable(key) for key in names(services)}
             raise BadSetting(f"{variable}: no such setting{_guess(variable, known)}")
-        listed = key in services or key == "only"
+        listed = key in services or key in ("admin", "only")
         given[key] = Given(variable, value.split() if listed else value, folder)
     return given
 
@@ -113,6 +115,7 @@ def load(
     return Settings(
         listen=listen,
         protocols={name: _protocol(given, service) for name, service in services.items()},
+        admin=_admin(given.get("admin", Given("the default of admin", ADMIN))),
         **values,
     )
 
@@ -160,10 +163,7 @@ def _chosen(value: Any, services: Mapping[str, Service]) -> list[str]:
 
 
 def _listen(service: Service, folder: str, value: Any) -> tuple[Endpoint, ...]:
-    texts = _texts(value)
-    if texts == ["off"]:
-        return ()
-    endpoints = tuple(Endpoint.parse(text, folder) for text in texts)
+    endpoints = _parseAll(folder, value)
     for endpoint in endpoints:
         if endpoint.isDatagram and service.datagram is None:
             raise BadSetting(
@@ -172,6 +172,20 @@ def _listen(service: Service, folder: str, value: Any) -> tuple[Endpoint, ...]:
         if not endpoint.isDatagram and service.stream is None:
             raise BadSetting(f"{endpoint.kind}: is for connections; {service.name} takes udp:PORT")
     return endpoints
+
+
+def _admin(given: Given) -> tuple[Endpoint, ...]:
+    endpoints = _parsed(given, partial(_parseAll, given.folder))
+    if any(endpoint.isDatagram for endpoint in endpoints):
+        raise BadSetting(
+            f"{given.where}: udp: is for datagrams, and the admin site has connections"
+        )
+    return endpoints
+
+
+def _parseAll(folder: str, value: Any) -> tuple[Endpoint, ...]:
+    texts = _texts(value)
+    return () if texts == ["off"] else tuple(Endpoint.parse(text, folder) for text in texts)
 
 
 def _texts(value: Any) -> list[str]:

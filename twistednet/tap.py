@@ -19,7 +19,7 @@ from twistednet.config import SHARED, BadSetting, Settings
 from twistednet.daemon import Daemon
 from twistednet.listening import CannotListen
 from twistednet.logs import observer
-from twistednet.sources import Given, load
+from twistednet.sources import ADMIN, Given, load
 
 _LONG = """
 Serves the basic network services, correct to the byte. Nothing needs to be set;
@@ -31,7 +31,7 @@ Every flag is also a key of the settings file (max-connections = 100) and a vari
 
 
 # Flags that are no service's.
-_TAKEN = {"config", "help", "only", "version"}
+_TAKEN = {"admin", "config", "help", "only", "version"}
 
 
 class _Options(usage.Options):
@@ -50,7 +50,7 @@ class _Options(usage.Options):
 
     def give(self, key: str, value: Any) -> None:
         """Remember a value; of a flag that may be repeated, every one."""
-        if key in self.services or key == "only":
+        if key in self.services or key in ("admin", "only"):
             value = [*self.given[key].value, value] if key in self.given else [value]
         self.given[key] = Given(f"--{key}", value, self.folder)
 
@@ -91,6 +91,7 @@ def Options() -> _Options:
             raise SystemExit(f"twistd netdemo: a service cannot be called {name!r}")
     flags: dict[str, Any] = {"services": services, "opt_config": _config}
     flags["opt_only"] = _flag("only", "serve these alone, as in --only echo,answer")
+    flags["opt_admin"] = _flag("admin", f"where the admin site listens, or off [{ADMIN}]")
     for service in services.values():
         shown = " ".join(text for text in service.listen if "interface" not in text)
         name = service.name.replace("-", "_")
@@ -138,7 +139,7 @@ def _checkPrivileges(settings: Settings, uid: int | None) -> None:
     """Root may serve this machine; to serve others it must name whom to become."""
     if os.geteuid() != 0 or uid not in (None, 0):
         return
-    for name, endpoints in settings.listen.items():
+    for name, endpoints in (*settings.listen.items(), ("admin", settings.admin)):
         for endpoint in endpoints:
             if endpoint.isPublic:
                 raise BadSetting(

@@ -1,0 +1,42 @@
+"""The files of the live page, as the package has them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib.resources import files
+from pathlib import PurePosixPath
+
+from twistednet.admin.access import header
+from twistednet.admin.replies import Reply, Wrong
+from twistednet.admin.site import Asked
+
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain; charset=utf-8",
+    ".woff2": "font/woff2",
+}
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+
+
+def file(asked: Asked) -> Reply:
+    """A file of the page, asked for again each time, and sent only if it has changed."""
+    path = asked.request.path.decode("latin-1").removeprefix("/") or "index.html"
+    names = path.split("/")
+    kind = _TYPES.get(PurePosixPath(path).suffix)
+    if kind is None or not all(map(_NAME.fullmatch, names)):
+        raise Wrong(404, "there is nothing here")
+    try:
+        content = files("twistednet.admin").joinpath("page", *names).read_bytes()
+    except OSError:
+        raise Wrong(404, "there is nothing here") from None
+    tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if header(asked.request, "If-None-Match") == tag:
+        return Reply(b"", kind, 304, headers)
+    return Reply(content, kind, headers=headers)

@@ -1,0 +1,126 @@
+"""`/metrics`: what the daemon has counted, for Prometheus.
+
+All of it is read off plain counters when somebody asks. No label ever has text of a
+peer's, so that nobody outside can make up series.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+
+from twistednet.admin.counts import Counts
+from twistednet.admin.health import VERSIONS
+from twistednet.admin.lag import Lag
+from twistednet.admin.replies import Reply
+from twistednet.admin.site import Asked, Route
+from twistednet.core.figures import Histogram
+
+PREFIX = "twistednet_"
+_SERVICE, _STATE, _REASON, _LIMIT = (
+    ("service",),
+    ("service", "state"),
+    ("service", "reason"),
+    ("service", "limit"),
+)
+_NAME = re.compile("[a-z][a-z0-9_]*")
+
+
+class Metrics:
+    """The registry of one daemon, and the page that shows it."""
+
+    def __init__(self, daemon: Any, counts: Counts, lag: Lag) -> None:
+        self._daemon = daemon
+        self._counts = counts
+        self._lag = lag
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
+        ProcessCollector(registry=self._registry)
+
+    def routes(self) -> tuple[Route, ...]:
+        return (Route("GET", "/metrics", self.page, isOpen=True),)
+
+    def page(self, asked: Asked) -> Reply:
+        return Reply(generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4)
+
+    def collect(self) -> Iterator[Metric]:
+        taken = set()
+        for family in (*self._ofDaemon(), *self._ofConnections()):
+            taken.add(family.name)
+            yield family
+        for name, samples in self._figures().items():
+            family = _family(name, "See the service's own documentation.", ("service",), samples)
+            if family.name not in taken:
+                yield family
+
+    def _ofDaemon(self) -> Iterator[Metric]:
+        daemon = self._daemon
+        yield _family(
+            "build_info", "What runs here.", tuple(VERSIONS), {tuple(VERSIONS.values()): 1}
+        )
+        yield _family("draining", "1 once the daemon is stopping.", (), {(): daemon.stopping})
+        listeners = Counter((service.name, "up") for service, *_ in daemon.serving)
+        listeners.update((name, "down") for name, _ in daemon.serving.down())
+        yield _family("listeners", "Sockets that listen, or should.", _STATE, listeners)
+        yield _family("loop_lag_seconds", "How late the reactor is.", (), {(): self._lag.seconds})
+
+    def _ofConnections(self) -> Iterator[Metric]:
+        counts, daemon = self._counts, self._daemon
+        totals = counts.totals(daemon.serving.names(), daemon.connections)
+        for name, what, attribute in (
+            ("connections_open", "Connections now.", "open"),
+            ("connections_opened_total", "Connections accepted.", "opened"),
+            ("received_bytes_total", "Bytes from clients, as on the wire.", "bytesIn"),
+            ("sent_bytes_total", "Bytes to clients, as on the wire.", "bytesOut"),
+        ):
+            samples = {(service,): getattr(total, attribute) for service, total in totals.items()}
+            yield _family(name, what, _SERVICE, samples)
+        yield _family(
+            "connections_closed_total", "Connections by how they ended.", _REASON, counts.closed
+        )
+        yield _family("refused_total", "Turned away, by the limit.", _LIMIT, counts.refused)
+
+    def _figures(self) -> dict[str, dict[tuple[str, ...], Any]]:
+        """What services tell of themselves: by name, and then by service.
+
+        What is no figure is left out, and so is one of another kind than its name's first.
+        """
+        found: dict[str, dict[tuple[str, ...], Any]] = {}
+        for service, figures in self._daemon.serving.figures():
+            for name, value in figures.items():
+                isFigure = isinstance(value, int | float | Histogram)
+                if not (isFigure and isinstance(name, str) and _NAME.fullmatch(name)):
+                    continue
+                samples = found.setdefault(name, {})
+                if {isinstance(one, Histogram) for one in samples.values()} <= {
+                    isinstance(value, Histogram)
+                }:
+                    samples[(service,)] = value
+        return found
+
+
+def _family(name: str, what: str, labels: tuple[str, ...], samples: Mapping[Any, Any]) -> Metric:
+    """Of a kind that the name and the values tell; `samples` by the values of the labels."""
+    name = PREFIX + name
+    if any(isinstance(value, Histogram) for value in samples.values()):
+        histograms = HistogramMetricFamily(name, what, labels=labels)
+        for values, one in samples.items():
+            bounds = [*map(str, one.bounds), "+Inf"]
+            histograms.add_metric(values, list(zip(bounds, one.cumulated(), strict=True)), one.sum)
+        return histograms
+    kind: Any = CounterMetricFamily if name.endswith("_total") else GaugeMetricFamily
+    family: Metric = kind(name, what, labels=labels)
+    for values, value in samples.items():
+        family.add_metric(values, value)  # type: ignore[attr-defined]
+    return family

@@ -1,0 +1,102 @@
+"""What the admin site answers, as data, and how it is written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from twisted.internet.interfaces import IPullProducer
+from zope.interface import implementer
+
+JSON = "application/json"
+TEXT = "text/plain; charset=utf-8"
+
+#: On every answer. A page may run and load only what comes from here, nobody may frame
+#: it, and nobody else's page may load anything of ours.
+SAFE = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A whole answer."""
+
+    body: bytes
+    kind: str = TEXT
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def give(self, request: Any) -> None:
+        begin(request, self.status, self.kind, self.headers)
+        request.setHeader(b"Content-Length", b"%d" % len(self.body))
+        request.write(b"" if request.method == b"HEAD" else self.body)
+        request.finish()
+
+
+@dataclass(frozen=True)
+class Poured:
+    """An answer too large to be held at once: made as fast as it is taken."""
+
+    pieces: Iterator[bytes]
+    kind: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def give(self, request: Any) -> None:
+        begin(request, 200, self.kind, self.headers)
+        pieces = iter(()) if request.method == b"HEAD" else self.pieces
+        request.registerProducer(_Pull(request, pieces), False)
+
+
+@implementer(IPullProducer)
+class _Pull:
+    def __init__(self, request: Any, pieces: Iterator[bytes]) -> None:
+        self._request = request
+        self._pieces = pieces
+
+    def resumeProducing(self) -> None:
+        piece = next(self._pieces, None)
+        if piece is None:
+            self._request.unregisterProducer()
+            self._request.finish()
+        else:
+            self._request.write(piece)
+
+    def stopProducing(self) -> None:
+        self._pieces = iter(())
+
+
+class Wrong(Exception):
+    """What is wrong with a request: a status, and a sentence for whoever sent it."""
+
+    def __init__(
+        self, status: int, why: str, headers: Mapping[str, str] | None = None, delay: float = 0
+    ) -> None:
+        super().__init__(why)
+        self.status = status
+        self.headers = headers or {}
+        #: Seconds that the answer is held back.
+        self.delay = delay
+
+    def reply(self) -> Reply:
+        return told({"error": str(self)}, self.status, self.headers)
+
+
+def told(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+    """`content` as JSON."""
+    body = json.dumps(content, separators=(",", ":")).encode() + b"\n"
+    return Reply(body, JSON, status, {"Cache-Control": "no-store", **(headers or {})})
+
+
+def begin(request: Any, status: int, kind: str, headers: Mapping[str, str]) -> None:
+    """The head of an answer."""
+    request.setResponseCode(status)
+    for name, value in {**SAFE, "Content-Type": kind, **headers}.items():
+        request.setHeader(name.encode(), value.encode())

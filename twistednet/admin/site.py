@@ -1,0 +1,157 @@
+"""One HTTP site: which request goes where, and nothing past the door."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from inspect import isawaitable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+
+from twistednet.admin.access import Access, header
+from twistednet.admin.replies import Reply, Wrong
+from twistednet.transport.http import BoundedRequest, BoundedSite
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request to one route: its query, and what stands in the path for each {name}."""
+
+    request: Any
+    query: Mapping[str, str]
+    named: Mapping[str, str]
+
+    def body(self) -> Any:
+        """Its body as JSON. Raises Wrong."""
+        kind = (header(self.request, "Content-Type") or "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            raise Wrong(415, "the body must be application/json")
+        try:
+            return json.loads(self.request.content.read())
+        except (ValueError, RecursionError):
+            raise Wrong(400, "the body is not JSON") from None
+
+
+Act = Callable[[Asked], Any]
+
+
+@dataclass(frozen=True)
+class Route:
+    """`act` answers `method` on paths like `path`, which may have {names} in it.
+
+    It returns a reply, or an awaitable of one, and may raise Wrong. It is given the
+    `query` parameters that are named; others are refused. What `isOpen` needs no token
+    on loopback.
+    """
+
+    method: str
+    path: str
+    act: Act
+    query: tuple[str, ...] = ()
+    isOpen: bool = False
+
+    def match(self, path: str) -> Mapping[str, str] | None:
+        """What stands for each {name}, if this is such a path."""
+        found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path), path)
+        return None if found is None else found.groupdict()
+
+
+class Root(Resource):
+    """All of the site: the routes, and for all other paths `files`."""
+
+    isLeaf = True
+    log = Logger()
+
+    def __init__(self, access: Access, routes: Iterable[Route], files: Act) -> None:
+        super().__init__()
+        self.clock = access.clock
+        self._access = access
+        self._routes = tuple(routes)
+        self._files = Route("GET", ".*", files)
+
+    def render(self, request: Any) -> Any:
+        gone = request.notifyFinish()
+        answering = Deferred.fromCoroutine(self._answer(request))
+        answering.addErrback(self._failed)
+        gone.addErrback(lambda _: answering.cancel())
+        return NOT_DONE_YET
+
+    async def _answer(self, request: Any) -> None:
+        try:
+            reply = await self._reply(request)
+        except Wrong as wrong:
+            if wrong.delay:
+                await deferLater(self.clock, wrong.delay)
+            reply = wrong.reply()
+        except CancelledError:
+            raise
+        except Exception:
+            self.log.failure("{path} failed", path=request.path)
+            reply = Wrong(500, "this failed; the log has the reason").reply()
+        reply.give(request)
+
+    def _failed(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            self.log.failure("an answer failed", failure)
+
+    async def _reply(self, request: Any) -> Any:
+        path = request.path.decode("latin-1")
+        method = request.method.decode("latin-1")
+        tokens = request.args.get(b"token")
+        if tokens and (method, path) == ("GET", "/"):
+            return self._access.welcome(request, tokens[0].decode("latin-1"))
+        found = [(one, named) for one in self._routes if (named := one.match(path)) is not None]
+        found = found or [(self._files, {})]
+        self._access.check(request, found[0][0].isOpen)
+        if method == "OPTIONS":
+            return Reply(b"", status=204, headers=_allow(found))
+        wanted = "GET" if method == "HEAD" else method
+        route, named = next((one for one in found if one[0].method == wanted), (None, {}))
+        if route is None:
+            raise Wrong(405, "that cannot be done here", _allow(found))
+        query = _query(request)
+        for name in query:
+            if name not in route.query:
+                raise Wrong(400, f"there is no parameter {name!r} here")
+        reply = route.act(Asked(request, query, named))
+        return await reply if isawaitable(reply) else reply
+
+
+def _allow(found: Iterable[tuple[Route, Any]]) -> dict[str, str]:
+    methods = {route.method for route, _ in found}
+    heads = ["HEAD"] if "GET" in methods else []
+    return {"Allow": ", ".join(sorted([*methods, *heads, "OPTIONS"]))}
+
+
+def _query(request: Any) -> dict[str, str]:
+    """Raises Wrong for a parameter that stands twice, or is no UTF-8."""
+    pairs = request.uri.partition(b"?")[2].decode("latin-1")
+    try:
+        given = parse_qsl(pairs, keep_blank_values=True, errors="strict", max_num_fields=20)
+    except ValueError:
+        raise Wrong(400, "the query is no UTF-8, or too long") from None
+    query = dict(given)
+    if len(query) < len(given):
+        raise Wrong(400, "a parameter stands twice")
+    return query
+
+
+class AdminSite(BoundedSite):
+    """The site; what it takes does not depend on the limits of the services."""
+
+    maxBody = 128 * 1024
+
+    def __init__(self, root: Root) -> None:
+        super().__init__(root, root.clock)
+        # A form is nothing that anybody here asks for.
+        self.requestFactory: Any = partial(BoundedRequest, parsePOSTFormSubmission=False)
