@@ -81,7 +81,7 @@ class SettingsTests(SynchronousTestCase):
     def test_everySettingFromEverySource(self) -> None:
         """Each shared setting is read from text and from TOML alike."""
         for key, one in SHARED.items():
-            if key == "answers":
+            if key in ("admin-hosts", "admin-token", "answers"):
                 continue
             default = one.default if isinstance(one.default, (int, float, str)) else 5
             toml = f'"{default}"' if isinstance(default, str) else str(default).lower()
@@ -110,6 +110,19 @@ class SettingsTests(SynchronousTestCase):
         assert settings.answers is not None
         self.assertEqual(settings.answers.answer("Why?"), "because")
 
+    def test_admin(self) -> None:
+        """Where the admin site listens, whom it answers to, and what one must know."""
+        token = "0123456789abcdef"
+        config = self.file(f'admin-hosts = ["A.example", "b"]\nadmin-token = "{token}"')
+        settings = self.load({"admin": ["tcp:1", "unix:/x"]}, config, NETDEMO_ADMIN="off")
+        self.assertEqual([one.given for one in settings.admin], ["tcp:1", "unix:/x"])
+        self.assertEqual(settings.adminHosts, {"a.example", "b"})
+        self.assertEqual(settings.adminToken, token)
+        self.assertEqual(self.load(NETDEMO_ADMIN="off", NETDEMO_ADMIN_HOSTS="a b").admin, ())
+        default = self.load()
+        self.assertEqual([one.given for one in default.admin], ["tcp:8800"])
+        self.assertEqual((default.adminHosts, default.adminToken), (frozenset(), None))
+
     def test_class(self) -> None:
         """A subclass takes the place of a service's class."""
         self.assertEqual(self.load({"echo-class": f"{__name__}.Loud"}).protocols["echo"], Loud)
@@ -119,6 +132,10 @@ class SettingsTests(SynchronousTestCase):
         book = self.file('[answers]\n"a" = "1"\n"A?" = "2"', "book.toml")
         for flags, toml, environment, line in (
             ({}, "echoo = 1", {}, "{file}: echoo: no such key; did you mean echo?"),
+            ({"admin": ["udp:1"]}, None, {}, "--admin: udp: is for datagrams, and the admin site has"),
+            ({"admin-token": "short"}, None, {}, "--admin-token: a token of 5 characters"),
+            ({"admin-token": "0123456789 abcdef"}, None, {}, "--admin-token: a token is printable"),
+            ({"admin-hosts": "http://a"}, None, {}, "--admin-hosts: 'http://a' is no host"),
             ({}, "x = ", {}, "{file}: not TOML: Invalid value"),
             (
                 {},

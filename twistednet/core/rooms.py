@@ -52,6 +52,16 @@ class Rooms:
     def nameOf(self, person: Hashable) -> str:
         return self._where[person].people[person]
 
+    @property
+    def people(self) -> int:
+        """How many are here, in whatever room."""
+        return len(self._where)
+
+    @property
+    def count(self) -> int:
+        """How many rooms there are, the lobby among them."""
+        return len(self._rooms)
+
     def crowd(self, person: Hashable) -> int:
         """How many are in this person's room, themselves included."""
         return len(self._where[person].people)

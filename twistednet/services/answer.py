@@ -7,7 +7,8 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from twistednet.core.answers import DEFAULT_ANSWERS, AnswerBook, normalised
+from twistednet.core.answers import DEFAULT_ANSWERS, UNKNOWN, AnswerBook, normalised
+from twistednet.core.figures import Figures, Histogram
 from twistednet.services.fairness import MessagesFactory
 from twistednet.services.messages import Messages
 
@@ -20,11 +21,26 @@ class AnswerFactory(MessagesFactory):
     def __init__(self, protocol: type[Answer], clock: IReactorTime | None = None) -> None:
         super().__init__(protocol, clock)
         self._default = self.book = AnswerBook(DEFAULT_ANSWERS)
+        self._misses = 0
+        self._seconds = Histogram(0.00001, 0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
 
     def configure(self, settings: Any) -> None:
         super().configure(settings)
         self.maxMessages = settings.maxQuestions
         self.book = self._default if settings.answers is None else settings.answers
+
+    def answered(self, answer: str, seconds: float) -> None:
+        """A question had this answer, after so long."""
+        self._misses += answer == UNKNOWN
+        self._seconds.add(seconds)
+
+    def metrics(self) -> Figures:
+        return {
+            **super().metrics(),
+            "answer_hits_total": sum(self._seconds.counts) - self._misses,
+            "answer_misses_total": self._misses,
+            "answer_seconds": self._seconds,
+        }
 
 
 class Answer(Messages):
@@ -39,16 +55,21 @@ class Answer(Messages):
             self.send("Bye")
             self.end()
             return None
+        asked = self.factory.clock.seconds()
         answer = self.answer(text)
         if isinstance(answer, str):
-            self.send(answer)
+            self._give(answer, asked)
             return None
-        return self._sendLater(answer)
+        return self._giveLater(answer, asked)
 
     def answer(self, question: str) -> str | Awaitable[str]:
         """The answer to `question`, as it was asked."""
         book: AnswerBook = self.factory.book
         return book.answer(question)
 
-    async def _sendLater(self, answer: Awaitable[str]) -> None:
-        self.send(await answer)
+    def _give(self, answer: str, asked: float) -> None:
+        self.send(answer)
+        self.factory.answered(answer, self.factory.clock.seconds() - asked)
+
+    async def _giveLater(self, answer: Awaitable[str], asked: float) -> None:
+        self._give(await answer, asked)

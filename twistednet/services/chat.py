@@ -10,6 +10,7 @@ from typing import Any, cast
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
+from twistednet.core.figures import Figures
 from twistednet.core.names import BadName
 from twistednet.core.rooms import Delivery, Rooms
 from twistednet.core.text import readable, shown
@@ -41,6 +42,13 @@ class ChatFactory(MessagesFactory):
         self.maxMessage = settings.maxChatMessage
         self.rate = settings.chatRate
         self.burst = settings.chatBurst
+
+    def metrics(self) -> Figures:
+        return {
+            **super().metrics(),
+            "chat_rooms": self.rooms.count,
+            "chat_people": self.rooms.people,
+        }
 
     def deliver(self, deliveries: list[Delivery]) -> None:
         """Give each line to everybody it is for, in the next turn.

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Cooperator
 
+from twistednet.core.figures import Figures
 from twistednet.core.limits import TokenBucket, isLocal
 
 #: Seconds that messages in a backlog may take before other connections' turn.
@@ -39,6 +40,8 @@ class MessagesFactory(Factory[Any]):
             clock = IReactorTime(reactor)
         self.protocol = protocol
         self.clock = clock
+        #: Whole messages, of all connections.
+        self.messagesIn = self.messagesOut = 0
         self.cooperator = self.fairCooperator()
 
     def allowance(self, peer: Any) -> tuple[TokenBucket | None, int | None]:
@@ -62,6 +65,13 @@ class MessagesFactory(Factory[Any]):
     def takeTurn(self, connection: Any, act: Callable[[], None]) -> None:
         """The same for something done in one step."""
         self.takeTurns(connection, iter(act, None))
+
+    def metrics(self) -> Figures:
+        """What `/metrics` shows of the service."""
+        return {
+            "received_messages_total": self.messagesIn,
+            "sent_messages_total": self.messagesOut,
+        }
 
     def configure(self, settings: Any) -> None:
         """Take the limits that are in force from now on.

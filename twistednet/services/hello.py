@@ -10,6 +10,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
+from twistednet.core.figures import Figures
 from twistednet.core.text import place, shown
 from twistednet.services.display import Display
 from twistednet.transport.http import BoundedChannel, BoundedSite
@@ -70,8 +71,17 @@ class HelloSite(BoundedSite):
     def __init__(self, hello: type[Hello], clock: IReactorTime | None = None) -> None:
         super().__init__(hello(), clock)
         self._display = Display(self.logger, self.clock)
+        self._answered = 0
+
+    def metrics(self) -> Figures:
+        """What `/metrics` shows of the service: requests, whatever their answer."""
+        return {
+            "received_messages_total": self._answered,
+            "sent_messages_total": self._answered,
+        }
 
     def answered(self, channel: BoundedChannel, status: int) -> None:
+        self._answered += 1
         self._display.show(
             "{peer} asked, and got {status}:\n{head}",
             peer=place(channel.getPeer()),

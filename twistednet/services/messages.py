@@ -69,6 +69,7 @@ class Messages(Protocol):
         if self._unsent and not self._ending:
             self._unsent += b"\n"
         self._unsent += text.encode() + self._ending
+        self.factory.messagesOut += 1
 
     def end(self, cause: str = "service") -> None:
         """Close the connection, once what was sent has gone out."""
@@ -112,8 +113,6 @@ class Messages(Protocol):
         if self._awaited is not None:
             self._awaited.cancel()
 
-    # Taking messages
-
     def _advance(self) -> None:
         if self._takeUpTo(self.share()) and self._mayTake():
             self._hold("turn")
@@ -154,6 +153,7 @@ class Messages(Protocol):
         return True
 
     def _take(self, message: bytes) -> None:
+        self.factory.messagesIn += 1
         if self._left is not None:
             if not self._left:
                 self._refuse("too many messages on one connection", "messages")
