@@ -132,7 +132,12 @@ class SettingsTests(SynchronousTestCase):
         book = self.file('[answers]\n"a" = "1"\n"A?" = "2"', "book.toml")
         for flags, toml, environment, line in (
             ({}, "echoo = 1", {}, "{file}: echoo: no such key; did you mean echo?"),
-            ({"admin": ["udp:1"]}, None, {}, "--admin: udp: is for datagrams, and the admin site has"),
+            (
+                {"admin": ["udp:1"]},
+                None,
+                {},
+                "--admin: udp: is for datagrams, and the admin site has",
+            ),
             ({"admin-token": "short"}, None, {}, "--admin-token: a token of 5 characters"),
             ({"admin-token": "0123456789 abcdef"}, None, {}, "--admin-token: a token is printable"),
             ({"admin-hosts": "http://a"}, None, {}, "--admin-hosts: 'http://a' is no host"),

@@ -9,12 +9,18 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
 from twistednet.admin.access import Access
+from twistednet.admin.connections import ConnectionsAPI
+from twistednet.admin.control import ControlAPI
 from twistednet.admin.counts import Counts
+from twistednet.admin.feed import Feed
 from twistednet.admin.files import file
 from twistednet.admin.health import Health
 from twistednet.admin.lag import Lag
 from twistednet.admin.metrics import Metrics
+from twistednet.admin.rates import Rates
 from twistednet.admin.site import AdminSite, Root
+from twistednet.admin.streams import Streams
+from twistednet.admin.trying import Trials
 from twistednet.config import Settings
 from twistednet.core.events import EventStream
 from twistednet.core.journal import Journal
@@ -48,9 +54,18 @@ class AdminPort:
         # A token that somebody chose is theirs to show.
         self._shown = "" if settings.adminToken else f"?token={self._access.token}"
         self._lag = Lag(reactor)
-        counts = Counts()
+        self._streams = Streams(reactor)
+        counts, feed = Counts(), Feed()
         daemon.events.attach(counts)
-        routes = (*Health(daemon).routes(), *Metrics(daemon, counts, self._lag).routes())
+        daemon.events.attach(feed)
+        self._trials = Trials(reactor, daemon.serving, feed.opened)
+        rates = Rates(reactor, daemon, counts)
+        routes = (
+            *Health(daemon).routes(),
+            *Metrics(daemon, counts, self._lag).routes(),
+            *ControlAPI(daemon, feed, rates, self._streams, self._trials).routes(),
+            *ConnectionsAPI(daemon, self._streams).routes(),
+        )
         self._site = AdminSite(Root(self._access, routes, file))
 
     def configure(self, settings: Settings) -> None:
@@ -85,6 +100,8 @@ class AdminPort:
         """Answer what was asked, and be gone; nobody is waited for any longer than FAREWELL."""
         self._lag.stop()
         stopped = self._stopListening()
+        self._streams.end()
+        self._trials.end()
         self._site.drain()
         late = self._reactor.callLater(FAREWELL, self._abort)
         await self.connections.whenNone()

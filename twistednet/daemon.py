@@ -122,6 +122,11 @@ class Daemon(TwistedService):
         if deadline.active():
             deadline.cancel()
 
+    def leave(self) -> None:
+        """Drain and end, as at SIGTERM, but with exit status 0."""
+        self._stopping = True
+        self._reactor.stop()
+
     def abort(self) -> None:
         """End every connection now, and say how many there were; wait for no later one."""
         self._patience = 0

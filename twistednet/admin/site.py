@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
+from math import inf, nan
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -31,9 +32,31 @@ class Asked:
     query: Mapping[str, str]
     named: Mapping[str, str]
 
+    def header(self, name: str) -> str:
+        """The value, or nothing."""
+        return header(self.request, name) or ""
+
+    def number(self, name: str, default: float, least: float = 0, most: float = inf) -> float:
+        """What the query gives under this name. Raises Wrong."""
+        given = self.query.get(name)
+        try:
+            value = default if given is None else float(given)
+        except ValueError:
+            value = nan
+        if not least <= value <= most and given is not None:
+            raise Wrong(400, f"{name} is a number from {least:g} to {most:g}")
+        return value
+
+    def id(self) -> int:
+        """The number that stands in the path. Raises Wrong."""
+        given = self.named["id"]
+        if not (given.isascii() and given.isdecimal() and len(given) < 16):
+            raise Wrong(404, "that is no number of anything here")
+        return int(given)
+
     def body(self) -> Any:
         """Its body as JSON. Raises Wrong."""
-        kind = (header(self.request, "Content-Type") or "").partition(";")[0].strip().lower()
+        kind = self.header("Content-Type").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise Wrong(415, "the body must be application/json")
         try:

@@ -109,6 +109,10 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open)
 
+    def get(self, id: int) -> Connection | None:
+        """The open one with this number."""
+        return self._open.get(id)
+
     def __iter__(self) -> Iterator[Connection]:
         return iter(list(self._open.values()))
 

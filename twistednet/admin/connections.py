@@ -1,0 +1,176 @@
+"""The API of connections: those that are open, those that the journal has, and their ends."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator
+from math import inf
+from typing import Any
+
+from twisted.internet.interfaces import ISSLTransport
+
+from twistednet.admin.replies import Poured, Reply, Wrong, told
+from twistednet.admin.site import Asked, Route
+from twistednet.admin.streams import Streams, message
+from twistednet.transport.closing import because, finish
+
+#: Connections on one page of a list.
+PAGE = 100
+MOST_PAGE = 1000
+#: Bytes, or a little more, that one look gives to a reader.
+AT_ONCE = 64 * 1024
+
+_FORMATS: dict[str, tuple[str, Callable[[Iterable[Any]], Iterable[bytes]]]] = {}
+
+#: How a list can be narrowed; see docs/running.md.
+FILTERS = ("service", "peer", "state", "reason", "text", "since", "until")
+
+
+def summary(one: Any) -> dict[str, Any]:
+    """A conversation without what was said."""
+    return {
+        "id": one.id,
+        "service": one.service,
+        "kind": one.kind,
+        "peer": one.peer,
+        "host": one.host,
+        "opened": one.opened,
+        "closed": one.closed,
+        "seconds": one.seconds,
+        "bytesIn": one.bytesIn,
+        "bytesOut": one.bytesOut,
+        "truncated": one.truncated,
+    }
+
+
+def chunk(one: Any) -> dict[str, Any]:
+    """What was received or sent at once."""
+    return {
+        "at": round(one.at, 6),
+        "direction": one.direction,
+        "data": b64encode(one.data).decode(),
+        "callback": one.callback,
+    }
+
+
+class Follower:
+    """One reader of one conversation: each chunk as it comes, and then the end."""
+
+    def __init__(self, conversation: Any, last: str) -> None:
+        self._conversation = conversation
+        self._told = int(last) if last.isascii() and last.isdecimal() else 0
+        self._isOver = False
+
+    def more(self) -> bytes:
+        one = self._conversation
+        news: list[bytes] = []
+        size = 0
+        for new in one.chunks[self._told :]:
+            if size > AT_ONCE:
+                return b"".join(news)
+            self._told += 1
+            size += len(new.data)
+            news.append(message("chunk", chunk(new), str(self._told)))
+        if one.closed is not None and not self._isOver:
+            self._isOver = True
+            news.append(message("closed", summary(one)))
+        return b"".join(news)
+
+
+class ConnectionsAPI:
+    """`/api/v1/connections` and what is below."""
+
+    def __init__(self, daemon: Any, streams: Streams) -> None:
+        self._daemon = daemon
+        self._streams = streams
+
+    def routes(self) -> tuple[Route, ...]:
+        path = "/api/v1/connections"
+        return (
+            Route("GET", path, self.list, (*FILTERS, "before", "limit")),
+            Route("GET", "/api/v1/export", self.exportAll, (*FILTERS, "format")),
+            Route("GET", path + "/{id}", self.one),
+            Route("GET", path + "/{id}/export", self.exportOne, ("format",)),
+            Route("GET", path + "/{id}/events", self.follow),
+            Route("POST", path + "/{id}/close", self.close),
+            Route("POST", path + "/{id}/reset", self.reset),
+        )
+
+    def list(self, asked: Asked) -> Reply:
+        """The latest first."""
+        limit = int(asked.number("limit", PAGE, 1, MOST_PAGE))
+        before = asked.number("before", inf)
+        found = [one for one in self._found(asked) if one.id < before]
+        page = found[: -limit - 1 : -1]
+        more = len(found) > len(page)
+        return told({"connections": [*map(summary, page)], "before": page[-1].id if more else None})
+
+    def one(self, asked: Asked) -> Reply:
+        conversation = self._kept(asked)
+        return told({**summary(conversation), "chunks": [*map(chunk, conversation.chunks)]})
+
+    def exportOne(self, asked: Asked) -> Poured:
+        return _export(asked, [self._kept(asked)], f"netdemo-{asked.id()}")
+
+    def exportAll(self, asked: Asked) -> Poured:
+        """Of the oldest first, as it happened."""
+        return _export(asked, self._found(asked), "netdemo")
+
+    def follow(self, asked: Asked) -> Any:
+        conversation = self._kept(asked)
+        last = asked.header("Last-Event-ID")
+        return self._streams.open(lambda: Follower(conversation, last))
+
+    def close(self, asked: Asked) -> Reply:
+        """Our FIN, after what is queued; the peer may still say that it has it."""
+        connection = self._open(asked)
+        transport = connection.transport
+        because(transport, "admin")
+        secure = ISSLTransport.providedBy(transport.protocol)
+        finish(transport.protocol if secure else transport, self._streams.clock)
+        return told({"id": connection.id}, 202)
+
+    def reset(self, asked: Asked) -> Reply:
+        """A RST, at once."""
+        connection = self._open(asked)
+        connection.abort("admin")
+        return told({"id": connection.id}, 202)
+
+    def _found(self, asked: Asked) -> Iterator[Any]:
+        query = asked.query
+        state = query.get("state")
+        if state not in (None, "open", "closed"):
+            raise Wrong(400, "state is open or closed")
+        return self._daemon.journal.find(
+            service=query.get("service"),
+            peer=query.get("peer"),
+            reason=query.get("reason"),
+            text=query.get("text"),
+            since=asked.number("since", 0),
+            until=asked.number("until", inf),
+            open=None if state is None else state == "open",
+        )
+
+    def _kept(self, asked: Asked) -> Any:
+        found = self._daemon.journal.get(asked.id())
+        if found is None:
+            raise Wrong(404, "the journal has no such connection")
+        return found
+
+    def _open(self, asked: Asked) -> Any:
+        found = self._daemon.connections.get(asked.id())
+        if found is None:
+            raise Wrong(404, "no such connection is open")
+        return found
+
+
+def _export(asked: Asked, conversations: Iterable[Any], name: str) -> Poured:
+    format = asked.query.get("format", "jsonl")
+    if format not in _FORMATS:
+        raise Wrong(400, f"format is one of {', '.join(_FORMATS)}")
+    kind, pieces = _FORMATS[format]
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}.{format}"',
+        "Cache-Control": "no-store",
+    }
+    return Poured(iter(pieces(conversations)), kind, headers)

@@ -1,0 +1,118 @@
+"""The API of the daemon itself: its services, what happens, reload, drain, trials."""
+
+from __future__ import annotations
+
+import os
+import time
+from importlib.resources import files
+from typing import Any
+
+from twistednet.admin.feed import Feed, Watcher
+from twistednet.admin.rates import Rates
+from twistednet.admin.replies import JSON, Reply, Wrong, told
+from twistednet.admin.site import Asked, Route
+from twistednet.admin.streams import Streams
+from twistednet.admin.trials import Plan
+from twistednet.admin.trying import Trials
+
+
+class ControlAPI:
+    """All of `/api/v1` but connections."""
+
+    def __init__(
+        self, daemon: Any, feed: Feed, rates: Rates, streams: Streams, trials: Trials
+    ) -> None:
+        self._daemon = daemon
+        self._feed = feed
+        self._rates = rates
+        self._streams = streams
+        self._trials = trials
+
+    def routes(self) -> tuple[Route, ...]:
+        return (
+            Route("GET", "/api/v1/services", self.services),
+            Route("GET", "/api/v1/events", self.events, ("service",)),
+            Route("POST", "/api/v1/reload", self.reload),
+            Route("POST", "/api/v1/drain", self.drain),
+            Route("POST", "/api/v1/try", self.tryIt),
+            Route("GET", "/api/v1/try/{id}", self.trial),
+            Route("GET", "/api/v1/openapi.json", self.openapi),
+        )
+
+    def services(self, asked: Asked) -> Reply:
+        """Those that listen, where, and how many are connected."""
+        serving = self._daemon.serving
+        found: dict[str, dict[str, Any]] = {}
+        totals = self._rates.totals()
+        for service, endpoint, host in serving:
+            one = found.setdefault(
+                service.name,
+                {
+                    "name": service.name,
+                    "help": service.help,
+                    **vars(totals[service.name]),
+                    "listeners": [],
+                },
+            )
+            one["listeners"].append(_listener(endpoint, host))
+        return told(
+            {
+                "services": list(found.values()),
+                "down": [f"{name}: {endpoint}" for name, endpoint in serving.down()],
+                "draining": self._daemon.stopping,
+                "time": time.time(),
+            }
+        )
+
+    def events(self, asked: Asked) -> Any:
+        service, last = asked.query.get("service", ""), asked.header("Last-Event-ID")
+        return self._streams.open(lambda: Watcher(self._feed, self._rates, service, last))
+
+    def reload(self, asked: Asked) -> Reply:
+        """As SIGHUP: all of the settings, or none."""
+        wrong = self._daemon.reload()
+        if wrong is not None:
+            raise Wrong(409, wrong)
+        return told({"reloaded": True})
+
+    def drain(self, asked: Asked) -> Reply:
+        """As SIGTERM: the daemon serves who is there, and ends."""
+        if self._daemon.stopping:
+            raise Wrong(409, "it is stopping already")
+        self._daemon.leave()
+        return told({"draining": True}, 202)
+
+    async def tryIt(self, asked: Asked) -> Reply:
+        trial = await self._trials.begin(Plan.of(asked.body()))
+        return told(
+            {"id": trial.id, "kind": trial.kind, "connection": trial.connection},
+            201,
+            {"Location": f"/api/v1/try/{trial.id}"},
+        )
+
+    def trial(self, asked: Asked) -> Reply:
+        found = self._trials.get(asked.id())
+        if found is None:
+            raise Wrong(404, "there is no such trial any more")
+        return told(found.told())
+
+    def openapi(self, asked: Asked) -> Reply:
+        return Reply(description(), JSON, headers={"Cache-Control": "no-cache"})
+
+
+def description() -> bytes:
+    """The OpenAPI document, as the package has it."""
+    return files("twistednet.admin").joinpath("openapi.json").read_bytes()
+
+
+def _listener(endpoint: Any, host: Any) -> dict[str, Any]:
+    """One open socket, and how it is spoken to."""
+    name = getattr(host, "name", None)
+    kind = "udp" if endpoint.isDatagram else "tcp"
+    return {
+        "kind": endpoint.kind if endpoint.kind in ("ssl", "tls") else kind,
+        "host": getattr(host, "host", None),
+        "port": getattr(host, "port", None),
+        "path": None if name is None else os.fsdecode(name),
+        "endpoint": endpoint.given,
+    }

@@ -1,0 +1,76 @@
+"""What each service does a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+
+from twistednet.admin.counts import Counts, Total
+from twistednet.core.figures import Histogram
+
+#: Seconds that a rate is measured over, at least and at most.
+EVERY = 1.0
+LONGEST = 5.0
+
+
+class Rates:
+    """Measured when somebody asks, and at most once a second; all who ask share them."""
+
+    def __init__(self, clock: IReactorTime, daemon: Any, counts: Counts) -> None:
+        self._clock = clock
+        self._daemon = daemon
+        self._counts = counts
+        self._at = -LONGEST
+        self._before: dict[str, dict[str, float]] = {}
+        self._latest: dict[str, Any] = {}
+
+    def __call__(self) -> Mapping[str, Any]:
+        """The latest; the same object until there are later ones."""
+        now = self._clock.seconds()
+        seconds = now - self._at
+        if seconds >= EVERY:
+            # Of long ago: nobody has asked since.
+            before = self._before if seconds <= LONGEST else {}
+            self._before, self._at = self._measured(), now
+            self._latest = {
+                "seconds": round(seconds, 3),
+                "services": {
+                    name: _rates(before.get(name, values), values, seconds)
+                    for name, values in self._before.items()
+                },
+            }
+        return self._latest
+
+    def totals(self) -> dict[str, Total]:
+        """What each service has done in all."""
+        return self._counts.totals(self._daemon.serving.names(), self._daemon.connections)
+
+    def _measured(self) -> dict[str, dict[str, float]]:
+        measured = {name: dict(vars(total)) for name, total in self.totals().items()}
+        for service, figures in self._daemon.serving.figures():
+            values = measured[service]
+            for name, value in figures.items():
+                if isinstance(value, Histogram):
+                    values["latencySum"] = value.sum
+                    values["latencyCount"] = sum(value.counts)
+                elif name == "received_messages_total":
+                    values["messagesIn"] = value
+                elif name == "sent_messages_total":
+                    values["messagesOut"] = value
+        return measured
+
+
+def _rates(before: Mapping[str, float], now: Mapping[str, float], seconds: float) -> dict[str, Any]:
+    """A second each; `open` is how many now, `latency` the mean in seconds of these answers."""
+    rates: dict[str, Any] = {
+        name: round((value - before.get(name, 0)) / seconds, 2) for name, value in now.items()
+    }
+    rates["open"] = now["open"]
+    count = now.get("latencyCount", 0) - before.get("latencyCount", 0)
+    if count:
+        rates["latency"] = (now["latencySum"] - before.get("latencySum", 0)) / count
+    rates.pop("latencySum", None)
+    rates.pop("latencyCount", None)
+    return rates
