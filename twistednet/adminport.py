@@ -60,13 +60,13 @@ class AdminPort:
         daemon.events.attach(feed)
         self._trials = Trials(reactor, daemon.serving, feed.opened)
         rates = Rates(reactor, daemon, counts)
-        routes = (
+        self.routes = (
             *Health(daemon).routes(),
             *Metrics(daemon, counts, self._lag).routes(),
             *ControlAPI(daemon, feed, rates, self._streams, self._trials).routes(),
             *ConnectionsAPI(daemon, self._streams).routes(),
         )
-        self._site = AdminSite(Root(self._access, routes, file))
+        self._site = AdminSite(Root(self._access, self.routes, file))
 
     def configure(self, settings: Settings) -> None:
         """Take the names and the token that are in force from now on."""

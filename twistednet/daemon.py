@@ -154,7 +154,7 @@ class Daemon(TwistedService):
         if settings.protocols != self._settings.protocols:
             self.log.warn("a service's class has changed: at the next start")
         if settings.admin != self._settings.admin:
-            self.log.warn("admin listens elsewhere now: at the next start")
+            self.log.warn("admin is to listen elsewhere: at the next start")
         self._settings = settings
         self._recording.configure(settings)
         self.serving.configure(settings)

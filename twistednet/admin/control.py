@@ -108,9 +108,9 @@ def description() -> bytes:
 def _listener(endpoint: Any, host: Any) -> dict[str, Any]:
     """One open socket, and how it is spoken to."""
     name = getattr(host, "name", None)
-    kind = "udp" if endpoint.isDatagram else "tcp"
+    kind = "udp" if endpoint.isDatagram else "tcp" if name is None else "unix"
     return {
-        "kind": endpoint.kind if endpoint.kind in ("ssl", "tls") else kind,
+        "kind": "tls" if endpoint.kind in ("ssl", "tls") else kind,
         "host": getattr(host, "host", None),
         "port": getattr(host, "port", None),
         "path": None if name is None else os.fsdecode(name),
