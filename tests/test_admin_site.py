@@ -215,8 +215,9 @@ class DocumentTests(SynchronousTestCase):
     def setUp(self) -> None:
         class Daemon:
             serving = connections = journal = None
+            events = EventStream(lambda sink: None)
 
-        port = AdminPort(Clock(), Daemon(), Settings({}, {}), EventStream(lambda sink: None))
+        port = AdminPort(Clock(), Daemon(), Settings({}, {}))
         self.routes = port.routes
         self.document = json.loads(description())
 

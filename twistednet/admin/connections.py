@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator
-from math import inf
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.interfaces import ISSLTransport
@@ -87,7 +86,7 @@ class ConnectionsAPI:
     def routes(self) -> tuple[Route, ...]:
         path = "/api/v1/connections"
         return (
-            Route("GET", path, self.list, (*FILTERS, "before", "limit")),
+            Route("GET", path, self.page, (*FILTERS, "before", "limit")),
             Route("GET", "/api/v1/export", self.exportAll, (*FILTERS, "format")),
             Route("GET", path + "/{id}", self.one),
             Route("GET", path + "/{id}/export", self.exportOne, ("format",)),
@@ -96,14 +95,16 @@ class ConnectionsAPI:
             Route("POST", path + "/{id}/reset", self.reset),
         )
 
-    def list(self, asked: Asked) -> Reply:
+    def page(self, asked: Asked) -> Reply:
         """The latest first."""
-        limit = int(asked.number("limit", PAGE, 1, MOST_PAGE))
-        before = asked.number("before", inf)
-        found = [one for one in self._found(asked) if one.id < before]
-        page = found[: -limit - 1 : -1]
-        more = len(found) > len(page)
-        return told({"connections": [*map(summary, page)], "before": page[-1].id if more else None})
+        limit = asked.number("limit", int, 1, MOST_PAGE) or PAGE
+        before = asked.number("before", int)
+        found = [one for one in self._found(asked) if before is None or one.id < before]
+        shown = found[: -limit - 1 : -1]
+        more = len(found) > len(shown)
+        return told(
+            {"connections": [*map(summary, shown)], "before": shown[-1].id if more else None}
+        )
 
     def one(self, asked: Asked) -> Reply:
         conversation = self._kept(asked)
@@ -136,20 +137,21 @@ class ConnectionsAPI:
         connection.abort("admin")
         return told({"id": connection.id}, 202)
 
-    def _found(self, asked: Asked) -> Iterator[Any]:
+    def _found(self, asked: Asked) -> list[Any]:
         query = asked.query
         state = query.get("state")
         if state not in (None, "open", "closed"):
             raise Wrong(400, "state is open or closed")
-        return self._daemon.journal.find(
+        found = self._daemon.journal.find(
             service=query.get("service"),
             peer=query.get("peer"),
             reason=query.get("reason"),
             text=query.get("text"),
-            since=asked.number("since", 0),
-            until=asked.number("until", inf),
+            since=asked.number("since", float),
+            until=asked.number("until", float),
             open=None if state is None else state == "open",
         )
+        return list(found)
 
     def _kept(self, asked: Asked) -> Any:
         found = self._daemon.journal.get(asked.id())

@@ -26,6 +26,9 @@ class Counts:
         self.refused: Counter[tuple[str, str]] = Counter()
 
     def __call__(self, event: Event) -> None:
+        if getattr(event, "kind", None) == "udp":
+            # A conversation without connection: its port counts.
+            return
         if isinstance(event, Opened):
             self.opened[event.service] += 1
         elif isinstance(event, Closed):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from inspect import isawaitable
-from math import inf, nan
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -22,6 +22,11 @@ from twisted.web.server import NOT_DONE_YET
 from twistednet.admin.access import Access, header
 from twistednet.admin.replies import Reply, Wrong
 from twistednet.transport.http import BoundedRequest, BoundedSite
+
+T = TypeVar("T")
+
+# Python takes 1_000, nan and the digits of any script.
+_NUMBER = re.compile("[0-9.eE+-]+")
 
 
 @dataclass(frozen=True)
@@ -36,16 +41,18 @@ class Asked:
         """The value, or nothing."""
         return header(self.request, name) or ""
 
-    def number(self, name: str, default: float, least: float = 0, most: float = inf) -> float:
-        """What the query gives under this name. Raises Wrong."""
+    def number(self, name: str, kind: type[T], least: float = 0, most: float = 1e15) -> T | None:
+        """What the query gives under this name, if it does. Raises Wrong."""
         given = self.query.get(name)
-        try:
-            value = default if given is None else float(given)
-        except ValueError:
-            value = nan
-        if not least <= value <= most and given is not None:
-            raise Wrong(400, f"{name} is a number from {least:g} to {most:g}")
-        return value
+        if given is None:
+            return None
+        make: Any = kind
+        what = "a whole number" if kind is int else "a number"
+        with suppress(ValueError):
+            value = make(given)
+            if _NUMBER.fullmatch(given) and least <= value <= most:
+                return value
+        raise Wrong(400, f"{name} is {what} from {least:g} to {most:g}")
 
     def id(self) -> int:
         """The number that stands in the path. Raises Wrong."""

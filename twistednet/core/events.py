@@ -85,7 +85,7 @@ class Closed:
     """A connection ended.
 
     `reason` is one of: client FIN, client RST, connection lost, service, error,
-    shutdown, or the limit that was reached (idle, write stall, handshake,
+    shutdown, admin, or the limit that was reached (idle, write stall, handshake,
     message, messages, queue, HTTP request, HTTP Host, HTTP header, HTTP header time,
     HTTP body, HTTP body time). Bytes are those on the wire, `seconds` its age.
     """

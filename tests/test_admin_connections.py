@@ -1,0 +1,184 @@
+"""The API of connections: lists, one of them, its stream, and its end."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from base64 import b64decode
+from typing import Any
+from urllib.parse import quote
+
+import trustme
+from twisted.trial.unittest import TestCase
+
+from tests.admin import Admin, AdminTests
+from tests.running import PATIENCE, asked, readAll, running, temporaryFolder
+
+
+class ConnectionsTests(AdminTests):
+    """What was said, and to whom."""
+
+    def number(self, sock: socket.socket) -> int:
+        """The number that the daemon gave the connection of this client."""
+        peer = "{}:{}".format(*sock.getsockname())
+        [found] = self.list(peer=peer)
+        return int(found["id"])
+
+    def list(self, **query: Any) -> list[dict[str, Any]]:
+        """What the list has, narrowed so."""
+        asked = "&".join(f"{name}={quote(str(value))}" for name, value in query.items())
+        found = self.admin.ask(f"/api/v1/connections?{asked}")
+        self.assertEqual(200, found.status, found.body)
+        connections: list[dict[str, Any]] = found.json["connections"]
+        return connections
+
+    def over(self, id: int) -> Any:
+        """A connection once it is closed."""
+        for _ in range(10_000):
+            one = self.admin.ask(f"/api/v1/connections/{id}").json
+            if one["closed"] is not None:
+                return one
+        raise AssertionError(one)
+
+    def test_one(self) -> None:
+        """Each chunk as it was received and sent, with its callback, while it is open and
+        after."""
+        sock = self.connect("answer")
+        asked(sock, b"how are u")
+        id = self.number(sock)
+        one = self.admin.ask(f"/api/v1/connections/{id}").json
+        self.assertEqual(("answer", "tcp", None), (one["service"], one["kind"], one["closed"]))
+        self.assertEqual("{}:{}".format(*self.daemon.address("answer")), one["host"])
+        sock.sendall(b"bye\n")
+        readAll(sock)
+        sock.close()
+        one = self.over(id)
+        said = [(each["direction"], b64decode(each["data"])) for each in one["chunks"]]
+        self.assertEqual(
+            [("in", b"how are u\n"), ("out", b"fine\n"), ("in", b"bye\n"), ("out", b"Bye\n")],
+            [each for each in said if each[1]],
+        )
+        self.assertEqual(("service", 14, 9), (one["closed"], one["bytesIn"], one["bytesOut"]))
+        self.assertEqual("dataReceived", one["chunks"][0]["callback"])
+        self.assertFalse(one["truncated"])
+
+    def test_list(self) -> None:
+        """Narrowed by service, state, peer, reason, text and time; page by page, the latest
+        first."""
+        socks = [self.connect("chat") for _ in range(5)]
+        for sock in socks:
+            sock.recv(100)
+        socks[0].sendall(b"Quaxolotl\n")
+        socks[1].recv(4096)
+        ids = [self.number(sock) for sock in socks]
+        self.assertEqual([ids[0]], [one["id"] for one in self.list(text="quaxOLotl\n", limit=1)])
+        found = [one["id"] for one in self.list(service="chat", state="open")]
+        self.assertEqual(ids[::-1], found[:5])
+        self.assertEqual([], self.list(service="chat", state="closed", since=2e9))
+        opened = self.list(peer="{}:{}".format(*socks[2].getsockname()))[0]["opened"]
+        latest = self.list(service="chat", since=opened)
+        self.assertEqual(ids[:1:-1], [one["id"] for one in latest])
+        self.assertNotIn(ids[3], [one["id"] for one in self.list(until=opened, limit=1000)])
+        page = self.admin.ask("/api/v1/connections?service=chat&limit=2").json
+        self.assertEqual(ids[:2:-1], [one["id"] for one in page["connections"]])
+        self.assertEqual(ids[3], page["before"])
+        rest = self.list(service="chat", before=page["before"])
+        self.assertEqual(ids[2::-1], [one["id"] for one in rest][:3])
+        socks[4].sendall(b"byebye\n")
+        readAll(socks[4])
+        socks[4].close()
+        self.over(ids[4])
+        self.assertIn(ids[4], [one["id"] for one in self.list(reason="service")])
+        self.assertIsNone(self.admin.ask("/api/v1/connections?service=nosuch").json["before"])
+
+    def test_badQueries(self) -> None:
+        """What narrows nothing is told."""
+        for query in (
+            *("state=half", "limit=0", "limit=1001", "limit=x", "limit=nan", "since=-1"),
+            *("since=inf&since=1", "before=x", "format=jsonl", "until=nan", "limit=1.5"),
+        ):
+            got = self.admin.ask(f"/api/v1/connections?{query}")
+            self.assertEqual(400, got.status, query)
+        for path in ("0", "999999", "x", "-1", "1/export", "999999/close", "1/nothing"):
+            got = self.admin.ask(f"/api/v1/connections/{path}")
+            self.assertIn(got.status, (404, 405, 200), path)
+        self.assertEqual(404, self.admin.ask("/api/v1/connections/999999").status)
+        self.assertEqual(404, self.admin.ask("/api/v1/connections/999999/close", "POST").status)
+        self.assertEqual(404, self.admin.ask("/api/v1/connections/999999/events").status)
+
+    def test_reset(self) -> None:
+        """The client gets a RST, at once."""
+        sock = self.connect("echo")
+        sock.sendall(b"x")
+        sock.recv(1)
+        id = self.number(sock)
+        self.assertEqual(202, self.admin.ask(f"/api/v1/connections/{id}/reset", "POST").status)
+        self.assertRaises(ConnectionResetError, sock.recv, 1)
+        self.assertEqual("admin", self.over(id)["closed"])
+        self.assertEqual(404, self.admin.ask(f"/api/v1/connections/{id}/reset", "POST").status)
+
+    def test_close(self) -> None:
+        """The client gets what was sent to it and a FIN, and no RST for what it still sends."""
+        for service in ("echo", "chat", "receive"):
+            sock = self.connect(service)
+            if service == "echo":
+                sock.sendall(b"x" * 100_000)
+            id = self.number(sock)
+            self.assertEqual(202, self.admin.ask(f"/api/v1/connections/{id}/close", "POST").status)
+            got = readAll(sock)
+            if service == "echo":
+                self.assertEqual(b"", got.strip(b"x"))
+            sock.sendall(b"late")
+            sock.close()
+            self.assertEqual("admin", self.over(id)["closed"])
+
+    def test_follow(self) -> None:
+        """One connection's stream: what was said, what is said, and its end."""
+        sock = self.connect("echo")
+        asked(sock, b"first")
+        id = self.number(sock)
+        with socket.create_connection((self.admin.host, self.admin.port), PATIENCE) as watcher:
+            watcher.sendall(
+                f"GET /api/v1/connections/{id}/events HTTP/1.1\r\nHost: localhost\r\n"
+                f"Authorization: Bearer {self.admin.token}\r\nLast-Event-ID: 1\r\n\r\n".encode()
+            )
+            asked(sock, b"second")
+            sock.close()
+            data = b""
+            while b"event: closed" not in data:
+                data += watcher.recv(65536)
+        told = [json.loads(line[6:]) for line in data.decode().splitlines() if line[:6] == "data: "]
+        chunks = [(one["direction"], b64decode(one["data"])) for one in told if "data" in one]
+        # The first was had already.
+        self.assertEqual(
+            [("out", b"first\n"), ("in", b"second\n"), ("out", b"second\n"), ("in", b"")], chunks
+        )
+
+
+class TLSTests(TestCase):
+    """A connection behind TLS."""
+
+    def test_close(self) -> None:
+        """It is closed as TLS closes: with a goodbye, so that nothing seems cut off."""
+        folder = temporaryFolder(self)
+        authority = trustme.CA()
+        authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(
+            str(folder / "pem")
+        )
+        flags = ("--only", "echo", "--echo", f"ssl:0:privateKey={folder}/pem")
+        with running(*flags, "--admin", "tcp:0") as daemon:
+            admin = Admin(daemon)
+            context = ssl.create_default_context()
+            authority.configure_trust(context)
+            raw = socket.create_connection(daemon.address("echo", "ssl"), PATIENCE)
+            with context.wrap_socket(
+                raw, server_hostname="localhost", suppress_ragged_eofs=False
+            ) as sock:
+                sock.sendall(b"x")
+                self.assertEqual(b"x", sock.recv(1))
+                [one] = admin.ask("/api/v1/connections").json["connections"]
+                self.assertEqual("tls", one["kind"])
+                admin.ask(f"/api/v1/connections/{one['id']}/close", "POST")
+                # Without a goodbye this would raise.
+                self.assertEqual(b"", sock.recv(1))
