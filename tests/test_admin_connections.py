@@ -13,7 +13,7 @@ import trustme
 from twisted.trial.unittest import TestCase
 
 from tests.admin import Admin, AdminTests
-from tests.running import PATIENCE, asked, readAll, running, temporaryFolder
+from tests.running import PATIENCE, asked, readAll, readUntil, running, temporaryFolder
 
 
 class ConnectionsTests(AdminTests):
@@ -22,8 +22,7 @@ class ConnectionsTests(AdminTests):
     def number(self, sock: socket.socket) -> int:
         """The number that the daemon gave the connection of this client."""
         peer = "{}:{}".format(*sock.getsockname())
-        [found] = self.list(peer=peer)
-        return int(found["id"])
+        return next(int(one["id"]) for one in self.list(peer=peer) if one["peer"] == peer)
 
     def list(self, **query: Any) -> list[dict[str, Any]]:
         """What the list has, narrowed so."""
@@ -70,13 +69,17 @@ class ConnectionsTests(AdminTests):
         for sock in socks:
             sock.recv(100)
         socks[0].sendall(b"Quaxolotl\n")
-        socks[1].recv(4096)
+        for sock in socks[1:]:
+            readUntil(sock, lambda data: b"Quaxolotl" in data)
         ids = [self.number(sock) for sock in socks]
-        self.assertEqual([ids[0]], [one["id"] for one in self.list(text="quaxOLotl\n", limit=1)])
+        # Who said it, and who heard it; not who was never there.
+        said = [one["id"] for one in self.list(text="quaxOLotl\n")]
+        self.assertEqual(ids[::-1], said)
+        self.assertEqual([], self.list(text="quaxOLotl\n", service="echo"))
         found = [one["id"] for one in self.list(service="chat", state="open")]
         self.assertEqual(ids[::-1], found[:5])
         self.assertEqual([], self.list(service="chat", state="closed", since=2e9))
-        opened = self.list(peer="{}:{}".format(*socks[2].getsockname()))[0]["opened"]
+        opened = self.admin.ask(f"/api/v1/connections/{ids[2]}").json["opened"]
         latest = self.list(service="chat", since=opened)
         self.assertEqual(ids[:1:-1], [one["id"] for one in latest])
         self.assertNotIn(ids[3], [one["id"] for one in self.list(until=opened, limit=1000)])
@@ -133,6 +136,23 @@ class ConnectionsTests(AdminTests):
             sock.close()
             self.assertEqual("admin", self.over(id)["closed"])
 
+    def test_closeTwice(self) -> None:
+        """Whoever closes or resets what is closing already leaves nothing behind."""
+        for second in ("close", "reset"):
+            sock = self.connect("chat")
+            sock.recv(100)
+            id = self.number(sock)
+            self.assertEqual(202, self.admin.ask(f"/api/v1/connections/{id}/close", "POST").status)
+            again = self.admin.ask(f"/api/v1/connections/{id}/{second}", "POST")
+            self.assertEqual(202, again.status)
+            sock.close()
+            self.over(id)
+        # The looks at a closing connection come four times a second.
+        one = self.connect("chat")
+        one.settimeout(0.4)
+        one.recv(100)
+        self.assertRaises(TimeoutError, one.recv, 1)
+
     def test_follow(self) -> None:
         """One connection's stream: what was said, what is said, and its end."""
         sock = self.connect("echo")
@@ -154,6 +174,46 @@ class ConnectionsTests(AdminTests):
         self.assertEqual(
             [("out", b"first\n"), ("in", b"second\n"), ("out", b"second\n"), ("in", b"")], chunks
         )
+
+    def test_export(self) -> None:
+        """One connection, or those that a search finds, as JSON lines and as a capture."""
+        said = b"Zanzibar \x00\xff\n"
+        sock = self.connect("echo")
+        asked(sock, said[:-1])
+        id = self.number(sock)
+        sock.close()
+        self.over(id)
+        for path in (f"connections/{id}/export?", "export?text=zanzibar&", "export?service=echo&"):
+            lines = self.admin.ask(f"/api/v1/{path}format=jsonl")
+            self.assertEqual("application/x-ndjson", lines.headers["Content-Type"])
+            events = [json.loads(one) for one in lines.body.splitlines()]
+            mine = [one for one in events if one["id"] == id]
+            data = b"".join(
+                one["data"].encode("latin-1") for one in mine if one["event"] == "received"
+            )
+            self.assertEqual(said, data)
+            self.assertEqual(("opened", "closed"), (mine[0]["event"], mine[-1]["event"]))
+            capture = self.admin.ask(f"/api/v1/{path}format=pcapng")
+            self.assertEqual("application/x-pcapng", capture.headers["Content-Type"])
+            self.assertIn(".pcapng", capture.headers["Content-Disposition"])
+            self.assertEqual(b"\x0a\x0d\x0d\x0a", capture.body[:4])
+            self.assertEqual(2, capture.body.count(said))
+        self.assertEqual(400, self.admin.ask("/api/v1/export?format=xml").status)
+        self.assertEqual(b"", self.admin.ask("/api/v1/export?service=nosuch").body)
+        self.assertEqual(b"", self.admin.ask("/api/v1/export", "HEAD").body)
+
+    def test_largeExport(self) -> None:
+        """An export that is far larger than what is made at once is whole."""
+        data = bytes(range(256)) * 250
+        for _ in range(20):
+            with self.connect("echo") as sock:
+                sock.sendall(data)
+                sock.shutdown(socket.SHUT_WR)
+                self.assertEqual(data, readAll(sock))
+        lines = self.admin.ask("/api/v1/export?service=echo").body.splitlines()
+        sizes = [one["size"] for one in map(json.loads, lines) if one["event"] == "received"]
+        # The journal has the first 64 KiB of each, both directions together.
+        self.assertGreaterEqual(sum(sizes), 20 * 16_000)
 
 
 class TLSTests(TestCase):

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from tests.admin import Admin, AdminTests
-from tests.running import PATIENCE, asked, readAll, running
+from tests.running import PATIENCE, asked, readAll, running, temporaryFolder
 from twistednet.admin.counts import MOST, Counts
 from twistednet.admin.lag import EVERY, Lag
 from twistednet.admin.metrics import Metrics
@@ -114,6 +114,41 @@ class MetricsTests(AdminTests):
             readAll(sock)
         self.assertEqual(1, value(self.page(), sample) - before)
 
+    def test_datagrams(self) -> None:
+        """A datagram is a message, and its bytes are counted, whichever way it takes; what a
+        guard turned down is told by its reason."""
+        before = self.page()
+        sock = self.datagrams()
+        address = self.daemon.address("datagram", "udp")
+        for size in range(300):
+            sock.sendto(bytes(size), address)
+            self.assertEqual(size, len(sock.recv(1000)))
+        sock.sendto(bytes(7), self.daemon.address("receive", "udp"))
+        page = self.waitFor(
+            'received_messages_total{service="receive"}',
+            value(before, 'received_messages_total{service="receive"}') + 1,
+        )
+        for sample, grown in (
+            ('received_messages_total{service="datagram"}', 300),
+            ('sent_messages_total{service="datagram"}', 300),
+            ('received_bytes_total{service="datagram"}', sum(range(300))),
+            ('sent_bytes_total{service="datagram"}', sum(range(300))),
+            ('received_bytes_total{service="receive"}', 7),
+            ('sent_bytes_total{service="receive"}', 0),
+            ('connections_opened_total{service="datagram"}', 0),
+            ('datagrams_dropped_total{reason="unsent",service="datagram"}', 0),
+        ):
+            self.assertEqual(grown, value(page, sample) - value(before, sample), sample)
+
+    def test_datagramsRefused(self) -> None:
+        """A source that could be a loop is turned down, and told by that limit."""
+        limit = 'refused_total{limit="source is our own port",service="datagram"}'
+        port = self.daemon.address("receive", "udp")[1]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.bind(("127.0.0.2", port))
+            sock.sendto(b"x", self.daemon.address("datagram", "udp"))
+        self.waitFor(limit, 1)
+
     def test_daemon(self) -> None:
         """Of the daemon: its versions, listeners, lag and process."""
         page = self.page().decode()
@@ -178,6 +213,26 @@ class HealthTests(TestCase):
         self.assertEqual("0.1.0", version["version"])
 
 
+class ReloadTests(TestCase):
+    """Counters and new settings."""
+
+    def test_monotonic(self) -> None:
+        """What a port has counted still counts when the port is closed."""
+        config = temporaryFolder(self) / "netdemo.toml"
+        config.write_text('only = ["datagram", "echo"]\ndatagram = "udp:0"\necho = "tcp:0"\n')
+        with running("--config", str(config), "--admin", "tcp:0") as daemon:
+            admin = Admin(daemon)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+                sock.settimeout(PATIENCE)
+                sock.sendto(b"12345", daemon.address("datagram", "udp"))
+                sock.recv(10)
+            config.write_text('only = ["datagram", "echo"]\ndatagram = "off"\necho = "tcp:0"\n')
+            self.assertEqual(200, admin.ask("/api/v1/reload", "POST").status)
+            page = admin.ask("/metrics").body
+            self.assertEqual(5, value(page, 'received_bytes_total{service="datagram"}'))
+            self.assertEqual(1, value(page, 'sent_messages_total{service="datagram"}'))
+
+
 class FigureTests(SynchronousTestCase):
     """What is counted, without a daemon."""
 
@@ -189,6 +244,9 @@ class FigureTests(SynchronousTestCase):
                 return iter(())
 
             down = names = __iter__
+
+            def datagrams(self) -> Any:
+                return {}
 
             def figures(self) -> Any:
                 return iter(figures)
@@ -248,8 +306,7 @@ class FigureTests(SynchronousTestCase):
         for counter in (counts.closed, counts.refused):
             self.assertEqual(MOST + 1, len(counter))
             self.assertEqual(50, counter["a", "other"])
-        total = counts.totals(["a"], ())["a"]
-        self.assertEqual((MOST + 50, MOST + 50), (total.opened, total.bytesIn))
+        self.assertEqual((MOST + 50, MOST + 50), (counts.opened["a"], counts.bytesIn["a"]))
 
     def test_lag(self) -> None:
         """How late a call comes is what is measured, every time."""

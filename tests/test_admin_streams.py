@@ -85,7 +85,7 @@ class StreamTests(SynchronousTestCase):
         """The connections that this reader was told of, since the last call."""
         told = events(request.written)
         request.written = b""
-        return [what["connection"] for _, kind, what in told if kind == "opened"]
+        return [what["id"] for _, kind, what in told if kind == "opened"]
 
     def happen(self, *numbers: int) -> None:
         for number in numbers:
@@ -182,7 +182,7 @@ class StreamTests(SynchronousTestCase):
         for _ in range(MOST):
             self.open()
         wrong = self.assertRaises(Wrong, self.open)
-        self.assertEqual(503, wrong.status)
+        self.assertEqual(429, wrong.status)
 
     def test_end(self) -> None:
         """When the site closes every reader is told."""

@@ -103,7 +103,7 @@ class TryTests(AdminTests):
         for status, body in (
             (404, {"service": "nosuch", "pieces": []}),
             (404, {"service": "chat", "pieces": [], "kind": "udp"}),
-            (422, {"service": "datagram", "pieces": [], "reset": True}),
+            (409, {"service": "datagram", "pieces": [], "reset": True}),
             (422, {"service": 7, "pieces": []}),
             (422, {"pieces": []}),
             (422, {"service": "echo"}),
@@ -141,7 +141,7 @@ class TryTests(AdminTests):
         slow = [piece(b"x", pauseMs=800)]
         answers = [self.tryIt("echo", *slow, reset=True) for _ in range(12)]
         statuses = [answer.status for answer in answers]
-        self.assertEqual({201, 503}, set(statuses))
+        self.assertEqual({201, 429}, set(statuses))
         self.assertLessEqual(statuses.count(201), 8)
         for begun in answers:
             if begun.status == 201:

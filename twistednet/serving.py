@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ from twistednet.layers.limit import GuardedDatagrams
 from twistednet.listening import CannotListen, listenDatagram, listenStream
 
 _log = Logger()
+
+#: What a UDP port counts.
+_COUNTS = ("datagramsIn", "datagramsOut", "bytesIn", "bytesOut", "unsent", "unread")
 
 _Key = tuple[str, tuple[str, ...], int]
 
@@ -49,6 +53,8 @@ class Serving:
         self._factories: dict[str, Any] = {}
         self._classes: dict[str, type] = {}
         self._datagramPorts: set[int] = set()
+        #: What the ports that are closed by now have counted.
+        self._datagrams: dict[str, Counter[str]] = {}
 
     def __iter__(self) -> Iterator[tuple[Service, Endpoint, Any]]:
         """Each open port: its service, the endpoint that asked for it, its address."""
@@ -64,14 +70,27 @@ class Serving:
 
     def names(self) -> Iterable[str]:
         """Every service that listens, or did."""
-        return dict.fromkeys((*(name for name, *_ in self._listeners), *self._factories))
+        listening = (name for name, *_ in self._listeners)
+        return dict.fromkeys((*listening, *self._factories, *self._datagrams))
 
     def figures(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """What each service that has a method `metrics()` tells of itself."""
+        """What each service that has a method `metrics()` tells of itself.
+
+        One that raises is left out, and the log says why.
+        """
         for name, factory in self._factories.items():
-            figures = getattr(factory, "metrics", None)
-            if figures is not None:
-                yield name, figures()
+            try:
+                yield name, getattr(factory, "metrics", dict)()
+            except Exception:
+                _log.failure("{service}: its metrics failed", service=name)
+
+    def datagrams(self) -> dict[str, Counter[str]]:
+        """What the UDP ports of each service have counted, the closed ones included."""
+        counts = {name: count.copy() for name, count in self._datagrams.items()}
+        for (name, *_), listener in self._listeners.items():
+            if listener.endpoint.isDatagram:
+                counts.setdefault(name, Counter()).update(_counted(listener.port))
+        return counts
 
     def open(self, settings: Settings) -> list[Endpoint]:
         """Open what these settings name and is not open; close what they do not name.
@@ -112,9 +131,12 @@ class Serving:
         return closed
 
     def _close(self, keys: Iterable[_Key]) -> Deferred[Any]:
-        ports = [self._listeners.pop(key).port for key in keys]
+        closing = [(key[0], self._listeners.pop(key)) for key in keys]
+        for name, listener in closing:
+            if listener.endpoint.isDatagram:
+                self._datagrams.setdefault(name, Counter()).update(_counted(listener.port))
         self._countDatagramPorts()
-        return gatherResults([_stop(port) for port in ports])
+        return gatherResults([_stop(listener.port) for _, listener in closing])
 
     def _countDatagramPorts(self) -> None:
         self._datagramPorts.clear()
@@ -180,6 +202,10 @@ def _keyed(settings: Settings) -> dict[_Key, Endpoint]:
             times = sum(key[:2] == (name, endpoint.socket) for key in keyed)
             keyed[name, endpoint.socket, times] = endpoint
     return keyed
+
+
+def _counted(port: Any) -> dict[str, int]:
+    return {name: getattr(port, name) for name in _COUNTS}
 
 
 def _stop(port: Any) -> Deferred[Any]:

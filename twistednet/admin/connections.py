@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
-
-from twisted.internet.interfaces import ISSLTransport
 
 from twistednet.admin.replies import Poured, Reply, Wrong, told
 from twistednet.admin.site import Asked, Route
 from twistednet.admin.streams import Streams, message
-from twistednet.transport.closing import because, finish
+from twistednet.core.capture import pcapng
+from twistednet.core.lines import jsonLines
 
 #: Connections on one page of a list.
 PAGE = 100
@@ -19,7 +18,10 @@ MOST_PAGE = 1000
 #: Bytes, or a little more, that one look gives to a reader.
 AT_ONCE = 64 * 1024
 
-_FORMATS: dict[str, tuple[str, Callable[[Iterable[Any]], Iterable[bytes]]]] = {}
+_FORMATS: dict[str, tuple[str, Callable[[Iterable[Any]], Iterator[bytes]]]] = {
+    "jsonl": ("application/x-ndjson", lambda found: map(str.encode, jsonLines(found))),
+    "pcapng": ("application/x-pcapng", pcapng),
+}
 
 #: How a list can be narrowed; see docs/running.md.
 FILTERS = ("service", "peer", "state", "reason", "text", "since", "until")
@@ -125,10 +127,7 @@ class ConnectionsAPI:
     def close(self, asked: Asked) -> Reply:
         """Our FIN, after what is queued; the peer may still say that it has it."""
         connection = self._open(asked)
-        transport = connection.transport
-        because(transport, "admin")
-        secure = ISSLTransport.providedBy(transport.protocol)
-        finish(transport.protocol if secure else transport, self._streams.clock)
+        connection.close("admin")
         return told({"id": connection.id}, 202)
 
     def reset(self, asked: Asked) -> Reply:
@@ -175,4 +174,4 @@ def _export(asked: Asked, conversations: Iterable[Any], name: str) -> Poured:
         "Content-Disposition": f'attachment; filename="{name}.{format}"',
         "Cache-Control": "no-store",
     }
-    return Poured(iter(pieces(conversations)), kind, headers)
+    return Poured(pieces(conversations), kind, headers)

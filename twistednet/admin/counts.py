@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,13 +37,17 @@ class Counts:
         elif isinstance(event, Refused):
             _count(self.refused, event.service, event.limit)
 
-    def totals(self, services: Iterable[str], connections: Iterable[Any]) -> dict[str, Total]:
-        """By service: what is over, and what the transports of `connections` count now."""
+    def totals(self, daemon: Any) -> dict[str, Total]:
+        """By service: what is over, and what the transports of open connections, and the
+        UDP ports, count now."""
         totals = {
             name: Total(0, self.opened[name], self.bytesIn[name], self.bytesOut[name])
-            for name in services
+            for name in daemon.serving.names()
         }
-        for connection in connections:
+        for service, count in daemon.serving.datagrams().items():
+            totals[service].bytesIn += count["bytesIn"]
+            totals[service].bytesOut += count["bytesOut"]
+        for connection in daemon.connections:
             total = totals[connection.service]
             total.open += 1
             total.bytesIn += connection.transport.bytesIn

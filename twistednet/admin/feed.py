@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import asdict
 from itertools import islice
 from secrets import token_hex
 from typing import Any
 
-from twistednet.admin.streams import message
-from twistednet.core.events import Closed, Event, Opened, Refused
+from twistednet.admin.streams import message, written
+from twistednet.core.events import Closed, Event, Faulted, Opened, Refused
+from twistednet.core.lines import line
 
 #: Events that somebody who was away for a moment can still have.
 KEPT = 4_000
@@ -30,7 +31,7 @@ class Feed:
         self._events: deque[Event] = deque(maxlen=KEPT)
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Opened | Closed | Refused):
+        if isinstance(event, Opened | Closed | Refused | Faulted):
             self._events.append(event)
             self.count += 1
 
@@ -72,11 +73,12 @@ class Watcher:
     def more(self) -> bytes:
         lost, events = self._feed.after(self._number)
         self._number += lost
+        ahead = time.time() - time.monotonic()
         told = [message("missed", {"events": lost}, self._id())] if lost else []
         for event in events:
             self._number += 1
             if self._service in ("", event.service):
-                told.append(message(type(event).__name__.lower(), asdict(event), self._id()))
+                told.append(written(_kind(event), line(event, event.at + ahead), self._id()))
         rates = self._rates()
         if rates is not self._told:
             self._told = rates
@@ -85,3 +87,7 @@ class Watcher:
 
     def _id(self) -> str:
         return f"{self._feed.life}-{self._number}"
+
+
+def _kind(event: Event) -> str:
+    return type(event).__name__.lower()

@@ -77,7 +77,7 @@ class Metrics:
 
     def _ofConnections(self) -> Iterator[Metric]:
         counts, daemon = self._counts, self._daemon
-        totals = counts.totals(daemon.serving.names(), daemon.connections)
+        totals = counts.totals(daemon)
         for name, what, attribute in (
             ("connections_open", "Connections now.", "open"),
             ("connections_opened_total", "Connections accepted.", "opened"),
@@ -89,6 +89,14 @@ class Metrics:
         yield _family(
             "connections_closed_total", "Connections by how they ended.", _REASON, counts.closed
         )
+        dropped = {
+            (service, reason): count[reason]
+            for service, count in daemon.serving.datagrams().items()
+            for reason in ("unsent", "unread")
+        }
+        yield _family(
+            "datagrams_dropped_total", "What the kernel would not take, or give.", _REASON, dropped
+        )
         yield _family("refused_total", "Turned away, by the limit.", _LIMIT, counts.refused)
 
     def _figures(self) -> dict[str, dict[tuple[str, ...], Any]]:
@@ -97,6 +105,10 @@ class Metrics:
         What is no figure is left out, and so is one of another kind than its name's first.
         """
         found: dict[str, dict[tuple[str, ...], Any]] = {}
+        for service, count in self._daemon.serving.datagrams().items():
+            # A datagram is a message.
+            found.setdefault("received_messages_total", {})[(service,)] = count["datagramsIn"]
+            found.setdefault("sent_messages_total", {})[(service,)] = count["datagramsOut"]
         for service, figures in self._daemon.serving.figures():
             for name, value in figures.items():
                 isFigure = isinstance(value, int | float | Histogram)

@@ -45,10 +45,13 @@ class Rates:
 
     def totals(self) -> dict[str, Total]:
         """What each service has done in all."""
-        return self._counts.totals(self._daemon.serving.names(), self._daemon.connections)
+        return self._counts.totals(self._daemon)
 
     def _measured(self) -> dict[str, dict[str, float]]:
         measured = {name: dict(vars(total)) for name, total in self.totals().items()}
+        for service, count in self._daemon.serving.datagrams().items():
+            measured[service]["messagesIn"] = count["datagramsIn"]
+            measured[service]["messagesOut"] = count["datagramsOut"]
         for service, figures in self._daemon.serving.figures():
             values = measured[service]
             for name, value in figures.items():

@@ -13,6 +13,9 @@ from zope.interface import implementer
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 
+#: Bytes, or a little more, that are made of a large answer at once.
+AT_ONCE = 64 * 1024
+
 #: On every answer. A page may run and load only what comes from here, nobody may frame
 #: it, and nobody else's page may load anything of ours.
 SAFE = {
@@ -62,12 +65,15 @@ class _Pull:
         self._pieces = pieces
 
     def resumeProducing(self) -> None:
-        piece = next(self._pieces, None)
-        if piece is None:
-            self._request.unregisterProducer()
-            self._request.finish()
-        else:
-            self._request.write(piece)
+        data = bytearray()
+        for piece in self._pieces:
+            data += piece
+            if len(data) >= AT_ONCE:
+                self._request.write(bytes(data))
+                return
+        self._request.write(bytes(data))
+        self._request.unregisterProducer()
+        self._request.finish()
 
     def stopProducing(self) -> None:
         self._pieces = iter(())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -25,7 +26,8 @@ from twistednet.transport.http import BoundedRequest, BoundedSite
 
 T = TypeVar("T")
 
-# Python takes 1_000, nan and the digits of any script.
+# Python takes 1_000, inf, nan and the digits of any script.
+_LARGEST = sys.float_info.max
 _NUMBER = re.compile("[0-9.eE+-]+")
 
 
@@ -41,7 +43,9 @@ class Asked:
         """The value, or nothing."""
         return header(self.request, name) or ""
 
-    def number(self, name: str, kind: type[T], least: float = 0, most: float = 1e15) -> T | None:
+    def number(
+        self, name: str, kind: type[T], least: float = 0, most: float = sys.float_info.max
+    ) -> T | None:
         """What the query gives under this name, if it does. Raises Wrong."""
         given = self.query.get(name)
         if given is None:
@@ -112,7 +116,7 @@ class Root(Resource):
     def render(self, request: Any) -> Any:
         gone = request.notifyFinish()
         answering = Deferred.fromCoroutine(self._answer(request))
-        answering.addErrback(self._failed)
+        answering.addErrback(self._failed, request)
         gone.addErrback(lambda _: answering.cancel())
         return NOT_DONE_YET
 
@@ -130,9 +134,11 @@ class Root(Resource):
             reply = Wrong(500, "this failed; the log has the reason").reply()
         reply.give(request)
 
-    def _failed(self, failure: Failure) -> None:
+    def _failed(self, failure: Failure, request: Any) -> None:
         if not failure.check(CancelledError):
+            # In the middle of an answer there is no other to give.
             self.log.failure("an answer failed", failure)
+            request.loseConnection()
 
     async def _reply(self, request: Any) -> Any:
         path = request.path.decode("latin-1")

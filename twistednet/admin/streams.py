@@ -29,8 +29,12 @@ class Source(Protocol):
 
 
 def message(kind: str, content: Any, number: str = "") -> bytes:
-    """One event of a stream. Of JSON's text no newline comes unescaped."""
-    text = json.dumps(content, separators=(",", ":"))
+    """One event of a stream."""
+    return written(kind, json.dumps(content, separators=(",", ":")), number)
+
+
+def written(kind: str, text: str, number: str = "") -> bytes:
+    """The same of JSON that is text already: no newline comes unescaped in it."""
     head = f"id: {number}\n" if number else ""
     return f"{head}event: {kind}\ndata: {text}\n\n".encode()
 
@@ -98,7 +102,7 @@ class Streams:
     def open(self, source: Callable[[], Source]) -> Stream | Reply:
         """A stream, to be given as the answer. Raises Wrong if there are too many."""
         if len(self._open) >= MOST:
-            raise Wrong(503, "too many streams are open", {"Retry-After": "10"})
+            raise Wrong(429, "too many streams are open", {"Retry-After": "10"})
         return Stream(self, source())
 
     def add(self, stream: Stream) -> None:

@@ -55,7 +55,7 @@ class Trials:
     async def begin(self, plan: Plan) -> Trial:
         """Begun, and the server's side is there, or was refused. Raises Wrong."""
         if len(self._running) >= AT_ONCE:
-            raise Wrong(503, f"{AT_ONCE} trials go on already", {"Retry-After": "5"})
+            raise Wrong(429, f"{AT_ONCE} trials go on already", {"Retry-After": "5"})
         kind, host = self._place(plan)
         trial = Trial(next(self._ids), plan.service, kind)
         one = Playing(self._reactor, trial, plan)
@@ -88,7 +88,7 @@ class Trials:
             kind = "udp" if endpoint.isDatagram else "tcp" if hasattr(host, "port") else "unix"
             if plan.kind in (None, kind):
                 if kind == "udp" and (plan.halfClose or plan.reset):
-                    raise Wrong(422, "datagrams have no end: neither halfClose nor reset")
+                    raise Wrong(409, "datagrams have no end: neither halfClose nor reset")
                 return kind, host
         raise Wrong(404, "there is no such service, or it listens nowhere in this way")
 

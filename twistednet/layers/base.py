@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IProtocolFactory, IReactorTime
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime, ISSLTransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -23,6 +23,7 @@ from twistednet.core.limits import Admission, Door, isLocal
 from twistednet.core.text import place
 from twistednet.layers.audience import Audience
 from twistednet.transport.accounts import LATER
+from twistednet.transport.closing import finish
 from twistednet.transport.tls import plain
 
 
@@ -30,6 +31,7 @@ class Connection:
     """One accepted connection; the observer of its transport, and what taps it."""
 
     __slots__ = (
+        "_farewell",
         "_host",
         "_on",
         "id",
@@ -47,6 +49,7 @@ class Connection:
     def __init__(self, on: Connections, service: str, host: str | None, transport: Any) -> None:
         self._on = on
         self._host = host
+        self._farewell: Any = None
         self.id = next(on.ids)
         self.service = service
         self.transport = transport
@@ -75,7 +78,17 @@ class Connection:
         )
 
     def closed(self, cause: str) -> None:
+        if self._farewell is not None and self._farewell.active():
+            self._farewell.cancel()
         self._on.remove(self, self._host, cause)
+
+    def close(self, cause: str) -> None:
+        """End it for this reason, once what is queued has gone out."""
+        if self._farewell is None:
+            self.transport.because(cause)
+            secure = ISSLTransport.providedBy(self.transport.protocol)
+            ending = self.transport.protocol if secure else self.transport
+            self._farewell = finish(ending, self._on.clock)
 
     def abort(self, cause: str) -> None:
         """End it at once, for this reason."""

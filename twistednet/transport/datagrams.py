@@ -60,6 +60,9 @@ class DatagramPort(udp.Port):
         super().__init__(port, protocol, interface, maxPacketSize=mmsg.SIZE, reactor=reactor)
         self.unsent = 0
         self.unread = 0
+        #: Datagrams, and their bytes, that were read and that the kernel took.
+        self.datagramsIn = self.datagramsOut = 0
+        self.bytesIn = self.bytesOut = 0
         self._mayReturn = getattr(protocol, "mayReturn", lambda senders, firsts: False)
         self._incoming = mmsg.Slots(TURN) if mmsg.available else None
         self._outgoing = mmsg.Slots(TURN) if mmsg.available else None
@@ -78,8 +81,7 @@ class DatagramPort(udp.Port):
         names = self._incoming.names()
         known = {name: _address(name) for name in set(names)}
         if self._mayReturn(set(known.values()), self._incoming.firsts()):
-            self._tellReturned(names, known)
-            self.unsent += self._incoming.sendBack(self.fileno())
+            self._return(names, known)
             return
         self._senders = {address: name for name, address in known.items()}
         senders = [known[name] for name in names]
@@ -87,13 +89,21 @@ class DatagramPort(udp.Port):
         self._senders = {}
         self._flush()
 
-    def _tellReturned(self, names: list[bytes], known: Mapping[bytes, _Address]) -> None:
-        if self.tap is None or self._incoming is None:
-            return
-        totals = dict.fromkeys(names, 0)
-        for name, size in zip(names, self._incoming.sizes(), strict=True):
-            totals[name] += size
-        self.tap.returned((known[name], total) for name, total in totals.items())
+    def _return(self, names: list[bytes], known: Mapping[bytes, _Address]) -> None:
+        assert self._incoming is not None
+        sizes = self._incoming.sizes()
+        unsent = self._incoming.sendBack(self.fileno())
+        size = sum(sizes)
+        self.datagramsIn += len(sizes)
+        self.datagramsOut += len(sizes) - unsent
+        self.bytesIn += size
+        self.bytesOut += size
+        self.unsent += unsent
+        if self.tap is not None:
+            totals = dict.fromkeys(names, 0)
+            for name, one in zip(names, sizes, strict=True):
+                totals[name] += one
+            self.tap.returned((known[name], total) for name, total in totals.items())
 
     def _oneByOne(self) -> Iterable[tuple[bytes, tuple[str, int]]]:
         for _ in range(TURN):
@@ -106,6 +116,8 @@ class DatagramPort(udp.Port):
 
     def _deliver(self, datagrams: Iterable[tuple[bytes, tuple[str, int]]]) -> None:
         for data, address in datagrams:
+            self.datagramsIn += 1
+            self.bytesIn += len(data)
             try:
                 self.protocol.datagramReceived(data, address)
             except Exception:
@@ -141,12 +153,16 @@ class DatagramPort(udp.Port):
             self.tap.over(address)
 
     def _tellSent(self, datagram: bytes, address: _Address | None) -> None:
+        self.datagramsOut += 1
+        self.bytesOut += len(datagram)
         if self.tap is not None and address is not None:
             self.tap.sent(datagram, address)
 
     def _flush(self) -> None:
         if self._outgoing is not None and self._outgoing.used and self.connected:
-            self.unsent += self._outgoing.send(self.fileno())
+            unsent = self._outgoing.send(self.fileno())
+            self.unsent += unsent
+            self.datagramsOut -= unsent
 
 
 @lru_cache(maxsize=4096)
