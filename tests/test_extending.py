@@ -100,7 +100,7 @@ class HookTests(SynchronousTestCase):
 class CodeTests(SynchronousTestCase):
     def test_it_is_as_long_as_expected(self) -> None:
         """A block that the tests below do not know would be one that nobody ran."""
-        self.assertEqual(5, len(_blocks()))
+        self.assertEqual(6, len(_blocks()))
 
     def test_the_tests_pass(self) -> None:
         """The tests that the page has its reader write pass, each and every one."""
@@ -118,7 +118,7 @@ class CodeTests(SynchronousTestCase):
 
     def test_the_services_are_services(self) -> None:
         """Both services of the page are what an entry point must name, and serve."""
-        *_, shout, daytime = _blocks()
+        *_, shout, daytime, _ = _blocks()
         with _modules(shout=shout, daytime=daytime) as made:
             for name, sent, expected in (
                 ("shout", b"hello\n", rb"HELLO\n"),
@@ -132,3 +132,17 @@ class CodeTests(SynchronousTestCase):
                 protocol.dataReceived(sent)
                 self.assertRegex(transport.value(), expected)
                 protocol.connectionLost()
+
+    def test_the_figures_are_figures(self) -> None:
+        """The page's factory with `metrics()` tells its own figure, and those of messages."""
+        with _modules(letters=_blocks()[-1]) as made:
+            service = made["letters"].service
+            factory = service.stream(service.protocol)
+            protocol = factory.buildProtocol(None)
+            protocol.makeConnection(StringTransport())
+            protocol.dataReceived(b"hello\n")
+            self.assertEqual(
+                {"letters_total": 5, "received_messages_total": 1, "sent_messages_total": 0},
+                factory.metrics(),
+            )
+            protocol.connectionLost()

@@ -32,7 +32,7 @@ def _unit(one: Field[Any]) -> str:
     for word, unit in (("seconds", "s"), ("bytes", "B")):
         if meaning.startswith(word):
             return unit
-    return "" if isinstance(one.default, str | None) else "count"
+    return "" if isinstance(one.default, str | frozenset | None) else "count"
 
 
 def settingsTable() -> str:
@@ -49,6 +49,7 @@ def settingsTable() -> str:
             f"| `{service.name}-class` | `{service.protocol.__module__}."
             f"{service.protocol.__name__}` | | a subclass of this to serve |"
         )
+    rows.append("| `admin` | `tcp:8800` | | where the admin site listens, or `off` |")
     for key, one in SHARED.items():
         default = one.metadata["shown"] or str(one.default).lower()
         rows.append(f"| `{key}` | {default} | {_unit(one)} | {one.metadata['help']} |")
