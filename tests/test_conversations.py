@@ -28,6 +28,7 @@ class Port:
     """A UDP port that sends nothing anywhere."""
 
     tap: Any = None
+    datagramsOut = bytesOut = 0
     over, write = DatagramPort.over, DatagramPort._tellSent
     _tellSent = DatagramPort._tellSent
 
@@ -226,10 +227,10 @@ class ConversationsTests(_Guarded):
 
     def test_returned(self) -> None:
         """What is returned unseen is counted of those who converse, and is no silence."""
-        self.conversations.returned([BERT], [3])
+        self.conversations.returned([(BERT, 3)])
         self.receive(b"x", ANNA)
         self.clock.pump([1] * 50)
-        self.conversations.returned([ANNA, BERT, ANNA], [10, 20, 0])
+        self.conversations.returned([(ANNA, 10), (BERT, 20)])
         self.clock.pump([1] * 50)
         [one] = self.journal
         self.assertEqual((None, 11, 11), (one.closed, one.bytesIn, one.bytesOut))

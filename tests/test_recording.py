@@ -24,6 +24,7 @@ from tests.running import (
     TWISTD,
     Running,
     asked,
+    line,
     readAll,
     readUntil,
     run,
@@ -61,6 +62,7 @@ class _Served(TestCase):
         services = catalogue()
         given = {kebab(key): Given(key, value) for key, value in settings.items()}
         given |= {service: Given("listen", listen), "only": Given("only", service)}
+        given["admin"] = Given("admin", "off")
         self.settings = load(given, None, services, environment={})
         daemon = Served(reactor, services, self.settings, lambda: self.settings)
         daemon.listen()
@@ -227,8 +229,8 @@ class JournalTests(_Served):
 
         def converse(client: Client) -> bytes:
             with self.connect(daemon) as other:
-                client.makefile("rb").readline()
-                other.makefile("rb").readline()
+                line(client)
+                line(other)
                 heard = asked(client, b"hello")
                 client.close()
                 return heard
@@ -444,8 +446,9 @@ class FileTests(TestCase):
     def test_standardOutput(self) -> None:
         """`-` is standard output, which the log leaves to the events alone."""
         out = temporaryFolder(self) / "out"
-        flags = ("-n", "--pidfile=", "netdemo", "--only=echo", "--echo=tcp:0", "--events=-")
-        command = ["sh", "-c", f'exec "$0" "$@" 2>&1 >{out}', TWISTD, *flags]
+        flags = ("--only=echo", "--echo=tcp:0", "--admin=off", "--events=-")
+        script = f'exec "$0" -n --pidfile= netdemo "$@" 2>&1 >{out}'
+        command = ["sh", "-c", script, TWISTD, *flags]
         daemon = Running(command=command)
         self.addCleanup(daemon.close)
         self.exchange(daemon)
@@ -484,7 +487,8 @@ class FileTests(TestCase):
             (str(folder), f"--events {folder}: is a directory"),
         ):
             done = run(
-                "-n", "--pidfile=", "netdemo", "--echo=tcp:0", "--only=echo", f"--events={events}"
+                *("-n", "--pidfile=", "netdemo", "--echo=tcp:0", "--only=echo", "--admin=off"),
+                f"--events={events}",
             )
             self.assertEqual((1, f"twistd netdemo: {why}\n"), (done.returncode, done.stderr))
 
