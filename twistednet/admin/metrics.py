@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
     GaugeMetricFamily,
@@ -28,6 +27,7 @@ from twistednet.admin.site import Asked, Route
 from twistednet.core.figures import Histogram
 
 PREFIX = "twistednet_"
+_FORMAT = "text/plain; version=0.0.4; charset=utf-8"
 _SERVICE, _STATE, _REASON, _LIMIT = (
     ("service",),
     ("service", "state"),
@@ -52,7 +52,7 @@ class Metrics:
         return (Route("GET", "/metrics", self.page, isOpen=True),)
 
     def page(self, asked: Asked) -> Reply:
-        return Reply(generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4)
+        return Reply(generate_latest(self._registry), _FORMAT)
 
     def collect(self) -> Iterator[Metric]:
         taken = set()
