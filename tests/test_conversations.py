@@ -200,9 +200,9 @@ class ConversationsTests(_Guarded):
         for sender in senders:
             self.receive(b"x", sender)
         self.assertEqual(room.BURST, len(self.journal))
-        self.assertFalse(self.conversations.wants(senders[room.BURST :]))
+        self.assertFalse(self.conversations.wants(set(senders[room.BURST :])))
         self.clock.advance(1)
-        self.assertTrue(self.conversations.wants(senders[room.BURST :]))
+        self.assertTrue(self.conversations.wants(set(senders[room.BURST :])))
         for sender in senders[room.BURST :]:
             self.receive(b"x", sender)
         self.assertEqual(room.BURST + room.RATE, len(self.journal))
@@ -221,9 +221,9 @@ class ConversationsTests(_Guarded):
         [one] = self.journal
         self.assertEqual((MOST_CHUNKS, True), (len(one.chunks), one.truncated))
         self.assertEqual((MOST_CHUNKS, MOST_CHUNKS), (one.bytesIn, one.bytesOut))
-        self.assertFalse(self.conversations.wants([ANNA]))
+        self.assertFalse(self.conversations.wants({ANNA}))
         # But what somebody else sends in the same turn is.
-        self.assertTrue(self.conversations.wants([ANNA, BERT]))
+        self.assertTrue(self.conversations.wants({ANNA, BERT}))
 
     def test_returned(self) -> None:
         """What is returned unseen is counted of those who converse, and is no silence."""
@@ -244,7 +244,7 @@ class WithoutJournalTests(_Guarded):
     def test_nobody(self) -> None:
         """Nobody listens: there are no conversations at all."""
         self.receive(b"x", ANNA)
-        self.assertFalse(self.conversations.wants([ANNA]))
+        self.assertFalse(self.conversations.wants({ANNA}))
         self.assertEqual(([], []), (self.told, self.clock.getDelayedCalls()))
 
     def test_others(self) -> None:

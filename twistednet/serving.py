@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twistednet.catalog import Service
 from twistednet.config import Settings
 from twistednet.core.events import EventStream
+from twistednet.core.text import place
 from twistednet.endpoints import Endpoint
 from twistednet.layers.base import Connections, Entrance
 from twistednet.layers.conversations import Conversations
@@ -171,7 +172,9 @@ class Serving:
             factory = self._services[name].stream(protocol)  # type: ignore[misc]
             _configure(factory, settings)
         port = listenStream(self._reactor, endpoint, factory)
-        port.factory = Entrance(name, port.factory, self._connections)  # type: ignore[assignment]
+        host = port.getHost()
+        here = "" if getattr(host, "host", None) in ("0.0.0.0", "::") else place(host)
+        port.factory = Entrance(name, port.factory, self._connections, here)  # type: ignore[assignment]
         self._factories[name] = factory
         return port
 

@@ -133,12 +133,19 @@ class EventStream:
         self._sinks = tuple(other for other in self._sinks if other is not sink)
         self.chunked = tuple(other for other in self.chunked if other is not sink)
 
-    def publish(self, event: Event) -> None:
-        for sink in self.chunked if isinstance(event, Received | Sent) else self._sinks:
-            try:
-                sink(event)
-            except Exception:
-                self.fail(sink)
+    def publish(self, event: Opened | Faulted | Refused | Closed) -> None:
+        for sink in self._sinks:
+            self._give(sink, event)
+
+    def publishChunk(self, chunk: Received | Sent) -> None:
+        for sink in self.chunked:
+            self._give(sink, chunk)
+
+    def _give(self, sink: Sink, event: Event) -> None:
+        try:
+            sink(event)
+        except Exception:
+            self.fail(sink)
 
     def fail(self, sink: Sink) -> None:
         """Inside an exception's handler: that was this sink's, and its last."""

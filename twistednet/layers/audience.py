@@ -52,7 +52,7 @@ class Audience:
         if not self.events.chunked:
             return isWanted
         kind = Received if direction == "in" else Sent
-        self.events.publish(kind(one.id, one.service, one.peer, data, callback, at))
+        self.events.publishChunk(kind(one.id, one.service, one.peer, data, callback, at))
         return True
 
     def closed(self, one: Speaker, reason: str, counters: Any, seconds: float) -> None:

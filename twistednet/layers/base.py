@@ -129,12 +129,12 @@ class Connections:
     def __iter__(self) -> Iterator[Connection]:
         return iter(list(self._open.values()))
 
-    def add(self, connection: Connection, host: str | None) -> None:
+    def add(self, connection: Connection, host: str | None, here: str) -> None:
         self.door.enter(host)
         self._open[connection.id] = connection
         transport = connection.transport
         transport.observer = connection
-        if self.audience.opened(connection, place(transport.getHost()), transport):
+        if self.audience.opened(connection, here, transport):
             connection.plain.tap = connection
 
     def _tapAll(self) -> None:
@@ -166,12 +166,18 @@ class Connections:
 
 @implementer(IProtocolFactory)
 class Entrance:
-    """The outermost factory of a listening port: lets in, or refuses."""
+    """The outermost factory of a listening port: lets in, or refuses.
+
+    `here` is our side's address, where all that come have the same: to ask costs.
+    """
 
     log = Logger()
 
-    def __init__(self, service: str, factory: Any, connections: Connections) -> None:
+    def __init__(
+        self, service: str, factory: Any, connections: Connections, here: str = ""
+    ) -> None:
         self._service = service
+        self._here = here
         self._factory = factory
         self._connections = connections
         self.doStart: Callable[[], None] = factory.doStart
@@ -191,22 +197,25 @@ class Entrance:
         except Exception:
             self.log.failure("{service} could not begin", service=self._service)
             return None
-        return protocol and _Arrival(self._service, protocol, host, connections)
+        return protocol and _Arrival(self._service, protocol, host, connections, self._here)
 
 
 class _Arrival:
     """Stands in for a protocol until its transport is there, and is then gone."""
 
-    def __init__(self, service: str, protocol: Any, host: str | None, on: Connections) -> None:
+    def __init__(
+        self, service: str, protocol: Any, host: str | None, on: Connections, here: str
+    ) -> None:
         self._service = service
         self._protocol = protocol
         self._host = host
         self._on = on
+        self._here = here
 
     def makeConnection(self, transport: Any) -> None:
         transport.protocol = self._protocol
         connection = Connection(self._on, self._service, self._host, transport)
-        self._on.add(connection, self._host)
+        self._on.add(connection, self._host, self._here or place(transport.getHost()))
         try:
             self._protocol.makeConnection(transport)
         except Exception:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from itertools import count
 from time import monotonic
 from typing import Any
@@ -28,7 +28,17 @@ _Address = tuple[str, int]
 class Conversation:
     """What one peer and one service have sent each other; counts for the journal."""
 
-    __slots__ = ("bytesIn", "bytesOut", "heard", "id", "isWanted", "opened", "peer", "service")
+    __slots__ = (
+        "id",
+        "isQuiet",
+        "opened",
+        "peer",
+        "quietSince",
+        "received",
+        "returned",
+        "sent",
+        "service",
+    )
 
     kind = "udp"
 
@@ -36,10 +46,19 @@ class Conversation:
         self.id = id
         self.service = service
         self.peer = peer
-        self.opened = self.heard = now
-        self.bytesIn = self.bytesOut = 0
-        #: Somebody listens to it.
-        self.isWanted = True
+        self.opened = self.quietSince = now
+        #: Was nothing said since the last look?
+        self.isQuiet = False
+        #: Bytes: told one by one, and those that were returned unseen.
+        self.received = self.sent = self.returned = 0
+
+    @property
+    def bytesIn(self) -> int:
+        return self.received + self.returned
+
+    @property
+    def bytesOut(self) -> int:
+        return self.sent + self.returned
 
 
 class Conversations:
@@ -62,8 +81,11 @@ class Conversations:
         self._service = service
         self._clock = clock
         self._audience = audience
+        self._events = audience.events
         self._ids = ids
         self._open: OrderedDict[_Address, Conversation] = OrderedDict()
+        #: Those in `_open` of whom nobody but sinks for chunks wants to hear more.
+        self._heardEnough: set[_Address] = set()
         self._bucket = TokenBucket(RATE, BURST)
         self._nextLook: IDelayedCall | None = None
         self._transport: Any = None
@@ -72,48 +94,46 @@ class Conversations:
         self._transport = transport
         transport.tap = self
 
-    def wants(self, senders: Iterable[_Address]) -> bool:
+    def wants(self, senders: Set[_Address]) -> bool:
         """Must datagrams of one of these be told one by one?"""
-        if self._audience.events.chunked:
+        if self._events.chunked:
             return True
-        if not self._audience.isThere:
+        if not self._audience.isThere or senders <= self._heardEnough:
             return False
         mayBegin = self._bucket.ready(monotonic())
-        for address in senders:
-            conversation = self._open.get(address)
-            if mayBegin if conversation is None else conversation.isWanted:
-                return True
-        return False
+        return any(
+            mayBegin if address not in self._open else address not in self._heardEnough
+            for address in senders
+        )
 
     def received(self, data: bytes, address: _Address) -> None:
         """The service is about to be given it."""
         self.inside = "datagramReceived"
-        conversation = self._of(address)
+        conversation = self._open.get(address) or self._begin(address)
         if conversation is not None:
-            conversation.bytesIn += len(data)
-            self._hear(conversation, "in", data)
+            conversation.received += len(data)
+            self._hear(address, conversation, "in", data)
 
     def sent(self, data: bytes, address: _Address) -> None:
         """The service has sent it."""
-        conversation = self._of(address)
+        conversation = self._open.get(address) or self._begin(address)
         if conversation is not None:
-            conversation.bytesOut += len(data)
-            self._hear(conversation, "out", data)
+            conversation.sent += len(data)
+            self._hear(address, conversation, "out", data)
 
     def returned(self, totals: Iterable[tuple[_Address, int]]) -> None:
         """Datagrams of so many bytes, which nobody wanted, were returned to these."""
-        now = monotonic()
         for address, total in totals:
             conversation = self._open.get(address)
             if conversation is not None:
-                conversation.bytesIn += total
-                conversation.bytesOut += total
-                conversation.heard = now
+                conversation.returned += total
+                conversation.isQuiet = False
 
     def over(self, address: _Address, reason: str = "service") -> None:
         """This one has ended; the peer's next datagram begins another."""
         conversation = self._open.pop(address, None)
         if conversation is not None:
+            self._heardEnough.discard(address)
             age = monotonic() - conversation.opened
             self._audience.closed(conversation, reason, conversation, age)
 
@@ -125,32 +145,37 @@ class Conversations:
             self._nextLook.cancel()
             self._nextLook = None
 
-    def _of(self, address: _Address) -> Conversation | None:
-        conversation = self._open.get(address)
-        if conversation is not None:
-            return conversation
+    def _begin(self, address: _Address) -> Conversation | None:
         if not self._audience.isThere:
             return None
         now = monotonic()
-        if not self._audience.events.chunked and not self._bucket.allow(now):
+        if not self._events.chunked and not self._bucket.allow(now):
             return None
         if len(self._open) >= MOST:
             self.over(next(iter(self._open)), "crowd")
         conversation = Conversation(next(self._ids), self._service, place(address), now)
         self._open[address] = conversation
         host = place(self._transport.getHost())
-        conversation.isWanted = self._audience.opened(conversation, host, conversation)
+        self._audience.opened(conversation, host, conversation)
         if self._nextLook is None:
             self._nextLook = self._clock.callLater(1, self._look)
         return conversation
 
-    def _hear(self, conversation: Conversation, direction: str, data: bytes) -> None:
-        conversation.heard = monotonic()
-        if conversation.isWanted or self._audience.events.chunked:
-            conversation.isWanted = self._audience.heard(conversation, direction, data, self.inside)
+    def _hear(
+        self, address: _Address, conversation: Conversation, direction: str, data: bytes
+    ) -> None:
+        conversation.isQuiet = False
+        if address in self._heardEnough and not self._events.chunked:
+            return
+        if not self._audience.heard(conversation, direction, data, self.inside):
+            self._heardEnough.add(address)
 
     def _look(self) -> None:
-        since = monotonic() - QUIET
-        for address in [one for one, talk in self._open.items() if talk.heard < since]:
-            self.over(address, "quiet")
+        now = monotonic()
+        for address, one in list(self._open.items()):
+            if not one.isQuiet:
+                one.isQuiet = True
+                one.quietSince = now
+            elif now - one.quietSince >= QUIET:
+                self.over(address, "quiet")
         self._nextLook = self._clock.callLater(1, self._look) if self._open else None
