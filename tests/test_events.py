@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.core.events import Closed, Event, EventStream, Opened, Refused, Tally
+from twistednet.core.events import (
+    Closed,
+    Event,
+    EventStream,
+    Faulted,
+    Opened,
+    Received,
+    Refused,
+    Sent,
+    Tally,
+)
 
 
 class EventStreamTests(SynchronousTestCase):
@@ -27,6 +37,49 @@ class EventStreamTests(SynchronousTestCase):
         self.assertEqual(got, [first, second])
         self.assertEqual(failed, [bad])
 
+    def test_chunks(self) -> None:
+        """Chunks go to those that want them, who get all else too."""
+        stream = EventStream(self.fail)
+        plain: list[Event] = []
+        chunked: list[Event] = []
+        wanted: list[str] = []
+        stream.chunksWanted.append(lambda: wanted.append("chunks"))
+        stream.attach(plain.append)
+        self.assertEqual(((), []), (stream.chunked, wanted))
+        for _ in range(2):
+            stream.attach(chunked.append, chunks=True)
+        self.assertEqual(["chunks"], wanted)
+        opened, chunk = Opened(1, "echo", "p"), Received(1, "echo", "p", b"x", "dataReceived")
+        stream.publish(opened)
+        stream.publishChunk(chunk)
+        self.assertEqual([opened], plain)
+        self.assertEqual([opened, opened, chunk, chunk], chunked)
+        stream.detach(chunked.append)
+        stream.detach(chunked.append)
+        stream.publish(opened)
+        stream.publishChunk(chunk)
+        self.assertEqual((2, 4, ()), (len(plain), len(chunked), stream.chunked))
+        stream.attach(chunked.append, chunks=True)
+        self.assertEqual(["chunks", "chunks"], wanted)
+
+    def test_chunkSinkThatFails(self) -> None:
+        """A sink that raises at a chunk gets no event of any kind any more."""
+        failed: list[object] = []
+        got: list[Event] = []
+
+        def bad(event: Event) -> None:
+            got.append(event)
+            if isinstance(event, Sent):
+                raise RuntimeError
+
+        stream = EventStream(failed.append)
+        stream.attach(bad, chunks=True)
+        opened, chunk = Opened(1, "echo", "p"), Sent(1, "echo", "p", b"x", "later")
+        for _ in range(2):
+            stream.publish(opened)
+            stream.publishChunk(chunk)
+        self.assertEqual(([opened, chunk], [bad]), (got, failed))
+
     def test_tally(self) -> None:
         """Counts by how it ended, the most frequent first."""
         tally = Tally()
@@ -38,6 +91,10 @@ class EventStreamTests(SynchronousTestCase):
             Closed(2, "echo", "p", "client FIN", 0, 0, 1.0),
             Closed(3, "echo", "p", "client FIN", 0, 0, 1.0),
             Refused("echo", "p", "connection rate"),
+            # None of its business.
+            Opened(4, "datagram", "p", "udp"),
+            Closed(4, "datagram", "p", "quiet", 0, 0, 1.0, "udp"),
+            Faulted(1, "echo", "p", "drop"),
         ):
             tally(event)
         self.assertEqual(

@@ -367,7 +367,6 @@ class ChunkTests(_Served):
         self.assertEqual(Received(*whose, b"heard", "dataReceived", received.at), received)
         self.assertEqual(Sent(*whose, b"heard", "dataReceived", sent.at), sent)
         daemon.events.detach(got.append)
-        daemon.events.detach(daemon.events.chunked[0])
         await deferToThread(self._ask, client, b"no more")
         self.assertEqual(2, len(got))
         self.assertIsNone(connection.transport.tap)

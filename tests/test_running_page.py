@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import tempfile
@@ -14,7 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.running import ROOT, Running, readAll
 from twistednet.catalog import SERVICES
 from twistednet.config import SHARED
-from twistednet.core.events import Closed
+from twistednet.core.events import Closed, Event, Faulted, Opened, Received, Refused, Sent
+from twistednet.core.lines import dropped, line
 from twistednet.endpoints import Endpoint
 from twistednet.sources import load
 
@@ -111,6 +113,33 @@ class WireTests(SynchronousTestCase):
 
     def _bytes(self, shown: str) -> bytes:
         return shown.encode().decode("unicode_escape").encode("latin-1")
+
+    def test_the_schema_is_true(self) -> None:
+        """The lines that the page shows are lines, and it tells of each event and field."""
+        page = WIRE.read_text()
+        found = re.search(r"^```json\n(.*?)^```$", page, re.M | re.S)
+        assert found is not None
+        shown = [json.loads(text) for text in found[1].splitlines()]
+        whose = (1, "echo", "127.0.0.1:41644")
+        events: list[Event] = [
+            Opened(*whose, "tcp", "127.0.0.1:8888"),
+            Received(*whose, b"hello\xff\n", "dataReceived"),
+            Sent(*whose, b"hello\xff\n", "dataReceived"),
+            Received(*whose, b"", "connectionLost"),
+            Closed(*whose, "client FIN", 7, 7, 0.001024),
+        ]
+        clocks = [{"time": one["time"], "monotonic": one["monotonic"]} for one in shown]
+        lines = [json.loads(line(event, 0)) | at for event, at in zip(events, clocks, strict=True)]
+        self.assertEqual(lines, shown)
+        told = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", page, re.MULTILINE)
+        fields = set(re.findall(r"`(\w+)`", page.partition("| field |")[2]))
+        others: list[Event] = [Faulted(*whose, "drop"), Refused("echo", "p", "idle")]
+        texts = [line(event, 0) for event in (*events, *others)] + [dropped(1, 0, 0)]
+        common = {"v", "event", "time", "monotonic", "id", "service", "peer"}
+        for one in map(json.loads, texts):
+            own = set(re.findall(r"`(\w+)`", dict(told)[one["event"]]))
+            self.assertEqual(set(one) - common, own)
+            self.assertLessEqual(own - {"fault", "count"}, fields)
 
     def test_the_ports_are_true(self) -> None:
         """The table of services has the default port of each."""

@@ -55,6 +55,21 @@ class SettingsTests(SynchronousTestCase):
         self.assertNotIn("\n", line)
         return line
 
+    def test_events(self) -> None:
+        """Where events go is beside the settings file, unless it is no path."""
+        for given, taken in (
+            ("events.jsonl", f"{self.folder}/events.jsonl"),
+            ("/var/log/events", "/var/log/events"),
+            ("-", "-"),
+            ("off", "off"),
+        ):
+            self.assertEqual(taken, self.load(None, self.file(f'events = "{given}"')).events)
+        for value in (7, "", "a\0b"):
+            self.assertEqual(
+                f"--events: {value!r} is no file: write its name in quotes",
+                self.refused({"events": value}),
+            )
+
     def test_defaults(self) -> None:
         """Nothing needs to be said; everything listens on loopback."""
         settings = self.load()

@@ -82,12 +82,13 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A connection ended.
+    """A connection ended, or a conversation over UDP.
 
     `reason` is one of: client FIN, client RST, connection lost, service, error,
-    shutdown, admin, or the limit that was reached (idle, write stall, handshake,
-    message, messages, queue, HTTP request, HTTP Host, HTTP header, HTTP header time,
-    HTTP body, HTTP body time). Bytes are those on the wire, `seconds` its age.
+    shutdown, admin, quiet, crowd, or the limit that was reached (idle, write stall,
+    handshake, message, messages, queue, HTTP request, HTTP Host, HTTP header, HTTP
+    header time, HTTP body, HTTP body time). Bytes are those on the wire, `seconds` its
+    age.
     """
 
     connection: int
@@ -130,8 +131,8 @@ class EventStream:
 
     def detach(self, sink: Sink) -> None:
         """It gets nothing more; one that is not attached may be detached."""
-        self._sinks = tuple(other for other in self._sinks if other is not sink)
-        self.chunked = tuple(other for other in self.chunked if other is not sink)
+        self._sinks = tuple(other for other in self._sinks if other != sink)
+        self.chunked = tuple(other for other in self.chunked if other != sink)
 
     def publish(self, event: Opened | Faulted | Refused | Closed) -> None:
         for sink in self._sinks:
@@ -154,7 +155,7 @@ class EventStream:
 
 
 class Tally:
-    """A sink that counts: connections by how they ended, refusals by limit."""
+    """A sink that counts: connections by how they ended, refusals by limit. (UDP has none.)"""
 
     def __init__(self) -> None:
         self.opened = 0
@@ -162,10 +163,12 @@ class Tally:
         self.refused: Counter[str] = Counter()
 
     def __call__(self, event: Event) -> None:
+        if getattr(event, "kind", None) == "udp":
+            return
         if isinstance(event, Opened):
-            self.opened += event.kind != "udp"
+            self.opened += 1
         elif isinstance(event, Closed):
-            self.closed[event.reason] += event.kind != "udp"
+            self.closed[event.reason] += 1
         elif isinstance(event, Refused):
             self.refused[event.limit] += 1
 

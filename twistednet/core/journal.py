@@ -12,7 +12,7 @@ from twistednet.core.events import Closed, Event, Opened
 #: Bytes that are kept of one conversation, in both directions together.
 MOST_OF_ONE = 64 * 1024
 #: Chunks that are kept of one conversation.
-MOST_CHUNKS = 4096
+MOST_CHUNKS = 2048
 #: Bytes that are kept of all, what it costs to keep them counted in.
 MOST_OF_ALL = 32 * 1024 * 1024
 
