@@ -147,7 +147,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("bench: interrupted")
         return 130
     if given.json and not given.show:
-        results["workloads"] = {**held.get("workloads", {}), **results["workloads"]}
+        both = {**held.get("workloads", {}), **results["workloads"]}
+        order = [workload.name for workload in WORKLOADS]
+        results["workloads"] = {name: both[name] for name in (*order, *both) if name in both}
         given.json.write_text(json.dumps(results, indent=1) + "\n")
     print(tables(results))
     if given.plot:
