@@ -112,7 +112,7 @@ _ROWS = {
 }
 _NETDEMO = (
     "{twistd} -n --pidfile= --logfile=netdemo.log netdemo --echo tcp:0 --receive tcp:0 "
-    "--receive udp:0 --answer tcp:0 --datagram udp:0 --hello tcp:0 --chat tcp:0"
+    "--receive udp:0 --answer tcp:0 --datagram udp:0 --hello tcp:0 --chat tcp:0 --admin tcp:0"
 )
 
 
