@@ -128,10 +128,11 @@ class AgreementTests(SynchronousTestCase):
     def test_connectAnew(self) -> None:
         """And about many connections with one message each."""
         found, closed = self.served("tcp -w 0 -c 2 -r -t 0.001")
-        # Those that are opened last are not used any more.
-        self.assertEqual(set(closed), {(64, 64), (0, 0)})
-        self.assertEqual(sum(taken for taken, _ in closed), found["bytesOut"])
-        self.assertEqual(closed.count((0, 0)), 2)
+        # Those that are opened last are not used, and perhaps not even accepted.
+        used = [one for one in closed if one != (0, 0)]
+        self.assertEqual(set(used), {(64, 64)})
+        self.assertEqual(64 * len(used), found["bytesOut"])
+        self.assertGreaterEqual(len(used), 2)
 
 
 class WrongServerTests(SynchronousTestCase):
