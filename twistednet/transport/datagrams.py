@@ -55,14 +55,13 @@ class DatagramPort(udp.Port):
 
     _log = Logger(namespace="netdemo")
     tap: DatagramTap | None = None
+    #: Datagrams, and their bytes, that were read and that the kernel took.
+    datagramsIn = datagramsOut = bytesIn = bytesOut = 0
 
     def __init__(self, port: int, protocol: Any, interface: str, reactor: Any) -> None:
         super().__init__(port, protocol, interface, maxPacketSize=mmsg.SIZE, reactor=reactor)
         self.unsent = 0
         self.unread = 0
-        #: Datagrams, and their bytes, that were read and that the kernel took.
-        self.datagramsIn = self.datagramsOut = 0
-        self.bytesIn = self.bytesOut = 0
         self._mayReturn = getattr(protocol, "mayReturn", lambda senders, firsts: False)
         self._incoming = mmsg.Slots(TURN) if mmsg.available else None
         self._outgoing = mmsg.Slots(TURN) if mmsg.available else None
