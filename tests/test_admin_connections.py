@@ -148,10 +148,12 @@ class ConnectionsTests(AdminTests):
             sock.close()
             self.over(id)
         # The looks at a closing connection come four times a second.
-        one = self.connect("chat")
+        one = self.connect("receive")
         one.settimeout(0.4)
-        one.recv(100)
         self.assertRaises(TimeoutError, one.recv, 1)
+        one.close()
+        self.daemon.waitFor(r"receive: .* closed .*: client FIN")
+        self.assertNotIn("Traceback", self.daemon.log)
 
     def test_follow(self) -> None:
         """One connection's stream: what was said, what is said, and its end."""

@@ -29,6 +29,7 @@ class SiteTests(AdminTests):
             (404, "GET", "/api/v1/nothing"),
             (404, "GET", "/api/v1/services/"),
             (404, "GET", "/../config.py"),
+            (404, "GET", "/../openapi.json"),
             (404, "GET", "/%2e%2e/config.py"),
             (404, "GET", "/..%2fconfig.py"),
             (404, "GET", "/page.py"),

@@ -5,14 +5,30 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from typing import Any
 
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
 from tests.admin import AdminTests, Answer
 from tests.running import ANYWHERE
 from twistednet.admin import trials
+from twistednet.admin.playing import StreamClient
 
 
 def piece(data: bytes, **more: Any) -> dict[str, Any]:
     """One write, as JSON has it."""
     return {"data": b64encode(data).decode(), **more}
+
+
+class ClientTests(SynchronousTestCase):
+    """The client alone."""
+
+    def test_noDelay(self) -> None:
+        """The writes of a trial are not held back to be sent together (Nagle)."""
+        transport: Any = StringTransport()
+        told: list[bool] = []
+        transport.setTcpNoDelay = told.append
+        StreamClient(lambda direction, data: None, lambda how: None).makeConnection(transport)
+        self.assertEqual([True], told)
 
 
 class TryTests(AdminTests):
