@@ -1,0 +1,163 @@
+// All that the page knows of the daemon's API: addresses, names of fields, how it streams.
+
+import { fromBase64, toBase64 } from "./bytes.js";
+
+const ROOT = "api/v1";
+/** Whoever changes something says so in a header, which no page elsewhere can send. */
+const CHANGE = { "X-Netdemo": "1", "Content-Type": "application/json" };
+
+/**
+ * @typedef {{at: number, direction: "in" | "out", data: Uint8Array, callback: string}} Chunk
+ *   `at` in seconds since the conversation began
+ * @typedef {{id: number, service: string, kind: string, peer: string, host: string, opened: number,
+ *   seconds: number | null, reason: string | null, bytesIn: number, bytesOut: number, truncated: boolean,
+ *   chunks: Chunk[]}} Conversation `reason` and `seconds` are null while it is open
+ * @typedef {{kind: string, host: string, port: number | null, path: string | null}} Address
+ * @typedef {{name: string, help: string, addresses: Address[]}} Service
+ * @typedef {{at: number, direction: "sent" | "received", data: Uint8Array}} Seen
+ * @typedef {{id: number, service: string, connection: number | null, ended: string | null, seen: Seen[]}} Trial
+ * @typedef {{data: Uint8Array, pauseMs: number}} Piece
+ */
+
+/** The daemon said no, and why. */
+export class Refused extends Error {
+  /** @param {number} status @param {string} why */
+  constructor(status, why) {
+    super(why);
+    this.status = status;
+  }
+}
+
+async function ask(path, options = {}) {
+  let answer;
+  try {
+    answer = await fetch(`${ROOT}${path}`, { cache: "no-store", ...options });
+  } catch {
+    throw new Refused(0, "The daemon does not answer.");
+  }
+  const content = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refused(answer.status, content.error ?? `The daemon says ${answer.status}.`);
+  return content;
+}
+
+const change = (path, body = {}) => ask(path, { method: "POST", headers: CHANGE, body: JSON.stringify(body) });
+
+/** @returns {Promise<Service[]>} */
+export async function services() {
+  const { services: all } = await ask("/services");
+  return all.map((one) => ({ name: one.name, help: one.help, addresses: one.listeners.map(address) }));
+}
+
+function address({ kind, host, port, path }) {
+  const name = path !== null ? "unix" : kind === "ssl" ? "tls" : kind;
+  return { kind: name, host: host ?? "", port, path };
+}
+
+/** The newest that fit. `state` is "", "open", "ended" or a reason.
+ * @param {{service?: string, peer?: string, text?: string, state?: string, since?: number, limit?: number}} filter
+ * @returns {Promise<{found: Conversation[], isMore: boolean}>} */
+export async function connections({ state = "", ...filter }) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(filter)) if (value) query.set(name, String(value));
+  if (state === "open") query.set("state", "open");
+  else if (state === "ended") query.set("state", "closed");
+  else if (state) query.set("reason", state);
+  const { connections: all, before } = await ask(`/connections?${query}`);
+  return { found: all.map(conversation), isMore: before !== null };
+}
+
+/** @param {number} id @returns {Promise<Conversation>} */
+export async function connection(id) {
+  return conversation(await ask(`/connections/${id}`));
+}
+
+function conversation({ closed, chunks = [], ...one }) {
+  return { ...one, reason: closed, chunks: chunks.map(chunk) };
+}
+
+function chunk(one) {
+  return { ...one, data: fromBase64(one.data) };
+}
+
+/** @param {number} id @param {"close" | "reset"} how */
+export const endConnection = (id, how) => change(`/connections/${id}/${how}`);
+
+/** @param {number} id @param {"jsonl" | "pcapng"} format */
+export const exportURL = (id, format) => `${ROOT}/connections/${id}/export?format=${format}`;
+
+/** @param {{service: string, kind?: string, pieces: Piece[], end: "close" | "halfClose" | "reset"}} plan
+ * @returns {Promise<Trial>} */
+export async function tryIt({ service, kind, pieces, end }) {
+  const begun = await change("/try", {
+    service,
+    ...(kind ? { kind } : {}),
+    pieces: pieces.map(({ data, pauseMs }) => ({ data: toBase64(data), pauseMs })),
+    halfClose: end === "halfClose",
+    reset: end === "reset",
+  });
+  return { ...begun, service, ended: null, seen: [] };
+}
+
+/** @param {number} id @returns {Promise<Trial>} */
+export const tried = async (id) => trial(await ask(`/try/${id}`));
+
+function trial({ chunks, ...one }) {
+  return { ...one, seen: chunks.map(chunk) };
+}
+
+/** The code that ran, as the daemon has it. @param {string} service @param {string} callback
+ * @returns {Promise<{where: string, line: number, lines: string[]}>} */
+export const source = (service, callback) => ask(`/services/${encodeURIComponent(service)}/source/${callback}`);
+
+/** Streams that are open. A browser keeps a page that is left, and would keep them with it, though it
+ * has six connections to the daemon and no more. @type {Set<EventSource>} */
+const streams = new Set();
+addEventListener("pagehide", () => streams.forEach((stream) => stream.close()));
+addEventListener("pageshow", (event) => event.persisted && location.reload());
+
+function opened(path) {
+  const stream = new EventSource(`${ROOT}${path}`);
+  streams.add(stream);
+  return stream;
+}
+
+function closed(stream) {
+  stream.close();
+  streams.delete(stream);
+}
+
+/** All that happens, for as long as the page is there; the browser connects again by itself.
+ * @param {{state: (connected: boolean, gone: string) => void, moved: () => void, missed: (events: number) => void,
+ *   refused: (event: {service: string, peer: string, limit: string}) => void,
+ *   rates: (services: Record<string, any>) => void}} on */
+export function watch(on) {
+  const stream = opened("/events");
+  const heard = (name, act) => stream.addEventListener(name, (event) => act(event.data));
+  stream.onopen = () => on.state(true, "");
+  stream.onerror = () => {
+    if (stream.readyState !== EventSource.CLOSED) return on.state(false, "");
+    closed(stream);
+    // Some answers end it for good, such as one without the stream: ask for the reason, and try again.
+    ask("/services").then(() => "", (why) => (why.status === 401 ? "The daemon was started anew: open the URL that it printed then." : ""))
+      .then((gone) => on.state(false, gone));
+    setTimeout(() => watch(on), 3000);
+    return undefined;
+  };
+  heard("opened", on.moved);
+  heard("closed", on.moved);
+  heard("missed", (data) => on.missed(JSON.parse(data).events));
+  heard("refused", (data) => on.refused(JSON.parse(data)));
+  heard("rates", (data) => on.rates(JSON.parse(data).services));
+}
+
+/** One conversation as it goes on. What is returned stops it.
+ * @param {number} id @param {{chunk: (chunk: Chunk) => void, closed: (all: Conversation) => void}} on */
+export function follow(id, on) {
+  const stream = opened(`/connections/${id}/events`);
+  stream.addEventListener("chunk", (event) => on.chunk(chunk(JSON.parse(event.data))));
+  stream.addEventListener("closed", (event) => {
+    closed(stream);
+    on.closed(conversation(JSON.parse(event.data)));
+  });
+  return () => closed(stream);
+}

@@ -1,0 +1,178 @@
+// Connections as they come and go: the newest that fit the filter, asked for again when something moved.
+
+import { connections, services } from "./api.js";
+import { safe } from "./bytes.js";
+import { fill, h, setText } from "./dom.js";
+import { age, clock, counted, size, span } from "./format.js";
+import { live, onChange } from "./live.js";
+
+/** Rows that are shown; so many new ones at once are no news that is worth a motion. */
+const ROWS = 200;
+const MANY = 8;
+/** Milliseconds between two questions: a search reads all that was sent. And no more than this part
+ * of the time is spent on drawing. */
+const PACE = { plain: 500, search: 2000 };
+const SHARE = 0.1;
+
+const STATES = [["", "Open and ended"], ["open", "Open"], ["ended", "Ended"], ["client FIN", "Ended: client FIN"],
+  ["client RST", "Ended: client RST"], ["service", "Ended: service"], ["idle", "Ended: idle"], ["error", "Ended: error"]];
+
+/** What the filter was when it was last seen. */
+const filter = { service: "", state: "", peer: "", text: "" };
+
+/** @param {HTMLElement} main @param {string} argument */
+export function connectionsView(main, argument) {
+  const asked = new URLSearchParams(argument.replace(/^\?/, ""));
+  if (asked.has("service")) Object.assign(filter, { service: asked.get("service"), state: "", peer: "", text: "" });
+
+  const body = h("tbody");
+  const table = h("table", { class: "list connections" },
+    h("caption", { class: "unseen" }, "Connections, the newest first"),
+    h("thead", {}, h("tr", {},
+      [["Service", "service"], ["Peer", "peer"], ["Opened", "wide"], ["Age", "wide number"], ["In", "number"], ["Out", "number"], ["State", "state"]]
+        .map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))),
+    body);
+  const note = h("p", { class: "empty" });
+  const count = h("p", { class: "soft", role: "status" });
+  const pause = h("button", { type: "button", "aria-pressed": "false" }, "Pause");
+  const missed = h("p", { class: "soft" });
+
+  let isPaused = false;
+  let isAsking = false;
+  let isStale = false;
+  let seen = -1;
+  let last = 0;
+  let spent = 0;
+  let timer = 0;
+  let isGone = false;
+  /** @type {Map<string, ReturnType<typeof row>>} */
+  let rows = new Map();
+
+  const show = (found, isMore) => {
+    const before = rows;
+    rows = new Map(found.map((one) => [one.id, before.get(one.id) ?? row(one)]));
+    const isMany = found.filter((one) => !before.has(one.id)).length > MANY;
+    for (const one of found) rows.get(one.id)?.show(one, isMany);
+    const elements = [...rows.values()].map((one) => one.element);
+    const isSame = elements.length === body.children.length && elements.every((one, at) => one === body.children[at]);
+    // Not moved while it has the focus, or the keyboard would lose its place.
+    if (!isSame) keepingFocus(body, () => fill(body, elements));
+    table.hidden = !found.length;
+    note.hidden = found.length > 0;
+    setText(note, isFiltered() ? "None fits the filter." : "Nobody has connected yet.");
+    setText(count, isMore ? `the newest ${found.length}` : counted(found.length, "connection"));
+  };
+  const ask = async () => {
+    isStale = isAsking;
+    if (isAsking || isPaused || isGone) return;
+    isAsking = true;
+    seen = live.changes;
+    last = performance.now();
+    try {
+      const { found, isMore } = await connections({ ...filter, limit: ROWS });
+      const begun = performance.now();
+      if (!isGone && !isPaused) show(found, isMore);
+      spent = performance.now() - begun;
+    } catch (why) {
+      setText(count, String(why.message));
+    }
+    isAsking = false;
+    if (isStale) ask();
+    else later();
+  };
+  const later = () => {
+    clearTimeout(timer);
+    if (isGone) return;
+    const isMoving = seen !== live.changes;
+    const pace = Math.max(filter.text ? PACE.search : PACE.plain, spent / SHARE);
+    // Bytes of what is open move without an event.
+    timer = window.setTimeout(ask, Math.max(0, last + (isMoving ? pace : 2 * pace) - performance.now()));
+  };
+  pause.addEventListener("click", () => {
+    isPaused = !isPaused;
+    pause.setAttribute("aria-pressed", String(isPaused));
+    if (!isPaused) ask();
+  });
+  const stop = onChange(() => {
+    if (seen !== live.changes && !isAsking && !isPaused) later();
+    setText(missed, live.missed ? `${live.missed.toLocaleString("en")} events came faster than they could be told.` : "");
+  });
+  fill(main, h("div", { class: "top" }, h("h1", { tabindex: -1 }, "Connections"), count),
+    filters(ask, pause), table, note, refusals(), missed);
+  ask();
+  return () => {
+    isGone = true;
+    clearTimeout(timer);
+    stop();
+  };
+}
+
+function isFiltered() {
+  return Object.values(filter).some(Boolean);
+}
+
+function keepingFocus(parent, change) {
+  const focused = document.activeElement;
+  change();
+  if (focused instanceof HTMLElement && parent.contains(focused)) focused.focus({ preventScroll: true });
+}
+
+function filters(ask, pause) {
+  const change = (name) => (event) => {
+    filter[name] = event.target.value;
+    ask();
+  };
+  const named = (one) => h("option", { value: one, selected: filter.service === one }, safe(one));
+  services().then((all) => element.querySelector("[name=service]")?.append(
+    ...all.map((one) => one.name).filter((name) => name !== filter.service).map(named)), () => {});
+  const select = (name, label, options) => h("label", { class: "field" }, h("span", { class: "name" }, label),
+    h("select", { name, on: { change: change(name) } },
+      options.map(([value, shown]) => h("option", { value, selected: filter[name] === value }, shown))));
+  const input = (name, label, hint) => h("label", { class: "field" }, h("span", { class: "name" }, label),
+    h("input", { name, type: "search", value: filter[name], placeholder: hint, spellcheck: "false", autocomplete: "off",
+      on: { input: change(name) } }));
+  const element = h("form", { class: "filters", role: "search", on: { submit: (event) => event.preventDefault() } },
+    select("service", "Service", [["", "All"], ...(filter.service ? [[filter.service, safe(filter.service)]] : [])]),
+    select("state", "State", STATES),
+    input("peer", "Peer", "127.0.0.1:5"),
+    input("text", "Text that was sent", "how are u"),
+    pause);
+  return element;
+}
+
+/** @param {import("./api.js").Conversation} of */
+function row(of) {
+  const cells = Array.from({ length: 7 }, (_, at) => h("td", { class: ["", "", "wide", "wide number", "number client", "number server", "state"][at] }));
+  const [name, peer, opened, aged, bytesIn, bytesOut, state] = cells;
+  fill(name, h("a", { href: `#/connections/${of.id}` }, safe(of.service)), h("span", { class: "soft" }, ` #${of.id}`));
+  if (of.kind !== "tcp") fill(name, [...name.childNodes], h("span", { class: "tag" }, of.kind));
+  const [, host, port] = /^(.*?)(:\d+)?$/.exec(safe(of.peer)) ?? [];
+  fill(peer, host, h("wbr"), port);
+  setText(opened, clock(of.opened));
+  const element = h("tr", {}, cells);
+  return {
+    element,
+    show(one, isMany) {
+      if (!isMany && !element.isConnected) element.className = "fresh";
+      setText(aged, one.reason === null ? age(Math.max(0, Date.now() / 1000 - one.opened)) : span(one.seconds));
+      setText(bytesIn, size(one.bytesIn));
+      setText(bytesOut, size(one.bytesOut));
+      setText(state, one.reason === null ? "open" : safe(one.reason));
+      state.className = `state ${stateClass(one.reason)}`;
+    },
+  };
+}
+
+/** @param {string | null} reason */
+export function stateClass(reason) {
+  if (reason === null) return "good";
+  return ["client FIN", "service", "silence"].includes(reason) ? "" : "bad";
+}
+
+function refusals() {
+  if (!live.refused.length) return null;
+  return h("details", { class: "refused" },
+    h("summary", {}, `Turned away: ${live.refused.length}${live.refused.length === 50 ? " or more" : ""}`),
+    h("ul", {}, live.refused.map((one) =>
+      h("li", { class: "mono" }, `${clock(one.at)}  ${safe(one.service)}  ${safe(one.peer)}  `, h("span", { class: "bad" }, safe(one.limit))))));
+}

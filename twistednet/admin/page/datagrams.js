@@ -1,0 +1,34 @@
+// A conversation over UDP: single datagrams, how large, and how long after the one before.
+
+import { preview } from "./bytes.js";
+import { fill, h } from "./dom.js";
+import { moment, size, span } from "./format.js";
+
+const MOST = 200;
+
+/** @param {import("./api.js").Conversation} conversation */
+export function datagramTable({ chunks }) {
+  const some = chunks.slice(-MOST);
+  const largest = Math.max(1, ...some.map((one) => one.data.length));
+  const first = chunks.length - some.length;
+  const rows = some.map((one, index) => {
+    const before = chunks[first + index - 1];
+    const bar = h("span", { class: "bar-of-size" });
+    bar.style.width = `${Math.max(2, (one.data.length / largest) * 72)}px`;
+    const kind = one.direction === "in" ? "client" : "server";
+    return h("tr", { class: kind },
+      h("td", { class: "number" }, first + index + 1),
+      h("td", {}, one.direction === "in" ? "client" : "server"),
+      h("td", { class: "number" }, before ? `+${span(one.at - before.at)}` : moment(one.at)),
+      h("td", { class: "size" }, size(one.data.length), " ", bar),
+      h("td", { class: "said wide" }, preview(one.data, 48)));
+  });
+  const table = h("table", { class: "list datagrams" },
+    h("caption", { class: "unseen" }, "Datagrams, each on its own"),
+    h("thead", {}, h("tr", {}, [["No.", "number"], ["From", ""], ["Gap", "number"], ["Size", ""], ["Content", "wide"]].map(([name, kind]) =>
+      h("th", { scope: "col", class: kind }, name)))),
+    h("tbody", {}, rows));
+  const box = h("div");
+  fill(box, table);
+  return box;
+}

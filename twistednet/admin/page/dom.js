@@ -1,0 +1,92 @@
+// Elements from data. Whatever is given as a child becomes text, never markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/**
+ * @typedef {Node | string | number | null | false | undefined | Child[]} Child
+ * @typedef {Record<string, any>} Attributes `on` has listeners by event; what is null or
+ *   false is left out, and what is true stands without a value.
+ */
+
+/** @param {string} name @param {Attributes} [attributes] @param {...Child} children */
+export function h(name, attributes = {}, ...children) {
+  return made(document.createElement(name), attributes, children);
+}
+
+/** The same for what is drawn. @param {string} name @param {Attributes} [attributes] @param {...Child} children */
+export function svg(name, attributes = {}, ...children) {
+  return made(document.createElementNS(SVG, name), attributes, children);
+}
+
+function made(element, { on = {}, ...attributes }, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value !== null && value !== undefined && value !== false) {
+      element.setAttribute(name, value === true ? "" : String(value));
+    }
+  }
+  for (const [event, listener] of Object.entries(on)) element.addEventListener(event, listener);
+  element.append(...nodes(children));
+  return element;
+}
+
+function nodes(children) {
+  return children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false)
+    .map((child) => (child instanceof Node ? child : String(child)));
+}
+
+/** Replace what an element has in it. @param {Element} element @param {...Child} children */
+export function fill(element, ...children) {
+  element.replaceChildren(...nodes(children));
+}
+
+/** Change a text only if it is another. @param {Node} node @param {string | number} text */
+export function setText(node, text) {
+  if (node.textContent !== String(text)) node.textContent = String(text);
+}
+
+/** Tell those who hear the page rather than see it. @param {string} text */
+export function say(text) {
+  setText(/** @type {Node} */ (document.getElementById("spoken")), text);
+}
+
+/** One choice of a few, as buttons of which one is pressed.
+ * @param {string} label @param {[string, string][]} options value and what is shown
+ * @param {string} chosen @param {(value: string) => void} choose */
+export function choice(label, options, chosen, choose) {
+  const buttons = options.map(([value, shown]) =>
+    h("button", { type: "button", "data-value": value, "aria-pressed": String(value === chosen) }, shown),
+  );
+  return h("div", {
+    class: "choice", role: "group", "aria-label": label,
+    on: {
+      click: (event) => {
+        const pressed = event.target.closest("button");
+        if (!pressed) return;
+        for (const button of buttons) button.setAttribute("aria-pressed", String(button === pressed));
+        choose(pressed.dataset.value);
+      },
+    },
+  }, buttons);
+}
+
+/** A button that copies. @param {() => string} text @param {string} what */
+export function copyButton(text, what) {
+  const button = h("button", {
+    type: "button", class: "quiet copy", "aria-label": `Copy ${what}`,
+    on: {
+      click: async () => {
+        try {
+          await navigator.clipboard.writeText(text());
+          button.textContent = "Copied";
+        } catch {
+          button.textContent = "Select it";
+        }
+        say(`${what}: ${button.textContent}`);
+        setTimeout(() => { button.textContent = "Copy"; }, 1500);
+      },
+    },
+  }, "Copy");
+  return button;
+}

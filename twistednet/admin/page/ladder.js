@@ -1,0 +1,123 @@
+// The ladder: the client's time runs down on the left, the server's on the right.
+
+import { preview } from "./bytes.js";
+import { fill, h, svg } from "./dom.js";
+import { moment, size, span } from "./format.js";
+import { steps } from "./steps.js";
+
+const STEP = 42;
+const TOP = 48;
+const SLOPE = 10;
+/** Steps that are drawn, and the silence in seconds that is worth a mark. */
+const MOST = 300;
+const SILENCE = 1;
+/** Width of one letter of the small type. */
+const LETTER = 6.7;
+
+/** A drawing that follows the width it has. @param {string} service
+ * @param {(callback: string) => void} openSource */
+export function ladder(openSource) {
+  const element = h("div", { class: "ladder" });
+  /** @type {import("./api.js").Conversation | null} */
+  let shown = null;
+  let width = 0;
+  const draw = () => {
+    if (shown && width) fill(element, drawing(shown, width, openSource));
+  };
+  const observer = new ResizeObserver(([entry]) => {
+    const now = Math.floor(entry.contentRect.width);
+    if (Math.abs(now - width) < 2) return;
+    width = now;
+    draw();
+  });
+  observer.observe(element);
+  return {
+    element,
+    show(conversation) {
+      shown = conversation;
+      draw();
+    },
+    stop: () => observer.disconnect(),
+  };
+}
+
+function drawing(conversation, width, openSource) {
+  const all = steps(conversation);
+  const some = all.slice(-MOST);
+  const left = width < 420 ? 62 : 78;
+  const right = width - (width < 420 ? 124 : 150);
+  let y = TOP;
+  const parts = [];
+  if (some.length < all.length) {
+    parts.push(svg("text", { x: left, y: y + 4, class: "faint" }, `${all.length - some.length} earlier steps`));
+    y += 24;
+  }
+  let before = some[0]?.at ?? 0;
+  for (const step of some) {
+    const at = step.at ?? before;
+    if (at - before >= SILENCE) {
+      parts.push(silence(left, right, y, at - before));
+      y += 34;
+    }
+    parts.push(step.kind === "gone" ? gone(step, left, right, y, openSource) : rung(step, left, right, y, openSource));
+    before = at;
+    y += STEP;
+  }
+  if (conversation.reason === null) {
+    parts.push(svg("text", { x: (left + right) / 2, y: y + 8, class: "faint middle" }, "open"));
+    y += 22;
+  }
+  const height = y + 4;
+  return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group",
+    "aria-label": `Ladder of ${conversation.service} #${conversation.id}, ${all.length} steps` },
+  svg("path", { d: `M${left} 26V${height}`, class: "life client" }),
+  svg("path", { d: `M${right} 26V${height}`, class: "life server" }),
+  svg("text", { x: left, y: 14, class: "head client middle" }, "client"),
+  svg("text", { x: right, y: 14, class: "head server middle" }, "server"),
+  parts);
+}
+
+function silence(left, right, y, seconds) {
+  const middle = (left + right) / 2;
+  return svg("g", { class: "silence" },
+    svg("path", { d: `M${left - 4} ${y + 2}h8m-8 4h8M${right - 4} ${y + 2}h8m-8 4h8` }),
+    svg("text", { x: middle, y: y + 7, class: "faint middle" }, `${span(seconds)} of silence`));
+}
+
+/** Nothing crosses the wire any more, but something runs. */
+function gone(step, left, right, y, openSource) {
+  return svg("g", { class: "gone" },
+    svg("text", { x: left - 8, y: y + 4, class: "time" }, moment(step.at)),
+    svg("path", { d: `M${right - 6} ${y}h12`, class: "end" }),
+    callbackLabel(step.callback, right + 10, y + 4, openSource));
+}
+
+function rung(step, left, right, y, openSource) {
+  const isClient = step.from === "client";
+  const [from, to] = isClient ? [left + 3, right - 4] : [right - 3, left + 4];
+  const end = y + SLOPE;
+  const tip = isClient ? -7 : 7;
+  const room = Math.floor(((right - left) * 0.86) / LETTER);
+  const isData = step.kind === "data";
+  const count = isData ? size(step.data.length) : "";
+  const said = isData ? preview(step.data, Math.max(0, room - count.length - 4)) : step.note;
+  const label = isData ? (room - count.length > 8 && said ? `${count}  ${said}` : count) : said;
+  return svg("g", { class: `rung ${step.from} ${step.kind}` },
+    svg("text", { x: left - 8, y: (isClient ? y : end) + 4, class: "time" }, step.at === null ? "" : moment(step.at)),
+    svg("path", { d: `M${from} ${y}L${to} ${end}`, class: "shaft" }),
+    step.kind === "rst"
+      ? svg("path", { d: `M${to + tip * 0.2 - 5} ${end - 5}l10 10m0-10l-10 10`, class: "tip" })
+      : svg("path", { d: `M${to + tip} ${end - 5.5}L${to} ${end}L${to + tip} ${end + 3.5}`, class: "tip" }),
+    svg("text", { x: (left + right) / 2, y: y - 4, class: "label middle" }, label.slice(0, Math.max(4, room))),
+    step.callback && callbackLabel(step.callback, right + 10, (isClient ? end : y) + 4, openSource));
+}
+
+function callbackLabel(callback, x, y, openSource) {
+  const text = svg("text", { x, y, class: "callback" }, callback);
+  if (!/^[a-zA-Z]+(Received|Made|Lost|Writing)$/.test(callback)) return text;
+  const open = (event) => {
+    event.preventDefault();
+    openSource(callback);
+  };
+  return svg("a", { href: "#source", "aria-label": `Source of ${callback}`, on: { click: open } }, text);
+}

@@ -1,0 +1,81 @@
+// The frame around the views: which one is shown, the theme, and whether the daemon is there.
+
+import { h, fill, setText } from "./dom.js";
+import { live, onChange, start, totals } from "./live.js";
+import { counted, rate } from "./format.js";
+import { connectionView } from "./connection.js";
+import { connectionsView } from "./connections.js";
+import { lessonsView } from "./lessonview.js";
+import { servicesView } from "./services.js";
+import { closeSource } from "./source.js";
+import { tryView } from "./tryview.js";
+
+/** A view fills `main`, and returns what ends it. What is after the name in the address is its argument. */
+const VIEWS = {
+  services: { title: "Services", show: servicesView },
+  connections: { title: "Connections", show: (main, id) => (id ? connectionView : connectionsView)(main, id) },
+  try: { title: "Try it", show: tryView },
+  lessons: { title: "Lessons", show: lessonsView },
+};
+
+const main = /** @type {HTMLElement} */ (document.getElementById("main"));
+const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+/** @type {(() => void) | void} */
+let leave;
+
+function route(isFirst = false) {
+  if (location.hash && !location.hash.startsWith("#/")) return;
+  const [, name = "services", ...rest] = location.hash.split("/");
+  const view = VIEWS[name] ?? VIEWS.services;
+  leave?.();
+  closeSource();
+  fill(main);
+  leave = view.show(main, decodeURIComponent(rest.join("/")));
+  document.title = `${view.title} · twistednet`;
+  for (const link of document.querySelectorAll(".bar nav a")) {
+    const isHere = link.getAttribute("href") === `#/${VIEWS[name] ? name : "services"}`;
+    if (isHere) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+  if (isFirst !== true) {
+    window.scrollTo(0, 0);
+    main.querySelector("h1")?.focus();
+  }
+}
+
+function showState() {
+  const { open, opened } = totals();
+  const pulse = byId("pulse");
+  pulse.classList.toggle("off", !live.connected);
+  setText(pulse, live.connected ? `${counted(open, "open", "open")} · ${rate(opened)}/s` : "not connected");
+  const banner = byId("banner");
+  banner.hidden = live.connected || (!live.gone && !everConnected);
+  everConnected ||= live.connected;
+  setText(banner, banner.hidden ? "" : live.gone || "The daemon does not answer. What you see is from before; trying again.");
+}
+let everConnected = false;
+
+const THEMES = { auto: "Auto", light: "Light", dark: "Dark" };
+
+function showTheme() {
+  const chosen = document.documentElement.dataset.theme ?? "auto";
+  const button = byId("theme");
+  fill(button, h("span", { class: "unseen" }, "Colours: "), h("span", { class: "sign", "aria-hidden": "true" }, "◐ "), h("span", { class: "word" }, THEMES[chosen]));
+}
+
+byId("theme").addEventListener("click", () => {
+  const names = Object.keys(THEMES);
+  const now = document.documentElement.dataset.theme ?? "auto";
+  const next = names[(names.indexOf(now) + 1) % names.length];
+  if (next === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = next;
+  localStorage.setItem("theme", next);
+  showTheme();
+});
+
+showTheme();
+showState();
+onChange(showState);
+window.addEventListener("hashchange", () => route());
+start();
+route(true);

@@ -1,0 +1,111 @@
+// The services: where they listen, what they do right now, and how to speak to them.
+
+import { services } from "./api.js";
+import { command, TOOLS } from "./commands.js";
+import { choice, copyButton, fill, h, setText } from "./dom.js";
+import { rate, size, span } from "./format.js";
+import { KEPT, live, onChange } from "./live.js";
+import { safe } from "./bytes.js";
+import { sparkline } from "./spark.js";
+
+let tool = localStorage.getItem("tool") ?? "nc";
+if (!TOOLS.some(([name]) => name === tool)) tool = "nc";
+
+/** @param {HTMLElement} main */
+export function servicesView(main) {
+  /** @type {import("./api.js").Service[]} */
+  let known = [];
+  /** @type {Map<string, ReturnType<typeof card>>} */
+  const cards = new Map();
+  const list = h("ul", { class: "services" });
+  const note = h("p", { class: "empty" }, "Asking the daemon…");
+  const load = async () => {
+    try {
+      known = await services();
+    } catch (why) {
+      setText(note, String(why.message));
+      return;
+    }
+    cards.clear();
+    for (const service of known) cards.set(service.name, card(service));
+    fill(list, [...cards.values()].map((one) => one.element));
+    note.hidden = known.length > 0;
+    setText(note, "No service is open.");
+    show();
+  };
+  const show = () => cards.forEach((one) => one.show());
+  const tools = choice("Commands for", TOOLS, tool, (chosen) => {
+    tool = chosen;
+    localStorage.setItem("tool", tool);
+    cards.forEach((one) => one.showCommand());
+  });
+  fill(main, h("div", { class: "top" },
+    h("div", {}, h("h1", { tabindex: -1 }, "Services"),
+      h("p", {}, "Each one listens, and waits for you. Copy a command, run it in a terminal, and watch it arrive under ",
+        h("a", { href: "#/connections" }, "Connections"), ".")),
+    tools), list, note);
+  let wasConnected = live.connected;
+  const stop = onChange(() => {
+    // Another daemon may listen elsewhere.
+    if (live.connected && !wasConnected) load();
+    wasConnected = live.connected;
+    show();
+  });
+  load();
+  return stop;
+}
+
+/** @param {import("./api.js").Service} service */
+function card(service) {
+  const at = service.addresses[0];
+  const code = h("code");
+  const box = h("pre", { class: "command", tabindex: 0, role: "region", "aria-label": `Command for ${service.name}` }, code);
+  const copy = copyButton(() => code.textContent ?? "", `the command for ${service.name}`);
+  const figures = ["Connections", "Bytes", "Latency"].map((name) => figure(name, service.name));
+  const showCommand = () => {
+    const text = at && command(service.name, at, tool);
+    setText(code, text ?? (at ? "This tool does not speak it." : "It listens nowhere."));
+    box.classList.toggle("none", !text);
+    copy.hidden = !text;
+  };
+  showCommand();
+  const element = h("li", { class: "card", "data-service": service.name },
+    h("div", { class: "card-top" },
+      h("h2", {}, h("a", { href: `#/connections/?service=${encodeURIComponent(service.name)}` }, service.name)),
+      h("ul", { class: "addresses" }, service.addresses.map((one) => h("li", {}, where(one))))),
+    h("p", { class: "soft" }, service.help, ". ", h("a", { href: `#/try/${encodeURIComponent(service.name)}` }, "Try it")),
+    h("dl", { class: "figures" }, figures.map((one) => one.element)),
+    h("div", { class: "command-box" }, box, copy));
+  return {
+    element,
+    showCommand,
+    show() {
+      const kept = live.rates.get(service.name) ?? [];
+      const now = kept[kept.length - 1];
+      if (!now) return;
+      const latest = kept.findLast((one) => one.latency !== undefined)?.latency;
+      figures[0].show([`${rate(now.opened)}/s`, `${now.open} open`], kept.map((one) => one.opened), "ink");
+      figures[1].show([`${size(Math.round(now.bytesIn))}/s in`, `${size(Math.round(now.bytesOut))}/s out`],
+        kept.map((one) => one.bytesIn + one.bytesOut), "client");
+      figures[2].show(latest === undefined ? ["–", "not measured"] : [span(latest), "to answer"], kept.map((one) => one.latency ?? null), "server");
+    },
+  };
+}
+
+function figure(name, service) {
+  const texts = [h("span", { class: "mono" }, "–"), h("span", { class: "mono soft" })];
+  const drawn = h("span", { class: "drawn" });
+  return {
+    element: h("div", {}, h("dt", {}, name), h("dd", {}, drawn, texts)),
+    show(shown, values, kind) {
+      shown.forEach((text, at) => setText(texts[at], text));
+      fill(drawn, sparkline(values, KEPT, kind, `${name} of ${service} in the last minute; now ${shown.join(", ")}`));
+    },
+  };
+}
+
+/** @param {import("./api.js").Address} at */
+export function where(at) {
+  if (at.path !== null) return `unix ${safe(at.path)}`;
+  return `${at.kind} ${at.host.includes(":") ? `[${at.host}]` : at.host}:${at.port}`;
+}

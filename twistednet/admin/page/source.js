@@ -1,0 +1,36 @@
+// The code of a callback, in a dialog.
+
+import { Refused, source } from "./api.js";
+import { safe } from "./bytes.js";
+import { copyButton, fill, h } from "./dom.js";
+
+const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("source"));
+
+/** What opens it for a callback. @param {string} service */
+export function sourceOf(service) {
+  return async (/** @type {string} */ callback) => {
+    const close = h("button", { type: "button", class: "quiet", on: { click: closeSource } }, "Close");
+    const title = h("h2", { id: "source-title" }, `${safe(service)}: ${safe(callback)}`);
+    const body = h("div", {}, h("p", { class: "soft" }, "Asking the daemon…"));
+    fill(dialog, h("div", { class: "dialog-top" }, title, close), body);
+    if (!dialog.open) dialog.showModal();
+    try {
+      const { where, line, lines } = await source(service, callback);
+      fill(body,
+        h("p", { class: "where" }, h("code", {}, safe(where), h("span", { class: "soft" }, `, line ${line}`)), copyButton(() => where, "the place in the source")),
+        h("pre", { class: "code", tabindex: 0, role: "region", "aria-label": `Source of ${callback}` },
+          lines.map((text, index) => h("span", { class: "code-line" },
+            h("span", { class: "number" }, String(line + index).padStart(4)), ` ${text}\n`))));
+    } catch (why) {
+      fill(body, h("p", {}, why instanceof Refused ? why.message : String(why)));
+    }
+  };
+}
+
+export function closeSource() {
+  if (dialog.open) dialog.close();
+}
+
+dialog.addEventListener("click", (event) => {
+  if (event.target === dialog) closeSource();
+});

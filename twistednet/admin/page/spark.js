@@ -1,0 +1,29 @@
+// A line of the last minute, small enough to stand in a sentence.
+
+import { svg } from "./dom.js";
+
+const WIDTH = 120;
+const HEIGHT = 28;
+
+/** @param {(number | null)[]} values newest last; null where there is none @param {number} slots
+ * @param {string} kind of colour @param {string} label */
+export function sparkline(values, slots, kind, label) {
+  const most = Math.max(...values.map((value) => value ?? 0), 1e-9);
+  const x = (index) => ((slots - values.length + index) / (slots - 1)) * (WIDTH - 2) + 1;
+  const y = (value) => HEIGHT - 2 - (value / most) * (HEIGHT - 5);
+  let path = "";
+  let isOn = false;
+  values.forEach((value, index) => {
+    if (value !== null) path += `${isOn ? "L" : "M"}${x(index).toFixed(1)} ${y(value).toFixed(1)}`;
+    isOn = value !== null;
+  });
+  const points = values.flatMap((value, index) => {
+    const isAlone = value !== null && (values[index - 1] ?? null) === null && (values[index + 1] ?? null) === null;
+    return isAlone ? [svg("circle", { cx: x(index), cy: y(value), r: 1.6, class: `dot ${kind}` })] : [];
+  });
+  return svg("svg", { class: "spark", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": label,
+    preserveAspectRatio: "none" },
+  svg("path", { d: `M1 ${HEIGHT - 2}H${WIDTH - 1}`, class: "base" }),
+  path && svg("path", { d: path, class: `line ${kind}` }),
+  points);
+}

@@ -1,0 +1,106 @@
+// A conversation as the steps of a ladder: who did what to whom, when, and what ran then.
+
+/** @typedef {import("./api.js").Conversation} Conversation */
+/** @typedef {{at: number | null, from: "client" | "server", kind: "connect" | "data" | "fin" | "rst" | "gone",
+ *   data?: Uint8Array, callback: string | null, note: string}} Step `at` is null where only the order is known */
+
+/** Reasons for which we abort, and the client sees a RST. */
+const OUR_RESET = ["idle", "write stall", "handshake", "queue", "error", "shutdown"];
+
+/** @param {Conversation} conversation @returns {Step[]} */
+export function steps(conversation) {
+  const isStream = conversation.kind !== "udp";
+  /** @type {Step[]} */
+  const all = isStream
+    ? [{ at: 0, from: "client", kind: "connect", callback: "connectionMade", note: "connect" }]
+    : [];
+  for (const chunk of conversation.chunks) {
+    const from = chunk.direction === "in" ? "client" : "server";
+    const isFIN = isStream && from === "client" && chunk.data.length === 0;
+    all.push({ at: chunk.at, from, kind: isFIN ? "fin" : "data", data: chunk.data,
+      callback: chunk.callback, note: isFIN ? "FIN" : "" });
+  }
+  return isStream && conversation.reason !== null ? ended(all, conversation) : all;
+}
+
+/** With the end, as far as it is known: the journal writes down the client's FIN, and not ours. */
+function ended(all, { reason, seconds }) {
+  const lost = { at: seconds ?? 0, callback: "connectionLost" };
+  const fin = all.findIndex((step) => step.kind === "fin");
+  if (reason === "client RST") return [...all, { ...lost, from: "client", kind: "rst", note: "RST" }];
+  if (reason === "connection lost") return [...all, { ...lost, from: "client", kind: "rst", note: "lost" }];
+  // The site closes or resets; who is closed by it says goodbye as well.
+  const isOurs = OUR_RESET.includes(reason) || (reason === "admin" && fin < 0);
+  if (isOurs) return [...all, { ...lost, from: "server", kind: "rst", note: `RST: ${reason}` }];
+  if (reason === "client FIN") {
+    // One that said goodbye, though nobody heard when.
+    const theirs = fin < 0 ? [{ ...lost, from: "client", kind: "fin", callback: null, note: "FIN" }] : [];
+    return [...all, ...theirs, { ...lost, from: "server", kind: "fin", note: "FIN" }];
+  }
+  const ours = { from: "server", kind: "fin", note: `FIN: ${reason}` };
+  if (fin < 0) return [...all, { ...lost, ...ours }];
+  // We closed first, after our last words; the client's FIN answers ours.
+  return [...all.slice(0, fin), { at: null, callback: null, ...ours }, ...all.slice(fin),
+    { ...lost, from: "client", kind: "gone", note: "" }];
+}
+
+/** What was said, told apart from how it was cut.
+ * @typedef {{from: "client" | "server", at: number, data: Uint8Array, first: number, last: number,
+ *   shared: boolean, note: string}} Message `first` and `last` count the chunks of that side from 1;
+ *   `shared` if another message came in the same chunk */
+
+/** Lines, and bare messages where there has been no newline. @param {Conversation} conversation @returns {Message[]} */
+export function lines(conversation) {
+  const found = [];
+  for (const direction of /** @type {("in" | "out")[]} */ (["in", "out"])) {
+    found.push(...cut(conversation.chunks.filter((chunk) => chunk.direction === direction && chunk.data.length), direction));
+  }
+  return found.sort((one, other) => one.at - other.at);
+}
+
+function cut(chunks, direction) {
+  const from = direction === "in" ? "client" : "server";
+  const isBare = !chunks.some((chunk) => chunk.data.includes(10));
+  /** @type {Message[]} */
+  const found = [];
+  let bytes = [];
+  let first = 0;
+  let begun = 0;
+  const add = (at, last, note) => {
+    found.push({ from, at: begun || at, data: Uint8Array.from(bytes), first, last, shared: false, note });
+    bytes = [];
+  };
+  chunks.forEach((chunk, index) => {
+    for (const byte of chunk.data) {
+      if (!bytes.length) [first, begun] = [index + 1, chunk.at];
+      bytes.push(byte);
+      if (byte === 10) add(chunk.at, index + 1, "");
+    }
+    if (isBare && bytes.length) add(chunk.at, index + 1, "no newline");
+  });
+  if (bytes.length) add(begun, chunks.length, "no newline");
+  for (const one of found) {
+    one.shared = found.some((other) => other !== one && other.first <= one.last && one.first <= other.last);
+  }
+  return found;
+}
+
+/** The requests and responses of HTTP/1, by their heads. @param {Conversation} conversation @returns {Message[]} */
+export function http(conversation) {
+  const found = [];
+  for (const direction of /** @type {("in" | "out")[]} */ (["in", "out"])) {
+    const chunks = conversation.chunks.filter((chunk) => chunk.direction === direction && chunk.data.length);
+    const text = chunks.map((chunk) => String.fromCharCode(...chunk.data.subarray(0, 16384))).join("");
+    for (const head of text.matchAll(/(?:^|\n)((?:[A-Z]+ \S+ HTTP\/1\.[01]|HTTP\/1\.[01] \d{3}[^\r\n]*)\r?\n(?:[^\r\n]+\r?\n)*)/g)) {
+      let passed = 0;
+      const index = chunks.findIndex((chunk) => (passed += chunk.data.length) > head.index + 1);
+      const bodySize = /\ncontent-length: *(\d+)/i.exec(head[1])?.[1] ?? "0";
+      found.push({
+        from: /** @type {"client" | "server"} */ (direction === "in" ? "client" : "server"),
+        at: chunks[index]?.at ?? 0, data: Uint8Array.from(head[1].trimEnd(), (letter) => letter.charCodeAt(0)),
+        first: index + 1, last: index + 1, shared: false, note: `body ${bodySize} B`,
+      });
+    }
+  }
+  return found.sort((one, other) => one.at - other.at);
+}

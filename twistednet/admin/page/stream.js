@@ -1,0 +1,83 @@
+// Follow-stream: every chunk in a box of its own, so that splitting and coalescing show.
+
+import { rendered } from "./bytes.js";
+import { fill, h, setText } from "./dom.js";
+import { counted, size, span } from "./format.js";
+
+/** Boxes at once, and bytes of one box until somebody asks for all. */
+const MOST = 400;
+const BYTES = 4096;
+
+/** @param {boolean} isDatagram @param {(callback: string) => void} openSource */
+export function followStream(isDatagram, openSource) {
+  const earlier = h("p", { class: "soft earlier" });
+  const list = h("ol", { class: "stream" });
+  const element = h("div", {}, earlier, list);
+  let mode = "text";
+  /** @type {import("./api.js").Chunk[]} */
+  let chunks = [];
+  let drawn = 0;
+
+  const draw = () => {
+    if (chunks.length - drawn > MOST) {
+      drawn = chunks.length - MOST;
+      fill(list);
+    }
+    const perRow = element.clientWidth && element.clientWidth < 560 ? 8 : 16;
+    const boxes = [];
+    for (; drawn < chunks.length; drawn += 1) {
+      const before = drawn ? chunks[drawn - 1].at : null;
+      boxes.push(box(chunks[drawn], drawn + 1, before, mode, perRow, isDatagram, openSource));
+    }
+    list.append(...boxes);
+    while (list.children.length > MOST) list.firstElementChild?.remove();
+    const hidden = chunks.length - list.children.length;
+    earlier.hidden = !hidden;
+    setText(earlier, `${counted(hidden, "earlier chunk")} not shown; the export has them.`);
+  };
+  return {
+    element,
+    /** @param {import("./api.js").Conversation} conversation */
+    show(conversation) {
+      chunks = conversation.chunks;
+      draw();
+    },
+    /** @param {string} chosen "text", "escaped" or "hex" */
+    setMode(chosen) {
+      mode = chosen;
+      drawn = 0;
+      fill(list);
+      draw();
+    },
+  };
+}
+
+function box(chunk, number, before, mode, perRow, isDatagram, openSource) {
+  const isClient = chunk.direction === "in";
+  const isFIN = isClient && !isDatagram && !chunk.data.length;
+  const gap = before === null ? `at ${span(chunk.at)}` : `+${span(chunk.at - before)}`;
+  const what = isFIN ? "FIN" : size(chunk.data.length);
+  const body = h("pre");
+  const show = (bytes) => fill(body, rendered(bytes, mode, perRow));
+  show(chunk.data.subarray(0, BYTES));
+  const rest = chunk.data.length - BYTES;
+  const more = rest > 0 && h("button", { type: "button", class: "quiet", on: {
+    click: (event) => {
+      show(chunk.data);
+      event.currentTarget.remove();
+    },
+  } }, `Show ${size(rest)} more`);
+  return h("li", { class: `box ${isClient ? "client" : "server"}${isFIN ? " fin" : ""}` },
+    h("p", { class: "box-top" },
+      h("span", { class: "who" }, isClient ? "client" : "server"),
+      h("span", {}, isDatagram ? `datagram ${number}, ${what}` : what),
+      h("span", { class: "soft" }, gap),
+      callbackButton(chunk.callback, openSource)),
+    isFIN ? null : chunk.data.length ? body : h("p", { class: "soft" }, "empty"),
+    more);
+}
+
+function callbackButton(callback, openSource) {
+  if (callback === "later") return h("span", { class: "soft callback" }, "later");
+  return h("button", { type: "button", class: "link callback", on: { click: () => openSource(callback) } }, callback);
+}

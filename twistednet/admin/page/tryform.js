@@ -1,0 +1,126 @@
+// The form of "Try it": what to send, how it is cut into writes, and how it ends.
+
+import { preview } from "./bytes.js";
+import { choice, fill, h, setText } from "./dom.js";
+import { counted, size } from "./format.js";
+import { complaint, MOST, pieces, planFor } from "./plans.js";
+
+/** @typedef {import("./plans.js").Plan} Plan */
+
+const CUTS = [["one", "one write"], ["lines", "one write a line"], ["parts", "equal parts"],
+  ["marks", "at each |"], ["bytes", "one write a byte"]];
+const ENDS = [["close", "wait for silence, then close"], ["halfClose", "half-close (FIN), and read on"], ["reset", "reset (RST)"]];
+
+/** @param {import("./api.js").Service[]} services @param {Plan} plan what it begins with
+ * @param {(plan: Plan) => Promise<void>} send */
+export function tryForm(services, plan, send) {
+  const element = h("form", { class: "try", on: { submit: (event) => event.preventDefault() } });
+  const writes = h("ol", { class: "writes", "aria-label": "The writes" });
+  const wrong = h("p", { class: "bad", role: "status" });
+  const button = h("button", { type: "submit", class: "main" }, "Send");
+  let isBusy = false;
+
+  const isDatagram = () => {
+    const kinds = services.find((one) => one.name === plan.service)?.addresses.map((at) => at.kind) ?? [];
+    return plan.kind === "udp" || (kinds.length > 0 && kinds.every((kind) => kind === "udp"));
+  };
+  const show = () => {
+    const all = pieces(plan);
+    const why = complaint(plan);
+    fill(writes, all.slice(0, MOST.pieces).map(({ data, pauseMs }, index) => [
+      index > 0 && h("li", { class: "pause soft" }, `${pauseMs} ms`),
+      h("li", { class: "write" }, preview(data, 32) || "(nothing)", h("span", { class: "soft" }, ` ${size(data.length)}`)),
+    ]));
+    setText(wrong, why);
+    setText(button, isBusy ? "Sending…" : `Send ${counted(all.length, isDatagram() ? "datagram" : "write")}`);
+    button.disabled = isBusy || Boolean(why);
+  };
+  const set = (name, value) => {
+    plan = { ...plan, [name]: value };
+    show();
+  };
+  const draw = () => {
+    const parts = number("parts", "Parts", plan.parts, 1, MOST.pieces, set);
+    parts.hidden = plan.cut !== "parts";
+    const hasBoth = new Set(services.find((one) => one.name === plan.service)?.addresses.map((at) => at.kind)).size > 1;
+    fill(element,
+      h("div", { class: "try-what" },
+        h("fieldset", { class: "field" }, h("legend", {}, "Service"),
+          h("div", { class: "services-choice" }, services.map((one) => radio("service", one.name, one.name, plan.service, (value) => {
+            plan = planFor(value);
+            draw();
+            element.querySelector(`input[value="${CSS.escape(value)}"]`)?.focus();
+          })))),
+        h("label", { class: "field" }, h("span", { class: "name" }, "What to send"),
+          h("textarea", { name: "text", rows: 4, spellcheck: "false", autocomplete: "off", autocapitalize: "off",
+            on: { input: (event) => set("text", event.target.value) } }, plan.text)),
+        h("div", { class: "line" },
+          choice("Newlines are", [["lf", "LF"], ["crlf", "CR LF"]], plan.newline, (value) => set("newline", value)),
+          check("closing", "ends with a newline", plan, set),
+          check("escapes", "\\n \\x00 are escapes", plan, set))),
+      h("div", { class: "try-how" },
+        h("div", { class: "line" },
+          select("cut", "Cut into", CUTS, plan.cut, (value) => {
+            parts.hidden = value !== "parts";
+            set("cut", value);
+          }),
+          parts,
+          number("pauseMs", "Pause, ms", plan.pauseMs, 0, MOST.pauseMs, set)),
+        hasBoth && choice("Over", [["", "TCP"], ["udp", "UDP"]], plan.kind, (value) => {
+          set("kind", value);
+          draw();
+          element.querySelector(`[data-value="${value}"]`)?.focus();
+        }),
+        isDatagram() ? h("p", { class: "soft" }, "Over UDP each write is a datagram, and there is no end to choose.")
+          : select("end", "And then", ENDS, plan.end, (value) => set("end", value)),
+        h("div", { class: "field" }, h("span", { class: "name" }, "What the client will do"), writes),
+        h("div", { class: "line" }, button, wrong)));
+    show();
+  };
+  element.addEventListener("submit", async () => {
+    if (isBusy || button.disabled) return;
+    isBusy = true;
+    show();
+    let why = "";
+    try {
+      await send(isDatagram() ? { ...plan, kind: "udp", end: "close" } : plan);
+    } catch (error) {
+      why = String(error.message);
+    }
+    isBusy = false;
+    show();
+    if (why) setText(wrong, why);
+  });
+  draw();
+  return {
+    element,
+    /** @param {Partial<Plan>} changes to what is usual for the service */
+    set(changes) {
+      plan = { ...planFor(changes.service ?? plan.service), ...changes };
+      draw();
+    },
+  };
+}
+
+function radio(name, value, shown, chosen, choose) {
+  return h("label", { class: "pill" },
+    h("input", { type: "radio", name, value, checked: value === chosen, on: { change: () => choose(value) } }), shown);
+}
+
+function check(name, shown, plan, set) {
+  return h("label", {},
+    h("input", { type: "checkbox", name, checked: plan[name], on: { change: (event) => set(name, event.target.checked) } }), shown);
+}
+
+function select(name, label, options, chosen, choose) {
+  return h("label", { class: "field" }, h("span", { class: "name" }, label),
+    h("select", { name, on: { change: (event) => choose(event.target.value) } },
+      options.map(([value, shown]) => h("option", { value, selected: value === chosen }, shown))));
+}
+
+function number(name, label, value, least, most, set) {
+  return h("label", { class: "field small" }, h("span", { class: "name" }, label),
+    h("input", { type: "number", name, value, min: least, max: most, on: {
+      input: (event) => set(name, Math.min(most, Math.max(least, Math.round(Number(event.target.value) || 0)))),
+    } }));
+}

@@ -1,0 +1,108 @@
+// Try it: a real connection of the daemon to itself, and what becomes of it.
+
+import { services, tried, tryIt } from "./api.js";
+import { rendered } from "./bytes.js";
+import { fill, h, say } from "./dom.js";
+import { moment, size } from "./format.js";
+import { pieces, planFor } from "./plans.js";
+import { tryForm } from "./tryform.js";
+import { wireView } from "./wireview.js";
+
+/** Milliseconds between two looks at the client's side. */
+const LOOK = 250;
+
+/** @param {HTMLElement} main @param {string} argument a service */
+export function tryView(main, argument) {
+  const place = h("div", {}, h("p", { class: "empty" }, "Asking the daemon…"));
+  fill(main, h("div", { class: "top" }, h("div", {}, h("h1", { tabindex: -1 }, "Try it"),
+    h("p", {}, "The daemon opens a real connection to itself, writes what you say, cut as you say, and you see what arrives."))), place);
+  return tryBox(place, argument).stop;
+}
+
+/** The form, and beneath it the result.
+ * @param {HTMLElement} place @param {string} first the service that is chosen at first */
+export function tryBox(place, first) {
+  const result = h("div", { class: "result" });
+  let stop = () => {};
+  let isGone = false;
+  /** @type {ReturnType<typeof tryForm> | undefined} */
+  let form;
+  const send = async (plan) => {
+    const trial = await tryIt({ service: plan.service, kind: plan.kind, pieces: pieces(plan), end: plan.end });
+    if (isGone) return;
+    stop();
+    stop = showTrial(result, trial);
+    say(trial.connection ? `Sent, as connection ${trial.connection}.` : "It was turned away.");
+    result.scrollIntoView?.({ block: "nearest" });
+  };
+  const ready = services().then((all) => {
+    if (isGone) return;
+    const name = all.some((one) => one.name === first) ? first : all[0]?.name;
+    if (!name) return fill(place, h("p", { class: "empty" }, "No service is open."));
+    form = tryForm(all, planFor(name), send);
+    fill(place, form.element, result);
+  }, (why) => fill(place, h("p", { class: "empty" }, String(why.message))));
+  return {
+    stop() {
+      isGone = true;
+      stop();
+    },
+    /** @param {Partial<import("./plans.js").Plan>} plan */
+    set: (plan) => ready.then(() => form?.set(plan)),
+    /** @param {number} id of a connection to be shown in place of the result */
+    show(id) {
+      stop();
+      const box = h("div");
+      fill(result, heading(id), box);
+      stop = wireView(box, id).stop;
+    },
+  };
+}
+
+function heading(id) {
+  return h("h2", { class: "result-title" }, "What arrived: ", h("a", { href: `#/connections/${id}` }, `connection ${id}`));
+}
+
+function showTrial(into, trial) {
+  const wire = h("div");
+  const client = h("div", { class: "client-side" });
+  let isGone = false;
+  if (trial.connection === null) fill(into, h("p", { class: "bad" }, "The daemon turned it away."), client);
+  else fill(into, heading(trial.connection), wire, client);
+  const view = trial.connection === null ? null : wireView(wire, trial.connection);
+  const look = async (seen) => {
+    if (isGone) return;
+    showClient(client, seen);
+    if (seen.ended !== null) return;
+    setTimeout(async () => {
+      try {
+        look(await tried(trial.id));
+      } catch {
+        // It is forgotten, or the daemon is gone; the banner tells of that.
+      }
+    }, LOOK);
+  };
+  look(trial);
+  return () => {
+    isGone = true;
+    view?.stop();
+  };
+}
+
+const ENDINGS = {
+  "server FIN": "The client read everything, up to the server's FIN.",
+  "client FIN": "Nothing more came, and the client closed.",
+  "client RST": "The client reset the connection.",
+  "server RST": "The server reset the connection.",
+  silence: "Nothing more came.",
+  "nobody there": "Nobody listens there.",
+  deadline: "It took too long, and was ended.",
+};
+
+function showClient(into, trial) {
+  fill(into, h("details", {}, h("summary", {}, "The client's side"),
+    h("ol", { class: "messages" }, trial.seen.map((one) => h("li", { class: one.direction === "sent" ? "client" : "server" },
+      h("pre", {}, rendered(one.data.subarray(0, 2048), "text")),
+      h("p", { class: "soft" }, `${one.direction} · ${moment(one.at)} · ${size(one.data.length)}`))))),
+  h("p", { class: "soft", role: "status" }, trial.ended === null ? "The client is at work…" : ENDINGS[trial.ended] ?? `It ended: ${trial.ended}`));
+}
