@@ -19,6 +19,7 @@ from twistednet.admin.lag import Lag
 from twistednet.admin.metrics import Metrics
 from twistednet.admin.rates import Rates
 from twistednet.admin.site import AdminSite, Root
+from twistednet.admin.source import SourceAPI
 from twistednet.admin.streams import Streams
 from twistednet.admin.trying import Trials
 from twistednet.config import Settings
@@ -65,6 +66,7 @@ class AdminPort:
             *Metrics(daemon, counts, self._lag).routes(),
             *ControlAPI(daemon, feed, rates, self._streams, self._trials).routes(),
             *ConnectionsAPI(daemon, self._streams).routes(),
+            *SourceAPI(daemon.serving).routes(),
         )
         self._site = AdminSite(Root(self._access, self.routes, file))
 

@@ -93,6 +93,15 @@ class Serving:
                 counts.setdefault(name, Counter()).update(_counted(listener.port))
         return counts
 
+    def speaker(self, name: str, datagrams: bool) -> Any:
+        """The class whose callbacks get what is sent to a service; None if there is none."""
+        if not datagrams:
+            return getattr(self._factories.get(name), "protocol", None)
+        for (service, *_), listener in self._listeners.items():
+            if service == name and listener.endpoint.isDatagram:
+                return type(listener.port.protocol.protocol)
+        return None
+
     def open(self, settings: Settings) -> list[Endpoint]:
         """Open what these settings name and is not open; close what they do not name.
 

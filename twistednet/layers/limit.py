@@ -95,7 +95,7 @@ class GuardedDatagrams(DatagramProtocol):
         conversations: Conversations,
     ) -> None:
         self._service = service
-        self._protocol = protocol
+        self.protocol = protocol
         self._clock = clock
         self._events = events
         self._ownPorts = ownPorts
@@ -110,15 +110,15 @@ class GuardedDatagrams(DatagramProtocol):
         self._rates = PeerRates(settings.datagramRate, max(1.0, settings.datagramRate))
         self.limitLoopback = settings.limitLoopback
         self._harmless.clear()
-        if hasattr(self._protocol, "configure"):
-            self._protocol.configure(settings)
+        if hasattr(self.protocol, "configure"):
+            self.protocol.configure(settings)
 
     def makeConnection(self, transport: Any) -> None:
         self._conversations.makeConnection(transport)
-        self._protocol.makeConnection(transport)
+        self.protocol.makeConnection(transport)
 
     def doStop(self) -> None:
-        self._protocol.doStop()
+        self.protocol.doStop()
         self._conversations.stop()
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
@@ -128,14 +128,14 @@ class GuardedDatagrams(DatagramProtocol):
             return
         self._conversations.received(datagram, addr)
         try:
-            self._protocol.datagramReceived(datagram, addr)
+            self.protocol.datagramReceived(datagram, addr)
         finally:
             self._conversations.inside = LATER
 
     def mayReturn(self, senders: Set[tuple[str, int]], firsts: bytes) -> bool:
         """May these datagrams be returned unseen? Only if nobody among the senders is
         refused or has a rate, nobody listens, and the service says so too."""
-        ask = getattr(self._protocol, "mayReturn", None)
+        ask = getattr(self.protocol, "mayReturn", None)
         return (
             ask is not None
             and not self.limitLoopback
@@ -154,7 +154,7 @@ class GuardedDatagrams(DatagramProtocol):
 
     def _refusal(self, host: str, port: int) -> str | None:
         local = isLocal(host)
-        if getattr(self._protocol, "replies", True):
+        if getattr(self.protocol, "replies", True):
             if port == 0:
                 return "source port 0"
             if port in self._ownPorts:
