@@ -313,7 +313,7 @@ class CommandTests(SynchronousTestCase):
             *("--only", "tcp-50", "--peers", "C", "netdemo", "--seconds", "0.2"),
             *("--repeat", "2", "--json", str(path)),
         )
-        printed, said = process.communicate(timeout=PATIENCE)
+        printed, said = process.communicate(timeout=3 * PATIENCE)
         self.assertEqual(process.returncode, 0, said)
         found = json.loads(path.read_text())
         self.assertEqual(set(found), {"machine", "skipped", "workloads"})
