@@ -397,5 +397,5 @@ class UnseenTests(SynchronousTestCase):
     def test_noService(self) -> None:
         """A service that says nothing about it sees every datagram."""
         guarded = self.guarded()
-        guarded._protocol = Returning()
+        guarded.protocol = Returning()
         self.assertFalse(guarded.mayReturn(self.HERE, b"x"))
