@@ -7,12 +7,17 @@ import struct
 from typing import Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Factory
+from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from tests.loops import LoopTestCase, Recorder
+from twistednet.endpoints import Endpoint
+from twistednet.listening import listenStream
 from twistednet.services.echo import Echo
 from twistednet.transport import readiness
 from twistednet.transport.readiness import READ, Direct
+from twistednet.transport.streams import OPTIONS
 
 #: More than the kernel takes for a client that does not read.
 MUCH = bytes(range(256)) * 65536
@@ -459,3 +464,16 @@ class WithoutEpollTests(StreamTests):
     def setUp(self) -> None:
         super().setUp()
         self.patch(readiness, "readinessOf", lambda reactor: Direct())
+
+
+class ListeningTests(TestCase):
+    """What connections have from their listening socket."""
+
+    def test_options(self) -> None:
+        """It has their options, so that none need be set on each connection."""
+        from twisted.internet import reactor
+
+        port = listenStream(reactor, Endpoint.parse("tcp:0:interface=127.0.0.1"), Factory())
+        self.addCleanup(port.stopListening)
+        for level, name, value in OPTIONS:
+            self.assertEqual(value, port.socket.getsockopt(level, name))

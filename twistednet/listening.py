@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from twistednet.endpoints import Endpoint
 from twistednet.transport.datagrams import DatagramPort
-from twistednet.transport.streams import TCPStream, UNIXStream
+from twistednet.transport.streams import TCPStream, UNIXStream, setOptions
 from twistednet.transport.tls import closeWell, wrappedInTLS
 
 
@@ -58,7 +58,11 @@ def listenStream(reactor: Any, endpoint: Endpoint, factory: Any) -> tcp.Port:
     if not isinstance(port, tcp.Port):
         raise CannotListen(f"{endpoint.kind}: gives no listening socket")
     closeWell(port.factory)
-    port.transport = UNIXStream if isinstance(port, unix.Port) else TCPStream  # type: ignore[assignment]
+    if isinstance(port, unix.Port):
+        port.transport = UNIXStream
+    else:
+        port.transport = TCPStream  # type: ignore[assignment]
+        setOptions(port.socket)
     return port
 
 

@@ -47,9 +47,10 @@ class Datagram(DatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         peer = place(addr)
-        self._display.show(
-            "{peer} sent {size} B: {text}", peer=peer, size=len(datagram), text=shown(datagram)
-        )
+        if not self._display.leaveOut(1):
+            self._display.show(
+                "{peer} sent {size} B: {text}", peer=peer, size=len(datagram), text=shown(datagram)
+            )
         if datagram.strip() == b"bye":
             self.transport.write(datagram, addr)
             self._bye(peer, addr)

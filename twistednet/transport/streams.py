@@ -42,6 +42,12 @@ OPTIONS = (
 PIECES = 1024
 
 
+def setOptions(sock: socket.socket) -> None:
+    """Set OPTIONS. On Linux the connections that a listening socket accepts have its own."""
+    for option in OPTIONS:
+        sock.setsockopt(*option)
+
+
 class _StreamMixin(Accounted, Watched):
     """What TCP and UNIX streams have in common; mixed in before a stock Server.
 
@@ -221,8 +227,8 @@ class TCPStream(_StreamMixin, tcp.Server):
         super().__init__(sock, *rest)
         # Of a peer that is gone already the first read tells.
         with suppress(OSError):
-            for option in OPTIONS:
-                sock.setsockopt(*option)
+            if not sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT):
+                setOptions(sock)
 
 
 class UNIXStream(_StreamMixin, unix.Server):
