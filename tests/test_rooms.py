@@ -165,3 +165,18 @@ class RoomsTests(SynchronousTestCase):
         self.rooms.enter("B")
         self.assertEqual(self.rooms.leave("A"), [Delivery(("B",), "* guest-1 has left lobby")])
         self.assertEqual(self.rooms.leave("A"), [])
+
+
+class CountTests(SynchronousTestCase):
+    """How many people and rooms there are."""
+
+    def test_counts(self) -> None:
+        """The lobby is always there; another room is, as long as somebody is in it."""
+        rooms = Rooms()
+        self.assertEqual((1, 0), (rooms.count, rooms.people))
+        for person in ("a", "b"):
+            rooms.enter(person)
+        rooms.join("a", "attic")
+        self.assertEqual((2, 2), (rooms.count, rooms.people))
+        rooms.leave("a")
+        self.assertEqual((1, 1), (rooms.count, rooms.people))
