@@ -222,8 +222,13 @@ class ConversationsTests(_Guarded):
         self.assertEqual((MOST_CHUNKS, True), (len(one.chunks), one.truncated))
         self.assertEqual((MOST_CHUNKS, MOST_CHUNKS), (one.bytesIn, one.bytesOut))
         self.assertFalse(self.conversations.wants({ANNA}))
-        # But what somebody else sends in the same turn is.
+        # But what somebody else sends in the same turn is, and what comes after its end.
         self.assertTrue(self.conversations.wants({ANNA, BERT}))
+        self.conversations.over(ANNA)
+        self.assertTrue(self.conversations.wants({ANNA}))
+        self.receive(b"again", ANNA)
+        [_, again] = self.journal
+        self.assertEqual(b"again", again.data("in"))
 
     def test_returned(self) -> None:
         """What is returned unseen is counted of those who converse, and is no silence."""

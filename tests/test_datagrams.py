@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import socket
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol
@@ -143,6 +144,26 @@ class _Contract:
             self.loop.turn()
             self.assertEqual([b"before", b"after"], self.take(client, 2))
             self.assertEqual(unsent, port.unsent)
+
+    def test_told(self) -> None:
+        """Its tap hears what is sent, an empty datagram too, and nothing of what cannot be."""
+
+        class Sending(DatagramProtocol):
+            noisy = False
+
+            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+                for size in (0, 1, 65_508, 70_000, 2):
+                    self.transport.write(bytes(size), addr)
+
+        told: list[int] = []
+        tap = SimpleNamespace(sent=lambda data, address: told.append(len(data)))
+        port = self.listen(Sending())
+        port.tap = tap  # type: ignore[assignment]
+        client = self.client(port)
+        client.send(b"x")
+        self.loop.turn()
+        self.assertEqual([b"", b"\0", b"\0\0"], self.take(client, 3))
+        self.assertEqual(([0, 1, 2], 2), (told, port.unsent))
 
     def test_unsentLast(self) -> None:
         """So is one that fills a batch and is longer than any datagram."""

@@ -196,6 +196,25 @@ class ServeTests(TestCase):
         reasons = [connection.closed for connection in server.connections]
         self.assertEqual(reasons, ["client FIN", "client RST", "service"])
 
+    def test_journal(self) -> None:
+        """A line for what happened, and none for the client's FIN, which is no data."""
+        server = self.serve("answer")
+        with connected(server) as client:
+            client.sendall(b"bye")
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(client.recv(10), b"Bye")
+            peer = "{}:{}".format(*client.getsockname())
+            self.assertEqual(client.recv(10), b"")
+        self.assertEqual(
+            server.journal().splitlines(),
+            [
+                f"answer at 127.0.0.1:{server.port}",
+                f"#1 {peer} connected",
+                "#1 sent 3 B: bye",
+                "#1 closed: service; 3 B had been sent to it",
+            ],
+        )
+
     def test_received(self) -> None:
         """What was sent has been received when it is asked for, without a reply to wait for."""
         server = self.serve("receive")

@@ -82,6 +82,16 @@ class KeptTests(SynchronousTestCase):
         self.assertEqual(b"1234567890", self.only(journal).data("out"))
         self.assertEqual(4, len(self.only(journal).chunks))
 
+    def test_copied(self) -> None:
+        """A chunk is kept as a copy: what it was read into may be larger, and would stay."""
+        journal = Journal()
+        journal(opened(1))
+        read = bytes(range(256))
+        journal.add(1, 0, "in", read, "x")
+        [chunk] = self.only(journal).chunks
+        self.assertEqual(read, chunk.data)
+        self.assertIsNot(read, chunk.data)
+
     def test_cut(self) -> None:
         """Of a chunk that does not fit its beginning is kept."""
         journal = Journal()

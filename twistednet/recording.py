@@ -55,7 +55,6 @@ class Recording:
             self._next = None
             self.events.attach(following, chunks=True)
         if now is not None and (following is not None or settings.events == OFF):
-            self.events.detach(now)
             self._drop(now)
             now = None
         self._lines = following or now
@@ -63,13 +62,14 @@ class Recording:
             self._lines.payload = settings.eventsPayload
 
     def close(self) -> None:
-        """The last event was told."""
+        """Nothing that comes now is written."""
         self._drop(self._next)
         self._drop(self._lines)
         self._next = self._lines = None
 
     def _drop(self, lines: EventLines | None) -> None:
         if lines is not None:
+            self.events.detach(lines)
             lines.close()
 
     def _sinkFailed(self, sink: object) -> None:

@@ -165,7 +165,7 @@ def _end(place: str) -> _End | None:
     """Of an address as text, such as [::1]:80."""
     host, _, port = place.rpartition(":")
     try:
-        return _End(ip_address(host.strip("[]").partition("%")[0]), int(port))
+        return _End(ip_address(host.strip("[]")), int(port))
     except ValueError:
         return None
 

@@ -18,9 +18,6 @@ MOST_OF_ALL = 32 * 1024 * 1024
 
 # What a chunk costs beside its bytes: a tuple, a float, the head of a bytes object.
 _OVERHEAD = 160
-# A chunk that was read fills a small part of what was asked for, and would keep the
-# rest of that from being used again.
-_SMALL = 8 * 1024
 
 
 class Chunk(NamedTuple):
@@ -102,15 +99,15 @@ class Conversation:
         """Keep it, as far as there is room. Returns what it costs."""
         if self._chunks is None:
             self._chunks = []
-        size = len(data)
-        if size > self._room or len(self._chunks) >= MOST_CHUNKS:
+        isFull = len(self._chunks) >= MOST_CHUNKS
+        size = 0 if isFull else min(len(data), self._room)
+        if isFull or size < len(data):
             self.truncated = True
-            size = self._room if len(self._chunks) < MOST_CHUNKS else 0
             if not size:
                 return 0
-            data = data[:size]
-        elif size < _SMALL:
-            data = memoryview(data).tobytes()
+        # A copy: what was read fills a small part of what it was read into, and would
+        # keep the rest of that from being used again.
+        data = memoryview(data)[:size].tobytes()
         self._room -= size
         self._chunks.append((at - self.since, direction, data, callback))
         self._held += size + _OVERHEAD
