@@ -125,7 +125,7 @@ class Conversation:
 class Journal:
     """A sink that keeps the last `most` conversations; with 0, none.
 
-    Chunks are no events for it: `add` takes them, which costs a tenth. Of more than
+    Chunks are no events for it: `add` takes them as they are. Of more than
     `most` the one goes that ended first, so long as half of them have ended, or else
     the one that was opened first. All chunks together hold 32 MiB: beyond that
     conversations lose theirs, in the same order.
