@@ -183,6 +183,13 @@ class JournalTests(_Served):
         await self.talk(daemon, exchange)
         self.assertIsNone(transports[0].tap)
 
+    async def test_everyAddress(self) -> None:
+        """Our address is the one that the client came to, and not that of all there are."""
+        daemon = self.serve("echo", "tcp:0:interface=0.0.0.0")
+        [(_, _, host)] = daemon.serving
+        one = await self.talk(daemon, lambda client: client.close())
+        self.assertEqual(f"127.0.0.1:{host.port}", one.host)
+
     async def test_unix(self) -> None:
         """Over a UNIX socket, whose address is ours alone."""
         path = self.folder / "echo.sock"

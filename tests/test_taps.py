@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 from typing import Any
@@ -236,5 +237,17 @@ class TLSTests(LoopTestCase):
         outer = plain(stream)
         outer.write(b"")
         outer.loseConnection()
+        outer.write(b"x")
+        self.assertEqual([], tap.take())
+
+    def test_goodbye(self) -> None:
+        """Nor is what is written to a client that has said goodbye."""
+        client, stream, tap = self.tapped(Echo())
+        outer = plain(stream)
+        client.settimeout(0)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            client.unwrap()
+        while not outer._lostTLSConnection:
+            self.loop.turn()
         outer.write(b"x")
         self.assertEqual([], tap.take())
