@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.journals import add
 from tests.running import temporaryFolder
 from twistednet.core.capture import MSS, pcapng
 from twistednet.core.events import Closed, Opened
@@ -41,7 +42,7 @@ def recorded(
     time = BEGIN + 60.0 * len(journal)
     journal(Opened(number, "echo", ends[0], kind, ends[1], 50.0, time))
     for n, (direction, data) in enumerate(chunks, 1):
-        journal.add(number, 50 + n / 100, direction, data, "dataReceived")
+        add(journal, number, 50 + n / 100, direction, data, "dataReceived")
     if reason is not None:
         journal(Closed(number, "echo", ends[0], reason, 0, 0, (len(chunks) + 1) / 100))
     return journal

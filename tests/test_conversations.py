@@ -10,8 +10,9 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from twistednet.core.chunks import MOST_CHUNKS, Chunk
 from twistednet.core.events import Closed, Event, EventStream, Opened, Received, Sent
-from twistednet.core.journal import MOST_CHUNKS, Chunk, Journal
+from twistednet.core.journal import Journal
 from twistednet.layers import audience
 from twistednet.layers import conversations as room
 from twistednet.layers.audience import Audience
@@ -48,7 +49,7 @@ class _Guarded(SynchronousTestCase):
         self.patch(audience, "time", lambda: 1000 + self.clock.seconds())
         self.failures: list[object] = []
         self.events = EventStream(self.failures.append)
-        self.journal = Journal(self.most)
+        self.journal = Journal(self.most, self.clock.seconds)
         self.told: list[Event] = []
         for sink in (self.told.append, self.journal):
             self.events.attach(sink)

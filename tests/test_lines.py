@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.journals import add
 from twistednet.core.events import SCHEMA, Closed, Event, Faulted, Opened, Received, Refused, Sent
 from twistednet.core.journal import Journal
 from twistednet.core.lines import jsonLines, line
@@ -74,8 +75,8 @@ class ConversationTests(SynchronousTestCase):
         expected = [line(event, time) + "\n" for event, time in happened]
         journal = Journal()
         journal(happened[0][0])
-        journal.add(1, 50.25, "in", b"\0\xff" * 400, "dataReceived")
-        journal.add(1, 50.5, "out", b"b", "later")
+        add(journal, 1, 50.25, "in", b"\0\xff" * 400, "dataReceived")
+        add(journal, 1, 50.5, "out", b"b", "later")
         self.assertEqual(expected[:3], list(jsonLines(journal)))
         journal(happened[3][0])
         self.assertEqual(expected, list(jsonLines(journal)))

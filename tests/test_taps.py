@@ -25,16 +25,19 @@ class Tap:
     """Notes all that it is told."""
 
     inside = "connectionMade"
+    isMoreWanted = True
 
     def __init__(self) -> None:
         self.told: Told = []
 
-    def received(self, data: bytes, callback: str) -> None:
+    def received(self, data: bytes, callback: str) -> bool:
         self.inside = callback
         self.told.append(("in", data, callback))
+        return self.isMoreWanted
 
-    def sent(self, data: bytes) -> None:
+    def sent(self, data: bytes) -> bool:
         self.told.append(("out", data, self.inside))
+        return self.isMoreWanted
 
     def take(self) -> Told:
         """What it was told since the last call."""
@@ -78,6 +81,18 @@ class StreamTests(LoopTestCase):
         self.assertEqual(
             [("in", b"hello", "dataReceived"), ("out", b"hello", "dataReceived")], tap.take()
         )
+
+    def test_enough(self) -> None:
+        """A tap that wants no more hears no more, whatever it was told last."""
+        client, stream, tap = self.tapped(Echo())
+        tap.isMoreWanted = False
+        client.sendall(b"hello")
+        self.loop.turn()
+        self.assertEqual(([("in", b"hello", "dataReceived")], None), (tap.take(), stream.tap))
+        stream.tap = tap
+        stream.write(b"x")
+        stream.write(b"y")
+        self.assertEqual(([("out", b"x", "dataReceived")], None), (tap.take(), stream.tap))
 
     def test_later(self) -> None:
         """What is written in no callback is told as such, also after one."""
@@ -218,6 +233,18 @@ class TLSTests(LoopTestCase):
         client.sendall(b"again")
         self.assertEqual(b"again", self.read(client, 100))
         self.assertEqual(2, len(tap.take()))
+
+    def test_enough(self) -> None:
+        """A tap that wants no more hears no more, whatever it was told last."""
+        client, stream, tap = self.tapped(Echo())
+        tap.isMoreWanted = False
+        client.sendall(b"hello")
+        self.assertEqual(b"hello", self.read(client, 100))
+        self.assertEqual([("in", b"hello", "dataReceived")], tap.take())
+        plain(stream).tap = tap
+        for data in (b"x", b"y"):
+            plain(stream).write(data)
+        self.assertEqual(([("out", b"x", "later")], None), (tap.take(), plain(stream).tap))
 
     def test_fin(self) -> None:
         """A bare FIN is told; what is written once it is over is not."""

@@ -6,7 +6,8 @@ from time import monotonic, time
 from typing import Any, Protocol
 
 from twistednet.core.events import Closed, EventStream, Opened, Received, Sent
-from twistednet.core.journal import Journal
+from twistednet.core.journal import Conversation, Journal
+from twistednet.transport.accounts import Tap
 
 
 class Speaker(Protocol):
@@ -16,6 +17,41 @@ class Speaker(Protocol):
     service: str
     peer: str
     kind: str
+
+
+class Listeners:
+    """The tap of one speaker for the journal and, when there are any, sinks of chunks."""
+
+    __slots__ = ("_events", "_kept", "_speaker", "inside")
+
+    def __init__(
+        self, speaker: Speaker, events: EventStream, kept: Conversation | None, inside: str
+    ) -> None:
+        self._speaker = speaker
+        self._events = events
+        self._kept = kept
+        self.inside = inside
+
+    def received(self, data: bytes, callback: str) -> bool:
+        self.inside = callback
+        isKept = self._kept is not None and self._kept.received(data, callback)
+        return self._publish(Received, data) or isKept
+
+    def sent(self, data: bytes) -> bool:
+        isKept = False
+        if self._kept is not None:
+            self._kept.inside = self.inside
+            isKept = self._kept.sent(data)
+        return self._publish(Sent, data) or isKept
+
+    def _publish(self, kind: type[Received | Sent], data: bytes) -> bool:
+        if not self._events.chunked:
+            return False
+        one = self._speaker
+        self._events.publishChunk(
+            kind(one.id, one.service, one.peer, data, self.inside, monotonic())
+        )
+        return True
 
 
 class Audience:
@@ -34,26 +70,20 @@ class Audience:
         """Does anybody listen to what is said by who comes now?"""
         return bool(self._journal.most or self.events.chunked)
 
-    def opened(self, one: Speaker, host: str, counters: Any) -> bool:
-        """It begins; `counters` has its `bytesIn` and `bytesOut`. Are its chunks wanted?"""
+    def opened(self, one: Speaker, host: str, counters: Any) -> Conversation | None:
+        """It begins; `counters` has its `bytesIn` and `bytesOut`. What the journal keeps of it."""
         self.events.publish(
             Opened(one.id, one.service, one.peer, one.kind, host, monotonic(), time())
         )
-        return self._journal.begin(one.id, counters) or bool(self.events.chunked)
+        return self._journal.begin(one.id, counters)
 
-    def heard(self, one: Speaker, direction: str, data: bytes, callback: str) -> bool:
-        """A chunk came "in" or goes "out". Is more of it wanted?"""
-        at = monotonic()
-        try:
-            isWanted = self._journal.add(one.id, at, direction, data, callback)
-        except Exception:
-            isWanted = False
-            self.events.fail(self._journal)
-        if not self.events.chunked:
-            return isWanted
-        kind = Received if direction == "in" else Sent
-        self.events.publishChunk(kind(one.id, one.service, one.peer, data, callback, at))
-        return True
+    def tap(self, one: Speaker, kept: Conversation | None, inside: str) -> Tap | None:
+        """Whom to tell of its chunks from now on."""
+        return Listeners(one, self.events, kept, inside) if self.events.chunked else kept
+
+    def kept(self, one: Speaker) -> Conversation | None:
+        """What the journal keeps of an open one."""
+        return self._journal.get(one.id)
 
     def closed(self, one: Speaker, reason: str, counters: Any, seconds: float) -> None:
         """It is over."""

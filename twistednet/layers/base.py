@@ -28,14 +28,13 @@ from twistednet.transport.tls import plain
 
 
 class Connection:
-    """One accepted connection; the observer of its transport, and what taps it."""
+    """One accepted connection; the observer of its transport."""
 
     __slots__ = (
         "_farewell",
         "_host",
         "_on",
         "id",
-        "inside",
         "kind",
         "moved",
         "opened",
@@ -60,17 +59,6 @@ class Connection:
         #: When it was accepted, and when the sweep last saw `total` bytes change.
         self.opened = self.moved = on.clock.seconds()
         self.total = 0
-        #: The callback of the protocol that runs now.
-        self.inside = "connectionMade"
-
-    def received(self, data: bytes, callback: str) -> None:
-        self.inside = callback
-        if not self._on.audience.heard(self, "in", data, callback):
-            self.plain.tap = None
-
-    def sent(self, data: bytes) -> None:
-        if not self._on.audience.heard(self, "out", data, self.inside):
-            self.plain.tap = None
 
     def failed(self, failure: Failure) -> None:
         self._on.log.failure(
@@ -134,12 +122,13 @@ class Connections:
         self._open[connection.id] = connection
         transport = connection.transport
         transport.observer = connection
-        if self.audience.opened(connection, here, transport):
-            connection.plain.tap = connection
+        kept = self.audience.opened(connection, here, transport)
+        connection.plain.tap = self.audience.tap(connection, kept, "connectionMade")
 
     def _tapAll(self) -> None:
         for connection in self._open.values():
-            connection.plain.tap = connection
+            kept = self.audience.kept(connection)
+            connection.plain.tap = self.audience.tap(connection, kept, LATER)
 
     def remove(self, connection: Connection, host: str | None, cause: str) -> None:
         if self._open.pop(connection.id, None) is None:
@@ -221,4 +210,6 @@ class _Arrival:
         except Exception:
             # Twisted would log it, and serve the connection all the same.
             transport.fail(Failure())
-        connection.inside = LATER
+        tap = connection.plain.tap
+        if tap is not None:
+            tap.inside = LATER

@@ -12,8 +12,8 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from twistednet.core.limits import TokenBucket
 from twistednet.core.text import place
-from twistednet.layers.audience import Audience
-from twistednet.transport.accounts import LATER
+from twistednet.layers.audience import Audience, Listeners
+from twistednet.transport.accounts import LATER, Tap
 
 #: Seconds without a datagram that end a conversation.
 QUIET = 60.0
@@ -38,6 +38,7 @@ class Conversation:
         "returned",
         "sent",
         "service",
+        "tap",
     )
 
     kind = "udp"
@@ -51,6 +52,7 @@ class Conversation:
         self.isQuiet = False
         #: Bytes: told one by one, and those that were returned unseen.
         self.received = self.sent = self.returned = 0
+        self.tap: Tap
 
     @property
     def bytesIn(self) -> int:
@@ -112,14 +114,17 @@ class Conversations:
         conversation = self._open.get(address) or self._begin(address)
         if conversation is not None:
             conversation.received += len(data)
-            self._hear(address, conversation, "in", data)
+            if self._mayTell(address, conversation):
+                self._told(address, conversation.tap.received(data, self.inside))
 
     def sent(self, data: bytes, address: _Address) -> None:
         """The service has sent it."""
         conversation = self._open.get(address) or self._begin(address)
         if conversation is not None:
             conversation.sent += len(data)
-            self._hear(address, conversation, "out", data)
+            if self._mayTell(address, conversation):
+                conversation.tap.inside = self.inside
+                self._told(address, conversation.tap.sent(data))
 
     def returned(self, totals: Iterable[tuple[_Address, int]]) -> None:
         """Datagrams of so many bytes, which nobody wanted, were returned to these."""
@@ -156,18 +161,18 @@ class Conversations:
         conversation = Conversation(next(self._ids), self._service, place(address), now)
         self._open[address] = conversation
         host = place(self._transport.getHost())
-        self._audience.opened(conversation, host, conversation)
+        kept = self._audience.opened(conversation, host, conversation)
+        conversation.tap = Listeners(conversation, self._events, kept, LATER)
         if self._nextLook is None:
             self._nextLook = self._clock.callLater(1, self._look)
         return conversation
 
-    def _hear(
-        self, address: _Address, conversation: Conversation, direction: str, data: bytes
-    ) -> None:
+    def _mayTell(self, address: _Address, conversation: Conversation) -> bool:
         conversation.isQuiet = False
-        if address in self._heardEnough and not self._events.chunked:
-            return
-        if not self._audience.heard(conversation, direction, data, self.inside):
+        return bool(self._events.chunked) or address not in self._heardEnough
+
+    def _told(self, address: _Address, isMoreWanted: bool) -> None:
+        if not isMoreWanted:
             self._heardEnough.add(address)
 
     def _look(self) -> None:

@@ -33,16 +33,17 @@ class Observer(Protocol):
 
 
 class Tap(Protocol):
-    """Who hears what passes between a stream and its protocol."""
+    """Who hears what passes between a stream and its protocol, until it wants no more."""
 
     #: The protocol's callback that runs now, or LATER.
     inside: str
 
-    def received(self, data: bytes, callback: str) -> None:
-        """This callback is about to be given it; an empty chunk is the peer's FIN."""
+    def received(self, data: bytes, callback: str) -> bool:
+        """This callback is about to be given it; an empty chunk is the peer's FIN.
+        Is more wanted?"""
 
-    def sent(self, data: bytes) -> None:
-        """The protocol has written it; it is never empty."""
+    def sent(self, data: bytes) -> bool:
+        """The protocol has written it; it is never empty. Is more wanted?"""
 
 
 class Accounted(_Server):
@@ -84,5 +85,5 @@ class Accounted(_Server):
     def _tellWritten(self, data: bytes) -> None:
         """Tell the tap, unless what is written now goes nowhere."""
         going = self.connected and not (self._writeDisconnected or self._aborting)
-        if data and going and self.tap is not None:
-            self.tap.sent(data)
+        if data and going and self.tap is not None and not self.tap.sent(data):
+            self.tap = None

@@ -167,8 +167,8 @@ class _StreamMixin(Accounted, Watched):
         elif size > SMALLEST and got < size // 4:
             self._readSize = max(size // 2, SMALLEST)
         tap = self.tap
-        if tap is not None:
-            tap.received(data, "dataReceived")
+        if tap is not None and not tap.received(data, "dataReceived"):
+            self.tap = tap = None
         try:
             self.protocol.dataReceived(data)
         except Exception:

@@ -54,13 +54,14 @@ class HalfClosingTLS(BufferingTLSTransport):
         self._tap = tap
         self.write = self._aggregator.write  # type: ignore[method-assign]
         if tap is not None:
-            self.wrappedProtocol = _Tapped(self.wrappedProtocol, tap)  # type: ignore[assignment]
+            self.wrappedProtocol = _Tapped(self, self.wrappedProtocol, tap)  # type: ignore[assignment]
             self.write = self._writeTapped  # type: ignore[method-assign]
 
     def _writeTapped(self, data: bytes) -> None:
         dropped = self.disconnecting and self._producer is None
-        if data and self._tap is not None and not (dropped or self._lostTLSConnection):
-            self._tap.sent(data)
+        going = data and not (dropped or self._lostTLSConnection)
+        if going and self._tap is not None and not self._tap.sent(data):
+            self.tap = None
         self._aggregator.write(data)
 
     def writeSequence(self, sequence: Iterable[bytes]) -> None:
@@ -86,7 +87,8 @@ class HalfClosingTLS(BufferingTLSTransport):
 class _Tapped:
     """Stands before the protocol of a `HalfClosingTLS` while somebody listens."""
 
-    def __init__(self, protocol: Any, tap: Tap) -> None:
+    def __init__(self, tls: HalfClosingTLS, protocol: Any, tap: Tap) -> None:
+        self._tls = tls
         self.protocol = protocol
         self._tap = tap
 
@@ -94,7 +96,8 @@ class _Tapped:
         return getattr(self.protocol, name)
 
     def dataReceived(self, data: bytes) -> None:
-        self._tap.received(data, "dataReceived")
+        if not self._tap.received(data, "dataReceived"):
+            self._tls.tap = None
         self.protocol.dataReceived(data)
         self._tap.inside = LATER
 

@@ -1,0 +1,147 @@
+"""The first chunks that one side and the other sent, kept in little memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import ClassVar, NamedTuple
+
+#: Bytes that are kept of one conversation, in both directions together.
+MOST_OF_ONE = 64 * 1024
+#: Chunks that are kept of one conversation.
+MOST_CHUNKS = 2048
+
+# What stands before a chunk's bytes: when it was, and a number for its direction and
+# callback. Objects of Python's own would take three times the memory of a small message,
+# and to use memory that was never used before is what costs most here.
+_HEAD = Struct("=dH")
+_pack = _HEAD.pack
+#: What a chunk costs beside its bytes: its head, that of a bytes object, and its place.
+OVERHEAD = _HEAD.size + 41
+#: Bytes that a record is given room for at once.
+_STEP = 4096
+
+
+class Chunk(NamedTuple):
+    """What was received by one callback, or sent by one write.
+
+    `at` is in seconds since the conversation was opened, `direction` "in" or "out".
+    `callback` is the Twisted callback that it was given to or written in, or "later".
+    An empty one that came in on a connection is the peer's FIN.
+    """
+
+    at: float
+    direction: str
+    data: bytes
+    callback: str
+
+
+class _Codes(dict[str, int]):
+    """A number for each callback that chunks of one direction had; they are few."""
+
+    #: What each number means.
+    meanings: ClassVar[list[tuple[str, str]]] = []
+
+    def __init__(self, direction: str) -> None:
+        self._direction = direction
+
+    def __missing__(self, callback: str) -> int:
+        self.meanings.append((self._direction, callback))
+        self[callback] = code = len(self.meanings) - 1
+        return code
+
+
+_RECEIVED, _SENT = _Codes("in"), _Codes("out")
+
+
+class Record:
+    """A tap that keeps what it is told, up to 64 KiB and 2,048 chunks.
+
+    `since` and `now()` are of one clock, in seconds. `charge(count)` is told of bytes that
+    it is about to hold, and with a negative count of those that are free again; it may `drop`
+    this very record. `truncated` if more was said than is kept.
+    """
+
+    __slots__ = ("_charge", "_chunks", "_isSealed", "_now", "_room", "inside", "since", "truncated")
+
+    def __init__(
+        self, since: float, now: Callable[[], float], charge: Callable[[int], None]
+    ) -> None:
+        self.since = since
+        #: The callback that runs now.
+        self.inside = "connectionMade"
+        self.truncated = False
+        self._now = now
+        self._charge = charge
+        self._isSealed = False
+        #: Each behind its head.
+        self._chunks: list[bytes] = []
+        #: Bytes that may still come before limits are looked at again.
+        self._room = 0
+
+    @property
+    def chunks(self) -> list[Chunk]:
+        """What was received and sent, in that order."""
+        return list(map(_read, self._chunks))
+
+    def data(self, direction: str) -> bytes:
+        """All that came "in" or went "out"."""
+        return b"".join(chunk.data for chunk in self.chunks if chunk.direction == direction)
+
+    def received(self, data: bytes, callback: str) -> bool:
+        """Keep what this callback is about to be given. Is more wanted?"""
+        self.inside = callback
+        return self._keep(self._now() - self.since, _RECEIVED[callback], data)
+
+    def sent(self, data: bytes) -> bool:
+        """Keep what was written in the callback that runs now. Is more wanted?"""
+        return self._keep(self._now() - self.since, _SENT[self.inside], data)
+
+    def seal(self) -> None:
+        """Keep nothing more; what there is stays, and is charged for until it is dropped."""
+        self._isSealed = True
+        self._charge(-self._room)
+        self._room = 0
+
+    def drop(self) -> None:
+        """Keep nothing more, nor what there is."""
+        self.seal()
+        self.truncated = self.truncated or bool(self._chunks)
+        self._charge(-self._held)
+        self._chunks.clear()
+
+    @property
+    def _held(self) -> int:
+        return sum(map(len, self._chunks)) + len(self._chunks) * (OVERHEAD - _HEAD.size)
+
+    def _keep(self, at: float, code: int, data: bytes) -> bool:
+        room = self._room - len(data) - OVERHEAD
+        if room < 0:
+            return self._keepWhatFits(at, code, data)
+        self._room = room
+        # A copy, which is as well: what was read fills a small part of what it was read
+        # into, and would keep the rest of that from being used again.
+        self._chunks.append(_pack(at, code) + data)
+        return True
+
+    def _keepWhatFits(self, at: float, code: int, data: bytes) -> bool:
+        chunks = MOST_CHUNKS - len(self._chunks)
+        left = MOST_OF_ONE - self._held + len(self._chunks) * OVERHEAD
+        fits = data[:left]
+        if not self._isSealed and chunks and (fits or not data):
+            # So little that whatever fits into it exceeds no limit.
+            room = max(min(_STEP, left, chunks * OVERHEAD), len(fits) + OVERHEAD)
+            more, self._room = room - self._room, room
+            self._charge(more)
+        if self._isSealed or not chunks or (data and not fits):
+            self.truncated = True
+            return False
+        self._keep(at, code, fits)
+        self.truncated = len(fits) < len(data)
+        return not self.truncated
+
+
+def _read(kept: bytes) -> Chunk:
+    at, code = _HEAD.unpack_from(kept)
+    direction, callback = _Codes.meanings[code]
+    return Chunk(at, direction, kept[_HEAD.size :], callback)
