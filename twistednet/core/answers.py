@@ -5,15 +5,16 @@ from __future__ import annotations
 import unicodedata
 from collections import OrderedDict
 from collections.abc import Mapping
-from functools import lru_cache
 
 UNKNOWN = "Nothing"
 
 _CLOSING = " .?!,;:\u3002\uff1f\uff01\u2026"
 
-
 #: Characters of a question that are remembered.
 MOST_REMEMBERED = 100
+#: Questions whose normal form is remembered.
+_MOST_KNOWN = 1024
+_known: dict[str, str] = {}
 
 
 def normalised(question: str) -> str:
@@ -22,19 +23,18 @@ def normalised(question: str) -> str:
     Case, spacing, Unicode form (NFKC, then case folding) and closing punctuation
     do not count.
     """
+    known = _known.get(question)
+    if known is not None:
+        return known
+    folded = unicodedata.normalize("NFKC", question).casefold()
+    normal = " ".join(folded.split()).rstrip(_CLOSING)
     # Outside of ASCII one character may become eighteen: what a peer may make us
     # keep would no longer be bounded by what it sends.
     if question.isascii() and len(question) <= MOST_REMEMBERED:
-        return _remembered(question)
-    return _normalised(question)
-
-
-def _normalised(question: str) -> str:
-    folded = unicodedata.normalize("NFKC", question).casefold()
-    return " ".join(folded.split()).rstrip(_CLOSING)
-
-
-_remembered = lru_cache(maxsize=1024)(_normalised)
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        _known[question] = normal
+    return normal
 
 
 class AnswerBook:

@@ -28,8 +28,9 @@ class Framer:
         #: What ended the last message, and so ends a reply to it: LF, CRLF, or
         #: nothing for a client that has never sent a newline.
         self.newline = b""
-        self._buffer: bytes | bytearray = b""
-        #: Where the next message begins, and how far no newline was found.
+        #: What has arrived and was not yet taken, from `_begin` on.
+        self.buffer: bytes | bytearray = b""
+        # Where the next message begins, and how far no newline was found.
         self._begin = 0
         self._searched = 0
         self._whole = False
@@ -37,18 +38,18 @@ class Framer:
     @property
     def awaitsPause(self) -> bool:
         """Would a pause now end a message?"""
-        return bool(self._buffer) and not self.newline and not _cutInside(self._buffer)
+        return bool(self.buffer) and not self.newline and not _cutInside(self.buffer)
 
     def feed(self, data: bytes) -> None:
         """Take what arrived; `next` gives what it completed."""
         self._whole = False
-        if not self._buffer:
-            self._buffer = data
+        if not self.buffer:
+            self.buffer = data
             return
         # A message may come byte by byte, and a bytearray does not copy what it has.
-        if isinstance(self._buffer, bytes):
-            self._buffer = bytearray(self._buffer)
-        self._buffer += data
+        if isinstance(self.buffer, bytes):
+            self.buffer = bytearray(self.buffer)
+        self.buffer += data
 
     def paused(self) -> None:
         """Nothing came for a while: in a stream without newlines, a message ended."""
@@ -61,18 +62,18 @@ class Framer:
     @property
     def ready(self) -> bool:
         """Has `next` anything to say?"""
-        found = self._buffer.find(b"\n", self._searched)
+        found = self.buffer.find(b"\n", self._searched)
         if found >= 0:
             self._searched = found
             return True
-        return bool(self._whole and self._buffer) or self._overlong
+        return bool(self._whole and self.buffer) or self._overlong
 
     def next(self) -> bytes | None:
         """The next whole message without its newline, or None while there is none.
 
         Raises TooLong once the message that is arriving cannot fit the limit.
         """
-        buffer, begin = self._buffer, self._begin
+        buffer, begin = self.buffer, self._begin
         if not buffer:
             return None
         found = buffer.find(b"\n", self._searched)
@@ -83,36 +84,34 @@ class Framer:
         if end - begin > self.limit:
             raise TooLong
         self.newline = b"\r\n" if crlf else b"\n"
-        message = bytes(buffer[begin:end])
+        message = buffer[begin:end]
         if found + 1 < len(buffer):
             self._begin = self._searched = found + 1
         else:
-            self._clear()
-        return message
+            self.buffer = b""
+            self._begin = self._searched = 0
+        return message if type(message) is bytes else bytes(message)
 
     def _rest(self) -> bytes | None:
         """What no newline ends: a message if the stream is over, or has paused."""
         if self._overlong:
             raise TooLong
         if self._begin:
-            self._buffer = self._buffer[self._begin :]
+            self.buffer = self.buffer[self._begin :]
             self._begin = 0
-        self._searched = len(self._buffer)
+        self._searched = len(self.buffer)
         if not self._whole:
             return None
-        message = bytes(self._buffer)
-        self._clear()
+        message = bytes(self.buffer)
+        self.buffer = b""
+        self._searched = 0
         return message
-
-    def _clear(self) -> None:
-        self._buffer = b""
-        self._begin = self._searched = 0
 
     @property
     def _overlong(self) -> bool:
         # The CR of a CRLF that is still arriving is not part of the message.
-        length = len(self._buffer) - self._begin
-        return length > self.limit and length - self._buffer.endswith(b"\r") > self.limit
+        length = len(self.buffer) - self._begin
+        return length > self.limit and length - self.buffer.endswith(b"\r") > self.limit
 
 
 def _cutInside(data: bytes | bytearray) -> bool:

@@ -29,10 +29,10 @@ class AnswerFactory(MessagesFactory):
         self.maxMessages = settings.maxQuestions
         self.book = self._default if settings.answers is None else settings.answers
 
-    def answered(self, answer: str, seconds: float) -> None:
-        """A question had this answer, after so long."""
+    def answered(self, answer: str, asked: float) -> None:
+        """A question has this answer; it was asked at this time of the clock."""
         self._misses += answer == UNKNOWN
-        self._seconds.add(seconds)
+        self._seconds.add(self.clock.seconds() - asked)
 
     def metrics(self) -> Figures:
         return {
@@ -57,19 +57,18 @@ class Answer(Messages):
             return None
         asked = self.factory.clock.seconds()
         answer = self.answer(text)
-        if isinstance(answer, str):
-            self._give(answer, asked)
-            return None
-        return self._giveLater(answer, asked)
+        if not isinstance(answer, str):
+            return self._giveLater(answer, asked)
+        self.send(answer)
+        self.factory.answered(answer, asked)
+        return None
 
     def answer(self, question: str) -> str | Awaitable[str]:
         """The answer to `question`, as it was asked."""
         book: AnswerBook = self.factory.book
         return book.answer(question)
 
-    def _give(self, answer: str, asked: float) -> None:
+    async def _giveLater(self, awaited: Awaitable[str], asked: float) -> None:
+        answer = await awaited
         self.send(answer)
-        self.factory.answered(answer, self.factory.clock.seconds() - asked)
-
-    async def _giveLater(self, answer: Awaitable[str], asked: float) -> None:
-        self._give(await answer, asked)
+        self.factory.answered(answer, asked)

@@ -122,7 +122,7 @@ class Messages(Protocol):
             return
         if self._inputOver:
             self.end("client FIN")
-        elif self._framer.awaitsPause:
+        elif self._framer.buffer and self._framer.awaitsPause:
             self._awaitPause()
 
     def _turns(self) -> Iterator[None]:
@@ -137,17 +137,19 @@ class Messages(Protocol):
 
     def _takeUpTo(self, count: int) -> bool:
         """Take messages; False if there is none left for sure."""
-        take = self._framer.next
+        framer = self._framer
         for _ in range(count):
             try:
-                message = take()
+                message = framer.next()
             except TooLong:
                 self._refuse(f"message too long: {self._framer.limit} bytes at most", "message")
                 return False
             if message is None:
                 return False
-            self._ending = self._framer.newline
+            self._ending = framer.newline
             self._take(message)
+            if not framer.buffer:
+                return False
             if self._ended or len(self._unsent) > WRITE or self._holds - _TURN:
                 break
         return True
