@@ -42,6 +42,8 @@ class Peer:
     needs: str
     build: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    #: Takes part only where a workload names it.
+    isVariant: bool = False
 
     def missing(self) -> str:
         """Why it cannot run here, or nothing."""
@@ -111,7 +113,7 @@ _ROWS = {
     "flood": ("echo", "datagram"),
 }
 _NETDEMO = (
-    "{twistd} -n --pidfile= --logfile=netdemo.log netdemo --echo tcp:0 --receive tcp:0 "
+    "-n --pidfile= --logfile=netdemo.log netdemo --echo tcp:0 --receive tcp:0 "
     "--receive udp:0 --answer tcp:0 --datagram udp:0 --hello tcp:0 --chat tcp:0 --admin tcp:0"
 )
 
@@ -143,8 +145,20 @@ PEERS = (
     ),
     Netdemo(
         "netdemo",
-        dict.fromkeys(_ROWS, _NETDEMO),
+        dict.fromkeys(_ROWS, f"{{twistd}} {_NETDEMO}"),
         needs="twisted",
+    ),
+    Netdemo(
+        "netdemo, no journal",
+        dict.fromkeys(_ROWS, f"{{twistd}} {_NETDEMO} --journal 0"),
+        needs="twisted",
+        isVariant=True,
+    ),
+    Netdemo(
+        "netdemo, blind",
+        dict.fromkeys(_ROWS, f"{{python}} {{here}}/servers/blind.py {_NETDEMO} --journal 0"),
+        needs="twisted",
+        isVariant=True,
     ),
     Peer("uvloop", _each("{python} {here}/servers/loops.py uvloop"), needs="uvloop"),
     Peer("Node", _each("node {here}/servers/peer.js"), needs="node"),

@@ -18,7 +18,7 @@ class Workload:
     loads: Mapping[str, str]
     unit: str = "message"
     measure: Callable[[Bench, Server, str], Sample] = messages
-    #: Who takes part; empty: all who have the service.
+    #: Who takes part; empty: all who have the service, and are no variants.
     peers: tuple[str, ...] = ()
 
     def contestants(self, peers: Iterable[Peer]) -> list[tuple[str, Peer, str]]:
@@ -28,7 +28,8 @@ class Workload:
             (peer.name if service == first else f"{peer.name} {service}", peer, service)
             for peer in peers
             for service in self.loads
-            if service in peer.commands and (not self.peers or peer.name in self.peers)
+            if service in peer.commands
+            and (peer.name in self.peers if self.peers else not peer.isVariant)
         ]
 
 
@@ -45,6 +46,8 @@ def _answer(name: str, title: str, load: str) -> Workload:
 
 
 _IDLE = 10_000
+#: The daemon as it is, without its journal, and without taps in the path of the bytes.
+OBSERVED = ("C", "Go", "netdemo", "netdemo, no journal", "netdemo, blind")
 
 WORKLOADS = (
     _echo("tcp-1", "TCP echo, 64 B, 1 connection", "tcp -c 1 -s 64"),
@@ -86,6 +89,26 @@ WORKLOADS = (
         "Connect, one message of 64 B, close; 16 at a time",
         "tcp -c 16 -s 64 -r",
         unit="connection",
+    ),
+    Workload(
+        "observation",
+        "What observation costs: TCP echo, 64 B, 50 connections",
+        {"echo": "tcp -c 50 -s 64"},
+        peers=OBSERVED,
+    ),
+    Workload(
+        "observation-500",
+        "What observation costs: TCP echo, 64 B, 500 connections",
+        {"echo": "tcp -c 500 -s 64"},
+        peers=OBSERVED,
+    ),
+    Workload(
+        "idle-observed",
+        f"What observation costs: memory (RSS) of {_IDLE:,} idle connections",
+        {"echo": f"tcp -w 0 -c {_IDLE}"},
+        unit="connection",
+        measure=idle,
+        peers=OBSERVED,
     ),
     Workload(
         "idle",
