@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from twistednet.transport.readiness import READ
-from twistednet.transport.streams import TCPStream
+from twistednet.transport.streams import TCPStream, setOptions
 
 
 @implementer(IReactorFDSet)
@@ -92,6 +92,7 @@ class LoopTestCase(SynchronousTestCase):
     def setUp(self) -> None:
         self.loop = Loop()
         self._listener = socket.create_server(("127.0.0.1", 0))
+        setOptions(self._listener)
         self.addCleanup(self._listener.close)
 
     def connect(self, protocol: Any, receiveBuffer: int = 0) -> tuple[socket.socket, Any]:

@@ -14,10 +14,9 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from tests.admin import Admin, AdminTests
 from tests.running import PATIENCE, asked, readAll, running, temporaryFolder
-from twistednet.admin.counts import MOST, Counts
 from twistednet.admin.lag import EVERY, Lag
 from twistednet.admin.metrics import Metrics
-from twistednet.core.events import Closed, Opened, Refused
+from twistednet.core.events import Tally
 from twistednet.core.figures import Histogram
 
 
@@ -254,9 +253,10 @@ class FigureTests(SynchronousTestCase):
         class Daemon:
             serving = Serving()
             connections = ()
+            tally = Tally()
             stopping = False
 
-        metrics = Metrics(Daemon(), Counts(), Lag(Clock()))
+        metrics = Metrics(Daemon(), Lag(Clock()))
         return {family.name: family for family in metrics.collect()}
 
     def test_hook(self) -> None:
@@ -295,18 +295,6 @@ class FigureTests(SynchronousTestCase):
         self.assertEqual({"twistednet_good", "twistednet_mixed"}, set(families) - known)
         self.assertEqual(1, len(families["twistednet_mixed"].samples))
         self.assertEqual([0], [one.value for one in families["twistednet_draining"].samples])
-
-    def test_bounded(self) -> None:
-        """Of reasons without end the later ones are one."""
-        counts = Counts()
-        for number in range(MOST + 50):
-            counts(Opened(number, "a", "peer"))
-            counts(Closed(number, "a", "peer", f"reason {number}", 1, 2, 0))
-            counts(Refused("a", "peer", f"limit {number}"))
-        for counter in (counts.closed, counts.refused):
-            self.assertEqual(MOST + 1, len(counter))
-            self.assertEqual(50, counter["a", "other"])
-        self.assertEqual((MOST + 50, MOST + 50), (counts.opened["a"], counts.bytesIn["a"]))
 
     def test_lag(self) -> None:
         """How late a call comes is what is measured, every time."""

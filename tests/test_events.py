@@ -101,3 +101,26 @@ class EventStreamTests(SynchronousTestCase):
             tally.summary(),
             "connections: 3, 2 by client FIN, 1 by idle; refused: 1, 1 for connection rate",
         )
+
+    def test_tallyOfServices(self) -> None:
+        """Each service has its own counts, and the summary those of all."""
+        tally = Tally()
+        for number, service in enumerate(("echo", "chat", "chat")):
+            tally(Opened(number, service, "p"))
+            tally(Closed(number, service, "p", "idle", 3, 4, 1.0))
+        self.assertEqual({"echo": 1, "chat": 2}, tally.opened)
+        self.assertEqual({("echo", "idle"): 1, ("chat", "idle"): 2}, tally.closed)
+        self.assertEqual((3, 8), (tally.bytesIn["echo"], tally.bytesOut["chat"]))
+        self.assertEqual("connections: 3, 3 by idle; refused: 0", tally.summary())
+
+    def test_tallyIsBounded(self) -> None:
+        """Reasons without end, as a service of others' may make up, do not fill the memory."""
+        tally = Tally()
+        for number in range(tally.MOST + 50):
+            tally(Opened(number, "a", "peer"))
+            tally(Closed(number, "a", "peer", f"reason {number}", 1, 2, 0))
+            tally(Refused("a", "peer", f"limit {number}"))
+        for counter in (tally.closed, tally.refused):
+            self.assertEqual(tally.MOST + 1, len(counter))
+            self.assertEqual(50, counter["a", "other"])
+        self.assertEqual((tally.MOST + 50,) * 2, (tally.opened["a"], tally.bytesIn["a"]))

@@ -11,7 +11,6 @@ from twisted.logger import Logger
 from twistednet.admin.access import Access
 from twistednet.admin.connections import ConnectionsAPI
 from twistednet.admin.control import ControlAPI
-from twistednet.admin.counts import Counts
 from twistednet.admin.feed import Feed
 from twistednet.admin.files import file
 from twistednet.admin.health import Health
@@ -56,14 +55,13 @@ class AdminPort:
         self._shown = "" if settings.adminToken else f"?token={self._access.token}"
         self._lag = Lag(reactor)
         self._streams = Streams(reactor)
-        counts, feed = Counts(), Feed()
-        daemon.events.attach(counts)
+        feed = Feed()
         daemon.events.attach(feed)
         self._trials = Trials(reactor, daemon.serving, feed.opened)
-        rates = Rates(reactor, daemon, counts)
+        rates = Rates(reactor, daemon)
         self.routes = (
             *Health(daemon).routes(),
-            *Metrics(daemon, counts, self._lag).routes(),
+            *Metrics(daemon, self._lag).routes(),
             *ControlAPI(daemon, feed, rates, self._streams, self._trials).routes(),
             *ConnectionsAPI(daemon, self._streams).routes(),
             *SourceAPI(daemon.serving).routes(),

@@ -7,6 +7,7 @@ import time
 from importlib.resources import files
 from typing import Any
 
+from twistednet.admin.counts import totals
 from twistednet.admin.feed import Feed, Watcher
 from twistednet.admin.rates import Rates
 from twistednet.admin.replies import JSON, Reply, Wrong, told
@@ -43,14 +44,14 @@ class ControlAPI:
         """Those that listen, where, and how many are connected."""
         serving = self._daemon.serving
         found: dict[str, dict[str, Any]] = {}
-        totals = self._rates.totals()
+        done = totals(self._daemon)
         for service, endpoint, host in serving:
             one = found.setdefault(
                 service.name,
                 {
                     "name": service.name,
                     "help": service.help,
-                    **vars(totals[service.name]),
+                    **vars(done[service.name]),
                     "listeners": [],
                 },
             )

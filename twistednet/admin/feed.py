@@ -10,7 +10,7 @@ from secrets import token_hex
 from typing import Any
 
 from twistednet.admin.streams import message, written
-from twistednet.core.events import Closed, Event, Faulted, Opened, Refused
+from twistednet.core.events import Event, Opened, Refused
 from twistednet.core.lines import line
 
 #: Events that somebody who was away for a moment can still have.
@@ -31,9 +31,8 @@ class Feed:
         self._events: deque[Event] = deque(maxlen=KEPT)
 
     def __call__(self, event: Event) -> None:
-        if isinstance(event, Opened | Closed | Refused | Faulted):
-            self._events.append(event)
-            self.count += 1
+        self._events.append(event)
+        self.count += 1
 
     def opened(self, service: str, peer: str) -> int | None:
         """The connection, among the latest, of this service and peer; 0 if it was refused."""

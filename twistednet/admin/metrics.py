@@ -19,7 +19,7 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
-from twistednet.admin.counts import Counts
+from twistednet.admin.counts import totals
 from twistednet.admin.health import VERSIONS
 from twistednet.admin.lag import Lag
 from twistednet.admin.replies import Reply
@@ -40,9 +40,8 @@ _NAME = re.compile("[a-z][a-z0-9_]*")
 class Metrics:
     """The registry of one daemon, and the page that shows it."""
 
-    def __init__(self, daemon: Any, counts: Counts, lag: Lag) -> None:
+    def __init__(self, daemon: Any, lag: Lag) -> None:
         self._daemon = daemon
-        self._counts = counts
         self._lag = lag
         self._registry = CollectorRegistry()
         self._registry.register(self)
@@ -76,18 +75,20 @@ class Metrics:
         yield _family("loop_lag_seconds", "How late the reactor is.", (), {(): self._lag.seconds})
 
     def _ofConnections(self) -> Iterator[Metric]:
-        counts, daemon = self._counts, self._daemon
-        totals = counts.totals(daemon)
+        daemon, done, tally = self._daemon, totals(self._daemon), self._daemon.tally
         for name, what, attribute in (
             ("connections_open", "Connections now.", "open"),
             ("connections_opened_total", "Connections accepted.", "opened"),
             ("received_bytes_total", "Bytes from clients, as on the wire.", "bytesIn"),
             ("sent_bytes_total", "Bytes to clients, as on the wire.", "bytesOut"),
         ):
-            samples = {(service,): getattr(total, attribute) for service, total in totals.items()}
+            samples = {(service,): getattr(total, attribute) for service, total in done.items()}
             yield _family(name, what, _SERVICE, samples)
         yield _family(
-            "connections_closed_total", "Connections by how they ended.", _REASON, counts.closed
+            "connections_closed_total",
+            "Connections by how they ended.",
+            _REASON,
+            tally.closed,
         )
         dropped = {
             (service, reason): count[reason]
@@ -97,7 +98,7 @@ class Metrics:
         yield _family(
             "datagrams_dropped_total", "What the kernel would not take, or give.", _REASON, dropped
         )
-        yield _family("refused_total", "Turned away, by the limit.", _LIMIT, counts.refused)
+        yield _family("refused_total", "Turned away, by the limit.", _LIMIT, tally.refused)
 
     def _figures(self) -> dict[str, dict[tuple[str, ...], Any]]:
         """What services tell of themselves: by name, and then by service.

@@ -7,7 +7,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from twistednet.admin.counts import Counts, Total
+from twistednet.admin.counts import totals
 from twistednet.core.figures import Histogram
 
 #: Seconds that a rate is measured over, at least and at most.
@@ -18,10 +18,9 @@ LONGEST = 5.0
 class Rates:
     """Measured when somebody asks, and at most once a second; all who ask share them."""
 
-    def __init__(self, clock: IReactorTime, daemon: Any, counts: Counts) -> None:
+    def __init__(self, clock: IReactorTime, daemon: Any) -> None:
         self._clock = clock
         self._daemon = daemon
-        self._counts = counts
         self._at = -LONGEST
         self._before: dict[str, dict[str, float]] = {}
         self._latest: dict[str, Any] = {}
@@ -43,12 +42,8 @@ class Rates:
             }
         return self._latest
 
-    def totals(self) -> dict[str, Total]:
-        """What each service has done in all."""
-        return self._counts.totals(self._daemon)
-
     def _measured(self) -> dict[str, dict[str, float]]:
-        measured = {name: dict(vars(total)) for name, total in self.totals().items()}
+        measured = {name: dict(vars(total)) for name, total in totals(self._daemon).items()}
         for service, count in self._daemon.serving.datagrams().items():
             measured[service]["messagesIn"] = count["datagramsIn"]
             measured[service]["messagesOut"] = count["datagramsOut"]

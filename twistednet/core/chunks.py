@@ -62,7 +62,17 @@ class Record:
     this very record. `truncated` if more was said than is kept.
     """
 
-    __slots__ = ("_charge", "_chunks", "_isSealed", "_now", "_room", "inside", "since", "truncated")
+    __slots__ = (
+        "_charge",
+        "_charged",
+        "_chunks",
+        "_isSealed",
+        "_now",
+        "_room",
+        "inside",
+        "since",
+        "truncated",
+    )
 
     def __init__(
         self, since: float, now: Callable[[], float], charge: Callable[[int], None]
@@ -76,8 +86,8 @@ class Record:
         self._isSealed = False
         #: Each behind its head.
         self._chunks: list[bytes] = []
-        #: Bytes that may still come before limits are looked at again.
-        self._room = 0
+        #: Bytes that it was charged for, and how many of them may still come.
+        self._charged = self._room = 0
 
     @property
     def chunks(self) -> list[Chunk]:
@@ -101,18 +111,16 @@ class Record:
         """Keep nothing more; what there is stays, and is charged for until it is dropped."""
         self._isSealed = True
         self._charge(-self._room)
+        self._charged -= self._room
         self._room = 0
 
     def drop(self) -> None:
         """Keep nothing more, nor what there is."""
-        self.seal()
+        self._isSealed = True
         self.truncated = self.truncated or bool(self._chunks)
-        self._charge(-self._held)
         self._chunks.clear()
-
-    @property
-    def _held(self) -> int:
-        return sum(map(len, self._chunks)) + len(self._chunks) * (OVERHEAD - _HEAD.size)
+        self._charge(-self._charged)
+        self._charged = self._room = 0
 
     def _keep(self, at: float, code: int, data: bytes) -> bool:
         room = self._room - len(data) - OVERHEAD
@@ -126,12 +134,13 @@ class Record:
 
     def _keepWhatFits(self, at: float, code: int, data: bytes) -> bool:
         chunks = MOST_CHUNKS - len(self._chunks)
-        left = MOST_OF_ONE - self._held + len(self._chunks) * OVERHEAD
+        left = MOST_OF_ONE - (self._charged - self._room - len(self._chunks) * OVERHEAD)
         fits = data[:left]
         if not self._isSealed and chunks and (fits or not data):
             # So little that whatever fits into it exceeds no limit.
             room = max(min(_STEP, left, chunks * OVERHEAD), len(fits) + OVERHEAD)
             more, self._room = room - self._room, room
+            self._charged += more
             self._charge(more)
         if self._isSealed or not chunks or (data and not fits):
             self.truncated = True

@@ -7,7 +7,7 @@ monotonic clock's time in seconds, which tells distances and not dates.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 #: Changes whenever an event's fields change their meaning, or one goes.
@@ -135,45 +135,68 @@ class EventStream:
         self.chunked = tuple(other for other in self.chunked if other != sink)
 
     def publish(self, event: Opened | Faulted | Refused | Closed) -> None:
-        for sink in self._sinks:
-            self._give(sink, event)
+        self._give(self._sinks, event)
 
     def publishChunk(self, chunk: Received | Sent) -> None:
-        for sink in self.chunked:
-            self._give(sink, chunk)
+        self._give(self.chunked, chunk)
 
-    def _give(self, sink: Sink, event: Event) -> None:
-        try:
-            sink(event)
-        except Exception:
-            self.fail(sink)
-
-    def fail(self, sink: Sink) -> None:
-        """Inside an exception's handler: that was this sink's, and its last."""
-        self.detach(sink)
-        self._failed(sink)
+    def _give(self, sinks: Iterable[Sink], event: Event) -> None:
+        for sink in sinks:
+            try:
+                sink(event)
+            except Exception:
+                self.detach(sink)
+                self._failed(sink)
 
 
 class Tally:
-    """A sink that counts: connections by how they ended, refusals by limit. (UDP has none.)"""
+    """A sink that counts by service: connections by how they ended, refusals by limit.
+
+    Bytes are those of connections that are over. UDP has no connections: its ports count.
+    """
+
+    #: Different reasons that are told apart; a service of others' may make up its own.
+    MOST = 200
 
     def __init__(self) -> None:
-        self.opened = 0
-        self.closed: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
+        self.opened: Counter[str] = Counter()
+        self.bytesIn: Counter[str] = Counter()
+        self.bytesOut: Counter[str] = Counter()
+        #: By service and reason.
+        self.closed: Counter[tuple[str, str]] = Counter()
+        #: By service and limit.
+        self.refused: Counter[tuple[str, str]] = Counter()
 
     def __call__(self, event: Event) -> None:
-        if getattr(event, "kind", None) == "udp":
-            return
         if isinstance(event, Opened):
-            self.opened += 1
+            if event.kind != "udp":
+                self.opened[event.service] += 1
         elif isinstance(event, Closed):
-            self.closed[event.reason] += 1
+            if event.kind != "udp":
+                self.bytesIn[event.service] += event.bytesIn
+                self.bytesOut[event.service] += event.bytesOut
+                self._count(self.closed, event.service, event.reason)
         elif isinstance(event, Refused):
-            self.refused[event.limit] += 1
+            self._count(self.refused, event.service, event.limit)
+
+    def _count(self, counter: Counter[tuple[str, str]], service: str, reason: str) -> None:
+        key = service, reason
+        if key not in counter and len(counter) >= self.MOST:
+            key = service, "other"
+        counter[key] += 1
 
     def summary(self) -> str:
         """One line of all counts, the most frequent first."""
-        closed = "".join(f", {count} by {reason}" for reason, count in self.closed.most_common())
-        refused = "".join(f", {count} for {limit}" for limit, count in self.refused.most_common())
-        return f"connections: {self.opened}{closed}; refused: {self.refused.total()}{refused}"
+        closed = "".join(f", {count} by {reason}" for reason, count in _most(self.closed))
+        refused = "".join(f", {count} for {limit}" for limit, count in _most(self.refused))
+        return (
+            f"connections: {self.opened.total()}{closed}; refused: {self.refused.total()}{refused}"
+        )
+
+
+def _most(counter: Counter[tuple[str, str]]) -> list[tuple[str, int]]:
+    """How often each reason was counted, whatever the service; the most frequent first."""
+    total: Counter[str] = Counter()
+    for (_, reason), count in counter.items():
+        total[reason] += count
+    return total.most_common()

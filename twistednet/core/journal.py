@@ -152,7 +152,7 @@ class Journal:
             self._ended[conversation.id] = conversation
 
     def _forget(self) -> None:
-        while len(self) > self.most:
+        while len(self._open) + len(self._ended) > self.most:
             gone = self._ended if 2 * len(self._ended) >= self.most else self._open
             _, conversation = (gone or self._open).popitem(last=False)
             conversation.drop()

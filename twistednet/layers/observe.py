@@ -33,16 +33,21 @@ class LogSink:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._buckets = {kind: TokenBucket(self.RATE, self.BURST) for kind in self._FORMATS}
+        #: Until when a kind is left out, and how many were.
+        self._silent = dict.fromkeys(self._FORMATS, 0.0)
         self._leftOut = dict.fromkeys(self._FORMATS, 0)
 
     def __call__(self, event: Event) -> None:
-        kind = type(event)
         if getattr(event, "kind", None) == "udp":
             # Its service displays datagrams.
             return
-        if not self._buckets[kind].allow(self._clock.seconds()):
+        kind, now = type(event), self._clock.seconds()
+        if now < self._silent[kind]:
             self._leftOut[kind] += 1
             return
+        bucket = self._buckets[kind]
+        bucket.allow(now)
+        self._silent[kind] = now + bucket.wait()
         if self._leftOut[kind]:
             self.log.info(
                 "({count} more {kind})", count=self._leftOut[kind], kind=kind.__name__.lower()

@@ -221,8 +221,6 @@ class Messages(Protocol):
         if not self._holds and not self._ended:
             self._advance()
 
-    # Holding, and going on
-
     def _hold(self, why: str) -> None:
         if not self._holds:
             self.transport.pauseProducing()

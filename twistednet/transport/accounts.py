@@ -6,6 +6,7 @@ import errno
 from typing import TYPE_CHECKING, Any, Protocol
 
 from twisted.internet import main
+from twisted.internet.error import ConnectionLost
 from twisted.python import log
 from twisted.python.failure import Failure
 
@@ -78,7 +79,7 @@ class Accounted(_Server):
         return main.CONNECTION_LOST
 
     def _causeOf(self, reason: Failure) -> str:
-        if not self._aborting and reason.check(type(main.CONNECTION_LOST)):
+        if not self._aborting and isinstance(reason.value, ConnectionLost):
             return "client RST" if self._reset else "connection lost"
         return "client FIN" if self._finReceived else "service"
 

@@ -16,6 +16,7 @@ A `Stream` is a Twisted server transport with these differences, so that a plain
 from __future__ import annotations
 
 import socket
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -42,8 +43,12 @@ OPTIONS = (
 PIECES = 1024
 
 
+#: Have accepted connections the options of the socket that listens (tcp(7))?
+INHERITED = sys.platform == "linux"
+
+
 def setOptions(sock: socket.socket) -> None:
-    """Set OPTIONS. On Linux the connections that a listening socket accepts have its own."""
+    """Set OPTIONS: of a socket that listens, for all connections that it will accept."""
     for option in OPTIONS:
         sock.setsockopt(*option)
 
@@ -57,6 +62,9 @@ class _StreamMixin(Accounted, Watched):
 
     #: Bytes queued from which on neither the peer nor a producer is read.
     bufferSize = 16 * 1024
+
+    #: Closing says goodbye by itself: no other process has the socket.
+    _shouldShutdown = False
 
     _tempDataBuffer: list[Any]
 
@@ -184,11 +192,13 @@ class _StreamMixin(Accounted, Watched):
         halfCloseable = IHalfCloseableProtocol(self.protocol, None)
         if tap is not None:
             tap.received(b"", "readConnectionLost" if halfCloseable else "connectionLost")
-        if halfCloseable or not self.queued:
+        if halfCloseable:
             super().readConnectionLost(reason)
             if tap is not None:
                 tap.inside = LATER
             return
+        if not self.queued:
+            return self.connectionLost(reason)
         producer = self.producer
         if producer is not None:
             self.unregisterProducer()
@@ -225,9 +235,9 @@ class TCPStream(_StreamMixin, tcp.Server):
 
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
         super().__init__(sock, *rest)
-        # Of a peer that is gone already the first read tells.
-        with suppress(OSError):
-            if not sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT):
+        if not INHERITED:
+            # Of a peer that is gone already the first read tells.
+            with suppress(OSError):
                 setOptions(sock)
 
 
