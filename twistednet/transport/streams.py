@@ -196,15 +196,15 @@ class _StreamMixin(Accounted, Watched):
             super().readConnectionLost(reason)
             if tap is not None:
                 tap.inside = LATER
-            return
-        if not self.queued:
-            return self.connectionLost(reason)
-        producer = self.producer
-        if producer is not None:
-            self.unregisterProducer()
-            producer.stopProducing()
-        # Not TLS's way: it would wait for a goodbye that cannot come any more.
-        FileDescriptor.loseConnection(self)
+        elif not self.queued:
+            self.connectionLost(reason)
+        else:
+            producer = self.producer
+            if producer is not None:
+                self.unregisterProducer()
+                producer.stopProducing()
+            # Not TLS's way: it would wait for a goodbye that cannot come any more.
+            FileDescriptor.loseConnection(self)
 
     def startReading(self) -> None:
         if not self._finReceived:
