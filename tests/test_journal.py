@@ -185,6 +185,33 @@ class KeptTests(SynchronousTestCase):
         self.assertFalse(add(journal, 1, 0, "in", b"x", "x"))
         self.assertEqual([True, True], [one.truncated for one in journal])
 
+    def test_pace(self) -> None:
+        """Who says most is cut off when all together say too much, and a while later there is
+        room for others again."""
+        self.patch(room, "BURST", 500)
+        self.patch(room, "RATE", 100)
+        now = [0.0]
+        journal = Journal(now=lambda: now[0])
+        for number in (1, 2, 3):
+            journal(opened(number, at=0.0))
+        busy, other, late = (journal.get(number) for number in (1, 2, 3))
+        assert busy is not None
+        assert other is not None
+        assert late is not None
+        self.assertTrue(other.received(b"x", "y"))
+        count = 0
+        while busy.received(bytes(20), "y"):
+            count += 1
+        self.assertGreaterEqual(count, 500)
+        self.assertLess(count, 600)
+        self.assertEqual((count, True), (len(busy.chunks), busy.truncated))
+        self.assertTrue(other.received(b"x", "y"))
+        self.assertTrue(late.received(b"x", "y"))
+        self.assertFalse(busy.received(b"x", "y"))
+        now[0] = 5.0
+        kept = sum(late.received(bytes(20), "y") for _ in range(200))
+        self.assertEqual((200, False), (kept, late.truncated))
+
     def test_others(self) -> None:
         """Events that are no conversation's are none of its business."""
         journal = Journal()

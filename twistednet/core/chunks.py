@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from struct import Struct
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, Protocol
 
 #: Bytes that are kept of one conversation, in both directions together.
 MOST_OF_ONE = 64 * 1024
@@ -54,18 +54,28 @@ class _Codes(dict[str, int]):
 _RECEIVED, _SENT = _Codes("in"), _Codes("out")
 
 
+class Holder(Protocol):
+    """Who has the memory that records are kept in."""
+
+    def grant(self, size: int, chunks: int) -> bool:
+        """May a record hold `size` bytes more, having kept so many chunks since it last
+        asked? It may be dropped to make room, as any other."""
+
+    def free(self, size: int) -> None:
+        """So many bytes are not held any more."""
+
+
 class Record:
     """A tap that keeps what it is told, up to 64 KiB and 2,048 chunks.
 
-    `since` and `now()` are of one clock, in seconds. `charge(count)` is told of bytes that
-    it is about to hold, and with a negative count of those that are free again; it may `drop`
-    this very record. `truncated` if more was said than is kept.
+    `since` and `now()` are of one clock, in seconds. `truncated` if more was said than is kept.
     """
 
     __slots__ = (
-        "_charge",
-        "_charged",
+        "_asked",
         "_chunks",
+        "_granted",
+        "_holder",
         "_isSealed",
         "_now",
         "_room",
@@ -74,25 +84,29 @@ class Record:
         "truncated",
     )
 
-    def __init__(
-        self, since: float, now: Callable[[], float], charge: Callable[[int], None]
-    ) -> None:
+    def __init__(self, since: float, now: Callable[[], float], holder: Holder) -> None:
         self.since = since
         #: The callback that runs now.
         self.inside = "connectionMade"
         self.truncated = False
         self._now = now
-        self._charge = charge
+        self._holder = holder
         self._isSealed = False
         #: Each behind its head.
         self._chunks: list[bytes] = []
-        #: Bytes that it was charged for, and how many of them may still come.
-        self._charged = self._room = 0
+        #: Bytes that it may hold, and how many of them may still come.
+        self._granted = self._room = 0
+        #: How many chunks there were when it last asked for more.
+        self._asked = 0
 
     @property
     def chunks(self) -> list[Chunk]:
         """What was received and sent, in that order."""
-        return list(map(_read, self._chunks))
+        return self.after(0)
+
+    def after(self, count: int) -> list[Chunk]:
+        """The chunks without the first `count`."""
+        return list(map(_read, self._chunks[count:]))
 
     def data(self, direction: str) -> bytes:
         """All that came "in" or went "out"."""
@@ -108,10 +122,10 @@ class Record:
         return self._keep(self._now() - self.since, _SENT[self.inside], data)
 
     def seal(self) -> None:
-        """Keep nothing more; what there is stays, and is charged for until it is dropped."""
+        """Keep nothing more; what there is stays, until it is dropped."""
         self._isSealed = True
-        self._charge(-self._room)
-        self._charged -= self._room
+        self._holder.free(self._room)
+        self._granted -= self._room
         self._room = 0
 
     def drop(self) -> None:
@@ -119,8 +133,8 @@ class Record:
         self._isSealed = True
         self.truncated = self.truncated or bool(self._chunks)
         self._chunks.clear()
-        self._charge(-self._charged)
-        self._charged = self._room = 0
+        self._holder.free(self._granted)
+        self._granted = self._room = 0
 
     def _keep(self, at: float, code: int, data: bytes) -> bool:
         room = self._room - len(data) - OVERHEAD
@@ -134,20 +148,26 @@ class Record:
 
     def _keepWhatFits(self, at: float, code: int, data: bytes) -> bool:
         chunks = MOST_CHUNKS - len(self._chunks)
-        left = MOST_OF_ONE - (self._charged - self._room - len(self._chunks) * OVERHEAD)
+        left = MOST_OF_ONE - (self._granted - self._room - len(self._chunks) * OVERHEAD)
         fits = data[:left]
-        if not self._isSealed and chunks and (fits or not data):
-            # So little that whatever fits into it exceeds no limit.
-            room = max(min(_STEP, left, chunks * OVERHEAD), len(fits) + OVERHEAD)
-            more, self._room = room - self._room, room
-            self._charged += more
-            self._charge(more)
-        if self._isSealed or not chunks or (data and not fits):
+        # So little that whatever fits into it exceeds no limit.
+        room = max(min(_STEP, left, chunks * OVERHEAD), len(fits) + OVERHEAD)
+        isOver = self._isSealed or not chunks or (data and not fits)
+        if isOver or not self._ask(room - self._room):
             self.truncated = True
             return False
         self._keep(at, code, fits)
         self.truncated = len(fits) < len(data)
         return not self.truncated
+
+    def _ask(self, size: int) -> bool:
+        self._granted += size
+        self._room += size
+        count, self._asked = len(self._chunks) - self._asked, len(self._chunks)
+        isGranted = self._holder.grant(size, count)
+        if not isGranted:
+            self.seal()
+        return not self._isSealed
 
 
 def _read(kept: bytes) -> Chunk:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from time import monotonic
 from typing import Any
 
-from twistednet.core.chunks import Record
+from twistednet.core.chunks import Holder, Record
 from twistednet.core.events import Closed, Event, Opened
+from twistednet.core.limits import TokenBucket
 
 #: Bytes that are kept of all, what it costs to tell chunks apart counted in.
 MOST_OF_ALL = 32 * 1024 * 1024
+#: Chunks of all together that are kept at once, and then a second. To keep one costs a
+#: microsecond or two, so this is what a daemon with much to do spends on it.
+BURST, RATE = 32_768, 8_192
 
 
 class Conversation(Record):
@@ -35,10 +39,8 @@ class Conversation(Record):
         "service",
     )
 
-    def __init__(
-        self, opened: Opened, now: Callable[[], float], charge: Callable[[int], None]
-    ) -> None:
-        super().__init__(opened.at, now, charge)
+    def __init__(self, opened: Opened, now: Callable[[], float], holder: Holder) -> None:
+        super().__init__(opened.at, now, holder)
         self.id = opened.connection
         self.service = opened.service
         self.kind = opened.kind
@@ -67,12 +69,14 @@ class Journal:
     Chunks are no events for it: each conversation is the tap of its own. Of more than
     `most` the one goes that ended first, so long as half of them have ended, or else
     the one that was opened first. All chunks together hold 32 MiB: beyond that
-    conversations lose theirs, in the same order.
+    conversations lose theirs, in the same order. Of more than `BURST` at once, and
+    `RATE` a second, whose turn it is keeps no more.
     """
 
     def __init__(self, most: int = 1000, now: Callable[[], float] = monotonic) -> None:
         self.most = most
         self._now = now
+        self._pace = TokenBucket(RATE, BURST)
         #: Bytes that chunks hold, or have been given room for.
         self.held = 0
         self._open: OrderedDict[int, Conversation] = OrderedDict()
@@ -95,7 +99,7 @@ class Journal:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Opened) and self.most:
-            self._open[event.connection] = Conversation(event, self._now, self._charge)
+            self._open[event.connection] = Conversation(event, self._now, self)
             self._forget()
         elif isinstance(event, Closed):
             self._end(event)
@@ -112,6 +116,17 @@ class Journal:
             conversation.counters = counters
         return conversation
 
+    def grant(self, size: int, chunks: int) -> bool:
+        """As `Holder`: no, once too much is said by all together."""
+        self.held += size
+        if self.held > MOST_OF_ALL:
+            self._makeRoom()
+        return not chunks or self._pace.allow(self._now(), chunks)
+
+    def free(self, size: int) -> None:
+        """As `Holder`."""
+        self.held -= size
+
     def find(
         self,
         *,
@@ -122,15 +137,17 @@ class Journal:
         reason: str | None = None,
         text: str | None = None,
         open: bool | None = None,
-    ) -> Iterator[Conversation]:
-        """Those to which all that is given applies, the oldest first.
+        others: Iterable[Any] = (),
+    ) -> Iterator[Any]:
+        """Those to which all that is given applies, the oldest first; of `others`, which are
+        in the journal's order and are not in it, too.
 
         `peer` is a part of an address, `since` and `until` seconds since 1970 within
         which it was opened, `text` what one side sent somewhere, in upper or lower
         case, however it was cut into chunks.
         """
         sought = None if text is None else text.encode().lower()
-        for one in self:
+        for one in merge(self, others, key=lambda one: one.id):
             if (
                 (service is None or one.service == service)
                 and (peer is None or peer in one.peer)
@@ -157,11 +174,6 @@ class Journal:
             _, conversation = (gone or self._open).popitem(last=False)
             conversation.drop()
 
-    def _charge(self, count: int) -> None:
-        self.held += count
-        if self.held > MOST_OF_ALL and count > 0:
-            self._makeRoom()
-
     def _makeRoom(self) -> None:
         # An eighth at once, or each chunk would look through all that have none left.
         for conversation in (*self._ended.values(), *self._open.values()):
@@ -170,5 +182,5 @@ class Journal:
             conversation.drop()
 
 
-def _has(conversation: Conversation, sought: bytes) -> bool:
+def _has(conversation: Any, sought: bytes) -> bool:
     return any(sought in conversation.data(direction).lower() for direction in ("in", "out"))

@@ -29,11 +29,11 @@ class TokenBucket:
         self._updated = now
         return self._tokens >= 1
 
-    def allow(self, now: float) -> bool:
-        """Take one token, if there is one."""
+    def allow(self, now: float, count: float = 1) -> bool:
+        """Take one token, or `count` of which some are owed, if there is one."""
         if not self.ready(now):
             return False
-        self._tokens -= 1
+        self._tokens -= count
         return True
 
     def wait(self) -> float:
