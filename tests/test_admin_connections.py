@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import time
 from base64 import b64decode
 from typing import Any
 from urllib.parse import quote
@@ -244,3 +245,37 @@ class TLSTests(TestCase):
                 admin.ask(f"/api/v1/connections/{one['id']}/close", "POST")
                 # Without a goodbye this would raise.
                 self.assertEqual(b"", sock.recv(1))
+
+
+class UnkeptTests(AdminTests):
+    """Open connections that the journal does not keep."""
+
+    flags = (*AdminTests.flags, "--journal", "0")
+
+    def test_open(self) -> None:
+        """They are listed and looked at while they are open, without what was said, and can
+        be ended; what the journal would have had is not to be had."""
+        sock = self.connect("echo")
+        sock.sendall(b"hello")
+        readUntil(sock, b"hello")
+        peer = "{}:{}".format(*sock.getsockname())
+        [one] = self.admin.ask(f"/api/v1/connections?state=open&peer={peer}").json["connections"]
+        self.assertEqual(("echo", "tcp", peer), (one["service"], one["kind"], one["peer"]))
+        self.assertEqual("{}:{}".format(*self.daemon.address("echo")), one["host"])
+        self.assertEqual((5, 5, None, True), tuple(map(one.get, _SIZES)))
+        path = f"/api/v1/connections/{one['id']}"
+        again = self.admin.ask(path).json
+        for opened in (one.pop("opened"), again.pop("opened")):
+            self.assertLess(abs(time.time() - opened), PATIENCE)
+        self.assertEqual({**one, "chunks": []}, again)
+        for kept in ("export", "events"):
+            self.assertEqual(404, self.admin.ask(f"{path}/{kept}").status)
+        for narrowed in ("state=closed", "text=hello", "service=chat", f"before={one['id']}"):
+            found = self.admin.ask(f"/api/v1/connections?peer={peer}&{narrowed}").json
+            self.assertEqual([], found["connections"], narrowed)
+        self.assertEqual(202, self.admin.ask(f"{path}/close", "POST").status)
+        self.assertEqual(b"", sock.recv(1))
+        sock.close()
+
+
+_SIZES = ("bytesIn", "bytesOut", "closed", "truncated")

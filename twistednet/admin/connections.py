@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from twistednet.admin.site import Asked, Route
 from twistednet.admin.streams import Streams, message
 from twistednet.core.capture import pcapng
 from twistednet.core.lines import jsonLines
+from twistednet.core.text import place
 
 #: Connections on one page of a list.
 PAGE = 100
@@ -54,6 +56,33 @@ def chunk(one: Any) -> dict[str, Any]:
     }
 
 
+class Unkept:
+    """An open connection of which the journal, full or off, keeps nothing."""
+
+    closed = seconds = None
+    truncated = True
+    chunks: tuple[Any, ...] = ()
+
+    def __init__(self, connection: Any, ahead: float) -> None:
+        self.id = connection.id
+        self.service = connection.service
+        self.kind = connection.kind
+        self.peer = connection.peer
+        self.opened = ahead + connection.opened
+        self.bytesIn = connection.transport.bytesIn
+        self.bytesOut = connection.transport.bytesOut
+        self._transport = connection.transport
+
+    @property
+    def host(self) -> str:
+        """Our side's address, which costs a system call."""
+        return place(self._transport.getHost())
+
+    def data(self, direction: str) -> bytes:
+        """What is known of what was said."""
+        return b""
+
+
 class Follower:
     """One reader of one conversation: each chunk as it comes, and then the end."""
 
@@ -66,7 +95,7 @@ class Follower:
         one = self._conversation
         news: list[bytes] = []
         size = 0
-        for new in one.chunks[self._told :]:
+        for new in one.after(self._told):
             if size > AT_ONCE:
                 return b"".join(news)
             self._told += 1
@@ -109,7 +138,7 @@ class ConnectionsAPI:
         )
 
     def one(self, asked: Asked) -> Reply:
-        conversation = self._kept(asked)
+        conversation = self._known(asked)
         return told({**summary(conversation), "chunks": [*map(chunk, conversation.chunks)]})
 
     def exportOne(self, asked: Asked) -> Poured:
@@ -149,14 +178,27 @@ class ConnectionsAPI:
             since=asked.number("since", float),
             until=asked.number("until", float),
             open=None if state is None else state == "open",
+            others=self._unkept(),
         )
         return list(found)
+
+    def _unkept(self) -> list[Unkept]:
+        """The open ones that are not in the journal."""
+        journal, connections = self._daemon.journal, self._daemon.connections
+        ahead = time.time() - connections.clock.seconds()
+        return [Unkept(one, ahead) for one in connections if journal.get(one.id) is None]
 
     def _kept(self, asked: Asked) -> Any:
         found = self._daemon.journal.get(asked.id())
         if found is None:
             raise Wrong(404, "the journal has no such connection")
         return found
+
+    def _known(self, asked: Asked) -> Any:
+        for one in self._unkept():
+            if one.id == asked.id():
+                return one
+        return self._kept(asked)
 
     def _open(self, asked: Asked) -> Any:
         found = self._daemon.connections.get(asked.id())
