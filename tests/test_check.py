@@ -25,7 +25,7 @@ from twisted.protocols import wire
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
-from twistednet import testing
+from tests.serving import serve
 from twistednet.client import Target
 from twistednet.client.check import CHECKS, base, checksOf, common, conform
 from twistednet.client.sessions import theReactor
@@ -75,8 +75,7 @@ class OwnDaemonTests(_Case):
 
     async def passes(self, service: str, kind: str, listen: str | None = None) -> None:
         settings = {} if listen is None else {"listen": listen}
-        server = testing.serve(service, **settings)
-        self.addCleanup(server.close)
+        server = serve(self, service, **settings)
         transport = "udp" if (listen or service).startswith(("udp", "datagram")) else "tcp"
         target = Target(transport, server.host, server.port)
         verdicts = await self.verdicts(target, kind, timeout=5.0)
@@ -105,8 +104,7 @@ class OwnDaemonTests(_Case):
         """An idle connection is kept, also by HTTP, which gives a request less time."""
         self.patch(common, "IDLE", 1.5)
         for service in ("echo", "answer", "hello"):
-            server = testing.serve(service, handshake_timeout=0.5)
-            self.addCleanup(server.close)
+            server = serve(self, service, handshake_timeout=0.5)
             target = Target("tcp", server.host, server.port)
             verdicts = await self.verdicts(target, service, "idle connection kept", timeout=5.0)
             self.assertEqual(verdicts, {"idle connection kept": "pass"}, self.results)
@@ -115,8 +113,7 @@ class OwnDaemonTests(_Case):
         """A server that hangs up on who is idle is found out."""
         # The daemon looks once a second, and must have seen the silence begin.
         self.patch(common, "IDLE", 3.0)
-        server = testing.serve("echo", idle_timeout=0.1)
-        self.addCleanup(server.close)
+        server = serve(self, "echo", idle_timeout=0.1)
         target = Target("tcp", server.host, server.port)
         verdicts = await self.verdicts(target, "echo", "idle connection kept", timeout=5.0)
         self.assertEqual(verdicts, {"idle connection kept": "fail"}, self.results)
@@ -137,8 +134,7 @@ class OwnDaemonTests(_Case):
         """A UNIX socket has no RST, and the report says so."""
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        server = testing.serve("answer", listen=f"unix:{folder.name}/socket")
-        self.addCleanup(server.close)
+        server = serve(self, "answer", listen=f"unix:{folder.name}/socket")
         assert server.path is not None
         verdicts = await self.verdicts(Target("unix", server.path), "answer")
         self.assertEqual(verdicts.pop("RST survived"), "n/a")
@@ -498,8 +494,7 @@ class CommandTests(SynchronousTestCase):
         )
 
     def serve(self, service: str) -> str:
-        server = testing.serve(service)
-        self.addCleanup(server.close)
+        server = serve(self, service)
         return f"{server.host}:{server.port}"
 
     def test_reports(self) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from twistednet import client, testing
+from tests.serving import serve
+from twistednet import client
 
 PAGE = (Path(__file__).parent.parent / "docs" / "testing.md").read_text()
 
@@ -40,8 +41,7 @@ class FunctionTests(TestCase):
     """The coroutines of `twistednet.client`, in the test's own reactor."""
 
     def at(self, service: str) -> str:
-        server = testing.serve(service)
-        self.addCleanup(server.close)
+        server = serve(self, service)
         return f"{server.host}:{server.port}"
 
     async def test_values(self) -> None:
@@ -57,7 +57,7 @@ class FunctionTests(TestCase):
 
     async def test_conversation(self) -> None:
         """`opened` keeps the connection for many messages."""
-        with testing.serve("answer") as server:
+        with serve(self, "answer") as server:
             target = client.Target("tcp", server.host, server.port)
             async with client.opened("ask", target) as session:
                 answers = [await session.say(b"how are u") for _ in range(3)]
@@ -70,7 +70,7 @@ class FunctionTests(TestCase):
             await client.ask(target, "how are u", timeout=0.1)
         with self.assertRaises(client.Unexpected):
             await client.hello(self.at("answer"))
-        with testing.serve("echo") as server:
+        with serve(self, "echo") as server:
             gone = f"{server.host}:{server.port}"
         with self.assertRaises(client.CannotConnect) as refused:
             await client.echo(gone, b"x")

@@ -14,7 +14,8 @@ from itertools import count
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet import testing
+from tests.serving import serve
+from twistednet.testing import Server
 
 _numbers = count(1)
 
@@ -79,12 +80,10 @@ class PromptTests(SynchronousTestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
 
-    def serve(self, service: str) -> testing.Server:
-        server = testing.serve(service)
-        self.addCleanup(server.close)
-        return server
+    def serve(self, service: str) -> Server:
+        return serve(self, service)
 
-    def terminal(self, service: str, server: testing.Server, *options: str) -> Terminal:
+    def terminal(self, service: str, server: Server, *options: str) -> Terminal:
         target = f"{server.host}:{server.port}"
         terminal = Terminal(self.folder, service, target, *options)
         self.addCleanup(terminal.close)

@@ -1,0 +1,26 @@
+"""Servers for tests of clients, all in one process: to start one takes a second."""
+
+from __future__ import annotations
+
+import atexit
+from functools import cache
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistednet.serverprocess import Process
+from twistednet.testing import Netdemo, Server
+
+
+@cache
+def _process() -> Process:
+    process = Process()
+    atexit.register(process.close)
+    return process
+
+
+def serve(case: SynchronousTestCase, service: str, **settings: Any) -> Server:
+    """A server that is gone with the test."""
+    server = Netdemo(_process()).serve(service, **settings)
+    case.addCleanup(server.close)
+    return server
