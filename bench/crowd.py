@@ -1,0 +1,101 @@
+"""What a thousand connections a second do to the daemon, and to the page that shows them.
+
+    python -m bench.crowd [SECONDS [RATE [BYTES]]]
+
+Each connects to echo, has BYTES returned and closes. Chromium has the live page open
+meanwhile, its views in turn. Told every five seconds: how many came, what memory the daemon
+and the page have, and how long the page's longest task was. It takes 60 s unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+import sys
+import time
+from multiprocessing.sharedctypes import Synchronized
+
+from bench.processes import resident
+from tests.admin import Admin
+from tests.browser import Browser
+from tests.running import ANYWHERE, PATIENCE, Running
+
+EVERY = 5.0
+VIEWS = ("connections", "services", "lessons")
+
+OBSERVE = """
+window.longest = 0;
+new PerformanceObserver((list) => {
+  for (const task of list.getEntries()) window.longest = Math.max(window.longest, task.duration);
+}).observe({type: "longtask"});
+"""
+LOOK = """
+const longest = window.longest;
+window.longest = 0;
+return [longest, performance.memory.usedJSHeapSize, document.querySelectorAll("*").length];
+"""
+
+
+def crowd(address: tuple[str, int], rate: float, size: int, done: Synchronized[int]) -> None:
+    """Clients, one after the other, at this rate; who is late does not wait."""
+    message = bytes(size)
+    begun = time.monotonic()
+    while True:
+        with socket.create_connection(address, timeout=PATIENCE) as client:
+            client.sendall(message)
+            left = size
+            while left:
+                left -= len(client.recv(left))
+        done.value += 1
+        wait = begun + done.value / rate - time.monotonic()
+        if wait > 0:
+            time.sleep(wait)
+
+
+def watched(page: Browser, daemon: Running, seconds: float, done: Synchronized[int]) -> None:
+    """Print a row every five seconds."""
+    print("| after | connections a second | daemon | page | elements | longest task |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    begun = last = time.monotonic()
+    before = done.value
+    for view in VIEWS * 1000:
+        page.show(view)
+        time.sleep(EVERY)
+        longest, heap, elements = page.script(LOOK)
+        now, count = time.monotonic(), done.value
+        print(
+            f"| {now - begun:.0f} s | {(count - before) / (now - last):,.0f} "
+            f"| {resident(daemon.process.pid) / 2**20:.1f} MiB | {heap / 2**20:.1f} MiB "
+            f"| {elements:,} | {longest:.0f} ms |",
+            flush=True,
+        )
+        last, before = now, count
+        if now - begun >= seconds:
+            return
+
+
+def main() -> None:
+    seconds, rate, size = (
+        float(given) for given in (*sys.argv[1:], *("60", "1000", "64")[len(sys.argv) - 1 :])
+    )
+    daemon = Running(*ANYWHERE, "--admin", "tcp:0")
+    admin = Admin(daemon)
+    page = Browser()
+    done = multiprocessing.Value("L", 0)
+    address = daemon.address("echo")
+    clients = multiprocessing.Process(target=crowd, args=(address, rate, int(size), done))
+    try:
+        page.enter(f"http://{admin.host}:{admin.port}/?token={admin.token}")
+        page.script(OBSERVE)
+        clients.start()
+        watched(page, daemon, seconds, done)
+        for complaint in page.complaints():
+            print(f"console: {complaint}")
+    finally:
+        clients.kill()
+        page.close()
+        daemon.close()
+
+
+if __name__ == "__main__":
+    main()
