@@ -20,7 +20,9 @@ import pytest
 import trustme
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet import testing
+from tests.running import PATIENCE, Running
+from tests.serving import serve
+from twistednet.testing import CannotServe
 
 COMMAND = [sys.executable, "-m", "twistednet.client.main"]
 
@@ -50,8 +52,7 @@ class CommandCase(SynchronousTestCase):
         self.assertEqual(self.netdemo(*arguments, input=input), (0, out, ""))
 
     def serve(self, service: str, **settings: Any) -> str:
-        server = testing.serve(service, **settings)
-        self.addCleanup(server.close)
+        server = serve(self, service, **settings)
         return server.path or f"{server.host}:{server.port}"
 
     def folder(self) -> Path:
@@ -117,11 +118,11 @@ class DaemonTests(CommandCase):
 
     def test_send(self) -> None:
         """What is sent has arrived when the command ends."""
-        with testing.serve("receive") as server:
+        with serve(self, "receive") as server:
             self.gives(b"", "send", f"{server.host}:{server.port}", "one")
             self.gives(b"", "send", f"{server.host}:{server.port}", input=b"two" * 100_000)
             self.assertEqual(server.received(), b"one\n" + b"two" * 100_000)
-        with testing.serve("receive", listen="udp:0") as server:
+        with serve(self, "receive", listen="udp:0") as server:
             self.gives(b"", "send", "--udp", f"{server.host}:{server.port}", "one")
             self.assertEqual(server.datagrams, [b"one"])
 
@@ -179,7 +180,7 @@ class DaemonTests(CommandCase):
         """An IPv6 address stands in brackets; --ipv6 asks for one of a name."""
         try:
             target = self.serve("echo", listen="tcp:0:interface=::1")
-        except testing.CannotServe:
+        except CannotServe:
             self.skipTest("no IPv6 here")
         port = target.rpartition(":")[2]
         self.gives(b"hi\n", "echo", f"[::1]:{port}", "hi")
@@ -504,52 +505,93 @@ class ListenTests(CommandCase):
 
 
 class WatchTests(CommandCase):
-    """`netdemo watch`: the daemon's log, as a list of who comes and goes."""
+    """`netdemo watch`: who comes to a daemon and who goes, as its admin site tells."""
 
-    def test_log(self) -> None:
-        """Openings, ends and refusals, of all that a log tells."""
-        log = self.folder() / "log"
-        log.write_text(
-            "2026-11-20T12:00:00+0000 [-] echo: 127.0.0.1:1 connected (#1)\n"
-            "2026-11-20T12:00:00+0000 [-] something else connected\n"
-            "2026-11-20T12:00:00+0000 [-] echo: refused 127.0.0.1:2: connections\n"
-            "2026-11-20T12:00:00+0000 [-] echo: 127.0.0.1:1 closed (#1): client FIN; 5 B in\n"
+    def setUp(self) -> None:
+        self.daemon = Running("--only=echo", "--echo=tcp:0", "--admin=tcp:0", "--journal=0")
+        self.addCleanup(self.daemon.close)
+        self.url = self.daemon.waitFor(r"admin: (http\S+)$")[1]
+        self.site, _, self.token = self.url.partition("?token=")
+
+    def visit(self) -> tuple[socket.socket, str]:
+        """A visitor that is served, and how it is told of."""
+        client = self.daemon.connect("echo")
+        self.addCleanup(client.close)
+        client.sendall(b"hello")
+        client.recv(5)
+        return client, f"echo 127.0.0.1:{client.getsockname()[1]}"
+
+    def watch(self, *arguments: str) -> tuple[subprocess.Popen[str], Callable[[], str]]:
+        """The command, and what gives its next line."""
+        watching = subprocess.Popen(
+            [*COMMAND, "watch", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        expected = (
-            b"+ echo 127.0.0.1:1  (1 open)\n"
-            b"! echo 127.0.0.1:2 refused: connections\n"
-            b"- echo 127.0.0.1:1: client FIN; 5 B in  (0 open)\n"
-        )
-        self.gives(expected, "watch", "--no-follow", str(log))
+        self.addCleanup(watching.communicate)
+        self.addCleanup(watching.kill)
+        assert watching.stdout is not None
+        return watching, watching.stdout.readline
+
+    def test_now(self) -> None:
+        """Who is connected now; the token may be in the environment as well."""
+        _, who = self.visit()
+        expected = f"+ {who} #1  (1 open)\n".encode()
+        self.gives(expected, "watch", "--no-follow", self.url)
+        self.gives(expected, "watch", "--no-follow", "--token", self.token, self.site)
 
     def test_followed(self) -> None:
-        """A log that grows is followed, over a rotation too."""
-        log = self.folder() / "log"
-        log.write_text("")
-        watching = self.start(*COMMAND, "watch", str(log))
-        assert watching.stdout is not None
-        line = "2026-11-20T12:00:00+0000 [-] echo: 127.0.0.1:{0} connected (#{0})\n"
-        with log.open("a") as file:
-            file.write(line.format(1))
-        self.assertEqual(watching.stdout.readline(), "+ echo 127.0.0.1:1  (1 open)\n")
-        log.rename(log.with_suffix(".1"))
-        log.write_text(line.format(2))
-        self.assertEqual(watching.stdout.readline(), "+ echo 127.0.0.1:2  (2 open)\n")
+        """Who was there, who comes and who goes, how it ended, and the daemon's end."""
+        first, who = self.visit()
+        watching, line = self.watch(self.url)
+        self.assertEqual(f"+ {who} #1  (1 open)\n", line())
+        second, other = self.visit()
+        self.assertEqual(f"+ {other} #2  (2 open)\n", line())
+        first.close()
+        gone = line()
+        self.assertIn(f"- {who} #1: client FIN; 5 B in, 5 B out, ", gone)
+        self.assertTrue(gone.endswith(" s  (1 open)\n"), gone)
+        second.close()
+        self.assertIn("(0 open)", line())
+        self.daemon.signal(signal.SIGTERM)
+        self.assertEqual(("(the daemon stops)\n", ""), watching.communicate(timeout=PATIENCE))
+        self.assertEqual(0, watching.returncode)
+
+    def test_gone(self) -> None:
+        """A daemon that dies is told of, and status 1."""
+        self.visit()
+        watching, line = self.watch(self.url)
+        line()
+        self.daemon.signal(signal.SIGKILL)
+        _, complaint = watching.communicate(timeout=PATIENCE)
+        self.assertEqual(1, watching.returncode)
+        self.assertRegex(complaint, r"^netdemo: 127.0.0.1:\d+ .+\n$")
 
     def test_interrupted(self) -> None:
         """Ctrl-C is the way to stop it, and leaves no traceback."""
-        log = self.folder() / "log"
-        log.write_text("2026-11-20T12:00:00+0000 [-] echo: 127.0.0.1:1 connected (#1)\n")
-        watching = self.start(*COMMAND, "watch", str(log))
-        assert watching.stdout is not None
-        watching.stdout.readline()
+        self.visit()
+        watching, line = self.watch(self.url)
+        line()
         watching.send_signal(signal.SIGINT)
-        self.assertEqual((watching.stdout.read(), watching.wait(10)), ("", 130))
+        self.assertEqual(("", ""), watching.communicate(timeout=PATIENCE))
+        self.assertEqual(130, watching.returncode)
 
-    def test_noLog(self) -> None:
-        """Without a log: status 3, and how to get one."""
-        status, _, complaint = self.netdemo("watch", "/no/such/log")
-        self.assertEqual((status, "--logfile" in complaint), (3, True), complaint)
+    def test_refused(self) -> None:
+        """No token, nobody there, or no URL: one line that says what to do."""
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        for url, status, why in (
+            (self.site, 1, "printed at its start"),
+            (f"{self.site}?token=wrong", 1, "printed at its start"),
+            (f"127.0.0.1:{port}", 3, "is the server started?"),
+            ("ftp://127.0.0.1:80/", 2, "it is a URL with a port"),
+            ("http://127.0.0.1/", 2, "it is a URL with a port"),
+            ("http://127.0.0.1:x/", 2, "it is a URL with a port"),
+        ):
+            got, out, complaint = self.netdemo("watch", url)
+            self.assertEqual((status, b""), (got, out), complaint)
+            self.assertIn(why, complaint)
 
 
 class HelpTests(CommandCase):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -63,12 +64,16 @@ async def readResponse(stream: Stream, hasBody: bool = True) -> Response:
 
     `hasBody` is false for an answer to HEAD.
     """
-    status = await _status(stream)
-    headers = await _headers(stream)
+    status, headers = await readHead(stream)
     body = b""
     if hasBody and status >= 200 and status not in (204, 304):
         body = await _body(stream, headers)
     return Response(status, headers, body)
+
+
+async def readHead(stream: Stream) -> tuple[int, dict[str, str]]:
+    """Status and headers of the next response. Raises Unexpected for what is none."""
+    return await _status(stream), await _headers(stream)
 
 
 async def _status(stream: Stream) -> int:
@@ -94,32 +99,40 @@ async def _headers(stream: Stream) -> dict[str, str]:
 
 async def _body(stream: Stream, headers: dict[str, str]) -> bytes:
     if headers.get("transfer-encoding", "").lower() == "chunked":
-        return await _chunks(stream)
+        body = b""
+        async for chunk in chunks(stream):
+            body += chunk
+            if len(body) > MOST_BODY:
+                raise _tooLong(stream)
+        return body
     if "content-length" not in headers:
         return await stream.readToEnd(MOST_BODY)
     return await stream.readExactly(_size(stream, headers["content-length"], 10))
 
 
-async def _chunks(stream: Stream) -> bytes:
-    body = b""
-    while size := _size(stream, (await _chunkLine(stream)).partition(";")[0], 16, len(body)):
-        body += await stream.readExactly(size)
+async def chunks(stream: Stream) -> AsyncIterator[bytes]:
+    """A body piece by piece, as it comes (RFC 9112, section 7.1). Raises Unexpected."""
+    while size := _size(stream, (await _chunkLine(stream)).partition(";")[0], 16):
+        yield await stream.readExactly(size)
         await stream.readLine()
     await _headers(stream)
-    return body
 
 
 async def _chunkLine(stream: Stream) -> str:
     return (await stream.readLine(MOST_HEADER)).decode("latin-1").strip()
 
 
-def _size(stream: Stream, text: str, base: int, before: int = 0) -> int:
+def _size(stream: Stream, text: str, base: int) -> int:
     try:
         size = int(text, base)
     except ValueError:
         size = -1
     if size < 0:
         raise Unexpected(f"{stream.target} gave no size that HTTP knows")
-    if before + size > MOST_BODY:
-        raise Unexpected(f"{stream.target} answered with over {MOST_BODY} bytes")
+    if size > MOST_BODY:
+        raise _tooLong(stream)
     return size
+
+
+def _tooLong(stream: Stream) -> Unexpected:
+    return Unexpected(f"{stream.target} answered with over {MOST_BODY} bytes")

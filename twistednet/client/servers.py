@@ -8,7 +8,7 @@ from click.shell_completion import get_completion_class
 from twistednet.client.errors import BadTarget
 from twistednet.client.listen import listened, parsed
 from twistednet.client.running import run
-from twistednet.client.watch import watched
+from twistednet.client.watch import URL, Site, watched
 
 
 @click.command()
@@ -27,11 +27,24 @@ def listen(where: str, until: str | None) -> None:
 
 
 @click.command()
-@click.argument("log", default="twistd.log")
-@click.option("--no-follow", is_flag=True, help="Stop at the end of the log.")
-def watch(log: str, no_follow: bool) -> None:
-    """Follow a running daemon's connections in its LOG [twistd.log]."""
-    run(lambda reactor: watched(reactor, log, not no_follow))
+@click.argument("url", default=URL)
+@click.option(
+    "--token",
+    envvar="NETDEMO_ADMIN_TOKEN",
+    default="",
+    help="What the admin site wants to know, where URL does not say it.",
+)
+@click.option("--no-follow", is_flag=True, help="Show who is connected now, and no more.")
+def watch(url: str, token: str, no_follow: bool) -> None:
+    """Follow who comes to a running daemon and who goes.
+
+    URL is that of its admin site, as it is printed at its start [http://127.0.0.1:8800/].
+    """
+    try:
+        site = Site.parse(url, token)
+    except BadTarget as error:
+        raise click.UsageError(str(error)) from None
+    run(lambda reactor: watched(reactor, site, not no_follow))
 
 
 @click.command()
