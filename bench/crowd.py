@@ -12,7 +12,9 @@ from __future__ import annotations
 import multiprocessing
 import socket
 import sys
+import threading
 import time
+from collections import deque
 from multiprocessing.sharedctypes import Synchronized
 
 from bench.processes import resident
@@ -28,6 +30,10 @@ window.longest = 0;
 new PerformanceObserver((list) => {
   for (const task of list.getEntries()) window.longest = Math.max(window.longest, task.duration);
 }).observe({type: "longtask"});
+"""
+#: A task of 100 ms, by which we see that long ones are seen.
+BLOCK = """
+setTimeout(() => { const begun = performance.now(); while (performance.now() - begun < 100); });
 """
 LOOK = """
 const longest = window.longest;
@@ -80,13 +86,16 @@ def main() -> None:
     )
     daemon = Running(*ANYWHERE, "--admin", "tcp:0")
     admin = Admin(daemon)
+    # A log that nobody reads fills its pipe, and then the daemon waits.
+    threading.Thread(target=deque, args=(daemon.process.stdout, 0), daemon=True).start()
     page = Browser()
     done = multiprocessing.Value("L", 0)
     address = daemon.address("echo")
     clients = multiprocessing.Process(target=crowd, args=(address, rate, int(size), done))
     try:
         page.enter(f"http://{admin.host}:{admin.port}/?token={admin.token}")
-        page.script(OBSERVE)
+        page.script(OBSERVE + BLOCK)
+        page.until(lambda: page.script(LOOK)[0] >= 100, "a long task")
         clients.start()
         watched(page, daemon, seconds, done)
         for complaint in page.complaints():
