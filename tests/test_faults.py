@@ -1,0 +1,347 @@
+"""core/faults.py and its grammar: what rules say, and what they do to which step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistednet.core.faultkinds import KINDS, Kind, Step
+from twistednet.core.faultrules import CHOICES, BadFault, Rule, parse
+from twistednet.core.faults import Fault, Faults, Grip, Plan
+
+SERVICES = {"echo": ("stream",), "datagram": ("datagram",), "receive": ("stream", "datagram")}
+
+_COUNTS = st.integers(1, 10**15 - 1)
+VALUES: dict[str, Any] = {
+    "TIME": st.integers(1, 86_400 * 10**6).map(lambda micro: micro / 10**6),
+    "SIZE": _COUNTS,
+    "RATE": _COUNTS,
+    "N": _COUNTS,
+    "NTH": _COUNTS,
+    "PERCENT": st.integers(1, 10_000).map(lambda hundredth: hundredth / 100),
+    "NETWORK": st.ip_addresses().map(lambda address: __import__("ipaddress").ip_network(address)),
+    "TEXT": st.text(min_size=1),
+}
+
+
+@st.composite
+def rules(draw: Any) -> Rule:
+    """Any rule that can be written."""
+    kind: Kind = draw(st.sampled_from(KINDS))
+    values = tuple(draw(VALUES[name]) for name in kind.form.types)
+    if "[" in kind.form.text and draw(st.booleans()):
+        values = (*values[:-1], None)
+    chosen: dict[str, Any] = {"direction": kind.direction}
+    for name in draw(st.sets(st.sampled_from(sorted(CHOICES)))):
+        form = CHOICES[name][0]
+        if name == "direction":
+            if kind.direction:
+                chosen[name] = draw(st.sampled_from(["in", "out"]))
+        elif kind.on != {"accept"} or name not in ("afterBytes", "afterTime", "text"):
+            chosen[name] = draw(VALUES[form.types[0]]) if form.types else form.text
+    return Rule("echo", kind, values, **chosen)
+
+
+class GrammarTests(SynchronousTestCase):
+    """What may be written, and what is said of what may not."""
+
+    @given(rules())
+    def test_roundTrip(self, rule: Rule) -> None:
+        """The normal form of any rule reads back as that rule."""
+        self.assertEqual(rule, parse(str(rule)))
+
+    def test_normalForm(self) -> None:
+        """What people may write differently is written in one way."""
+        for written, normal in {
+            "echo: latency 100ms jitter 20ms, first 2": "echo: latency 100ms jitter 20ms, first 2",
+            " echo :latency 0.1 s ,in,  30% ": "echo: latency 100ms, in, 30%",
+            "echo: latency 2min, out": "echo: latency 120s",
+            "echo: reset after 1 KiB, from 10.1.2.3/8": "echo: reset after 1024 bytes, "
+            "from 10.0.0.0/8",
+            "echo: rate 10kB/s, for 2 s, 3 times": "echo: rate 10000B/s, 3 times, for 2s",
+            'echo: drop, matching "a, \\"b\\"", after 1B': "echo: drop, after 1 byte, "
+            'matching "a, \\"b\\""',
+            "echo: drop, every 3rd, the 21st, new connections, seed 0": "echo: drop, "
+            "every 3rd, the 21st, new connections, seed 0",
+        }.items():
+            self.assertEqual(normal, str(parse(written)))
+
+    def test_bad(self) -> None:
+        """One line names the rule, what is wrong with it, and what would be right."""
+        for text, why in {
+            "latency 1s": "a rule is a service, a colon and a fault, as in echo: latency 100ms",
+            "ecko: drop": "there is no service 'ecko'; did you mean echo?",
+            "echo: latencie 1s": "there is no fault 'latencie 1s'; did you mean latency?",
+            "echo: latency": "'latency' is written as latency TIME [jitter TIME]",
+            "echo: latency 10": "10 is no time: write it as 100ms or 2s",
+            "echo: latency 25h": "25h is out of range",
+            "echo: rate 10KiB": "10KiB is no rate: write it as 1000B/s or 10KiB/s",
+            "echo: slice 0 bytes": "0bytes is out of range",
+            "echo: drop, frist 2": "'frist 2' is no choice; did you mean first N?",
+            "echo: drop, first x": "x is no whole number",
+            "echo: drop, first 0": "0 is no number of times: it is 1 at least",
+            "echo: drop, every 3": "3 is no number in a row: write it as 1st, 2nd, 3rd or 4th",
+            "echo: drop, 0%": "0% is no probability: write it as 30% or 0.5%",
+            "echo: drop, from here": "here is no network: write it as 192.0.2.0/24 or ::1",
+            "echo: drop, matching bye": 'bye is no text: write it in quotes, as "bye"',
+            'echo: drop, matching "bye': "a quotation mark is not closed",
+            "echo: drop, in, out": "out: it is said twice",
+            "echo: never close, in": "never close has no direction: leave 'in' out",
+            "echo: reset at accept, after 1s": "reset at accept comes first: "
+            "nothing can be before it",
+            "datagram: silence": "silence is for connections, and datagram has none",
+        }.items():
+            with self.assertRaises(BadFault) as caught:
+                parse(text, SERVICES)
+            self.assertEqual(f"{text!r}: {why}", str(caught.exception))
+
+    @given(st.text(st.sampled_from('echo: latncydrp015%",/msfiKB')))
+    def test_anyText(self, text: str) -> None:
+        """No text is worse than bad."""
+        try:
+            rule = parse(f"echo: drop{text}")
+        except BadFault:
+            return
+        self.assertEqual(rule, parse(str(rule)))
+
+
+class Schedule:
+    """One rule, and what it does to chunks over connections of its own."""
+
+    def __init__(self, rule: str, seed: int = 1) -> None:
+        self.fault = Fault(parse(f"echo: {rule}"), seed, 0.0)
+        self.told: list[str] = []
+
+    def connect(self, at: float = 0.0) -> Plan:
+        return Plan([Grip(self.fault, at, at)], lambda fault, did: self.told.append(did))
+
+
+def passed(plan: Plan, *chunks: bytes, direction: str = "out", at: float = 0.0) -> list[bytes]:
+    """What becomes of each chunk: the bytes that pass, and `!` with each other step."""
+    return [
+        b"".join(
+            step.data if step.act == "pass" else b"!" + step.act.encode()
+            for step in plan.steps(Step(at, "pass", chunk), direction)
+        )
+        for chunk in chunks
+    ]
+
+
+class KindTests(SynchronousTestCase):
+    """What each kind does to a chunk."""
+
+    def test_steps(self) -> None:
+        """Kinds that need no time: what passes of `abcd`, `efgh`, and what else is done."""
+        for rule, expected in {
+            "drop": [b"", b""],
+            "silence": [b"", b""],
+            "slice 3 bytes": [b"abcd", b"efgh"],
+            "corrupt byte 5": [b"abcd", b"e\x99gh"],
+            "truncate after 4 bytes": [b"abcd!end", b""],
+            "truncate after 6 bytes with RST": [b"abcd", b"ef!reset"],
+            "reset after 1 byte": [b"a!reset", b""],
+            "reset at first byte, out": [b"!reset", b"!reset"],
+            "close before reply": [b"!end", b"!end"],
+            "close in reply, the 2nd": [b"abcd", b"ef!end"],
+            "close after reply": [b"abcd!end", b"efgh!end"],
+            "half-close after 5 bytes": [b"abcd", b"e!fin"],
+            "stop reading, out": [b"!stopabcd", b"!stopefgh"],
+            "never close": [b"abcd", b"efgh"],
+        }.items():
+            schedule = Schedule(rule)
+            self.assertEqual(expected, passed(schedule.connect(), b"abcd", b"efgh"), rule)
+
+    def test_times(self) -> None:
+        """Kinds that take time: when each piece may leave."""
+        for rule, expected in {
+            "latency 100ms": [(1.1, b"abcd"), (1.1, b"efgh")],
+            "slice 3 bytes pause 1s": [(1, b"abc"), (2, b"d"), (3, b"efg"), (4, b"h")],
+            "rate 2B/s": [(1 + n / 2, b"abcdefgh"[n : n + 1]) for n in range(8)],
+        }.items():
+            plan = Schedule(rule).connect()
+            steps = [
+                step
+                for chunk in (b"abcd", b"efgh")
+                for step in plan.steps(Step(1.0, "pass", chunk), "out")
+            ]
+            self.assertEqual(expected, [(step.at, step.data) for step in steps], rule)
+
+    def test_ends(self) -> None:
+        """Kinds that concern how the service closes."""
+        fin, close = Step(1.0, "fin"), Step(2.0, "close")
+        for rule, expected in {
+            "never close": [[], []],
+            "reset at close": [[Step(1.0, "reset")], [Step(2.0, "reset")]],
+            "linger 5s": [[fin], [Step(6.0, "close")]],
+        }.items():
+            plan = Schedule(rule).connect()
+            self.assertEqual(expected, [plan.steps(fin), plan.steps(close)], rule)
+        alone = Schedule("linger 5s").connect().steps(close)
+        self.assertEqual([Step(2.0, "fin"), Step(7.0, "close")], alone)
+
+    def test_corrupt(self) -> None:
+        """Each byte has its chance: within 3 sigma over 10,000, one bit each."""
+        data = bytes(10_000)
+        (after,) = passed(Schedule("corrupt 10%").connect(), data)
+        flipped = [byte for byte in after if byte]
+        self.assertApproximates(1000, len(flipped), 3 * 30)
+        self.assertEqual({1}, {byte.bit_count() for byte in flipped})
+        (after,) = passed(Schedule("corrupt 100%").connect(), data)
+        self.assertNotIn(0, after)
+
+
+class ChoiceTests(SynchronousTestCase):
+    """Which chunks and connections are meant, and what is counted."""
+
+    def hit(self, rule: str, count: int = 10) -> list[int]:
+        """Which of so many chunks are dropped, counted from 1."""
+        chunks = passed(Schedule(rule).connect(), *[b"x"] * count)
+        return [number for number, chunk in enumerate(chunks, 1) if not chunk]
+
+    def test_counted(self) -> None:
+        """The nth, the first, every kth; all that is said must hold."""
+        for choices, expected in {
+            "first 2": [1, 2],
+            "every 3rd": [3, 6, 9],
+            "the 4th": [4],
+            "first 6, every 3rd": [3, 6],
+            "2 times": [1, 2],
+            "every 2nd, 2 times": [2, 4],
+            "after 7 bytes": [8, 9, 10],
+            "after 7 bytes, the 1st": [8],
+        }.items():
+            self.assertEqual(expected, self.hit(f"drop, {choices}"), choices)
+
+    def test_bytesToTheByte(self) -> None:
+        """A chunk that crosses the boundary is cut there."""
+        self.assertEqual(
+            [b"ab", b""], passed(Schedule("drop, after 2 bytes").connect(), b"abc", b"d")
+        )
+
+    def test_probability(self) -> None:
+        """Within 3 sigma over 10,000, and the same again with the same seed."""
+        hits = self.hit("drop, 30%", 10_000)
+        self.assertApproximates(3000, len(hits), 3 * 46)
+        self.assertEqual(hits, self.hit("drop, 30%", 10_000))
+
+    def test_connections(self) -> None:
+        """Of a kind that counts connections, all that is said of one is true of all of it."""
+        schedule = Schedule("silence, every 2nd")
+        got = [passed(schedule.connect(), b"a", b"b") for _ in range(4)]
+        self.assertEqual([[b"a", b"b"], [b"", b""]] * 2, got)
+        self.assertEqual((4, 2), (schedule.fault.seen, schedule.fault.acted))
+        self.assertEqual(["0 of 1 B passed"] * 2, schedule.told)
+
+    def test_times(self) -> None:
+        """A connection that the fault has begun with is not let off in the middle."""
+        schedule = Schedule("silence, 1 times")
+        one, other = schedule.connect(), schedule.connect()
+        self.assertEqual([b"", b""], passed(one, b"a", b"b"))
+        self.assertEqual([b"a"], passed(other, b"a"))
+        self.assertEqual([b""], passed(one, b"c"))
+
+    def test_text(self) -> None:
+        """What the client said last decides of what it is answered."""
+        plan = Schedule('close before reply, matching "bye"').connect()
+        for said, expected in ((b"hi\n", b"re"), (b"bye\n", b"!end"), (b"ho\n", b"re")):
+            self.assertEqual([said], passed(plan, said, direction="in"))
+            self.assertEqual([expected], passed(plan, b"re"))
+
+    def test_textReached(self) -> None:
+        """A kind that counts connections stays, once it was said."""
+        plan = Schedule('silence, matching "bye"').connect()
+        passed(plan, b"hi", direction="in")
+        self.assertEqual([b"re"], passed(plan, b"re"))
+        for said in (b"bye", b"hi"):
+            passed(plan, said, direction="in")
+            self.assertEqual([b""], passed(plan, b"re"))
+
+    def test_time(self) -> None:
+        """Time since the connection was opened, and since the rule came into force."""
+        plan = Schedule("drop, after 2s").connect(at=1.0)
+        self.assertEqual([b"x"], passed(plan, b"x", at=2.9))
+        self.assertEqual([b""], passed(plan, b"x", at=3.0))
+        plan = Schedule("drop, for 2s").connect()
+        self.assertEqual([b""], passed(plan, b"x", at=1.9))
+        self.assertEqual([b"x"], passed(plan, b"x", at=2.0))
+
+    def test_direction(self) -> None:
+        """What is said of one direction leaves the other alone."""
+        plan = Schedule("drop, in").connect()
+        self.assertEqual([b"x"], passed(plan, b"x"))
+        self.assertEqual([b""], passed(plan, b"x", direction="in"))
+
+    def test_told(self) -> None:
+        """What is told of each time it acts."""
+        for rule, expected in {
+            "latency 100ms": "4 B 0.100 s later",
+            "slice 3 bytes": "in 2 pieces",
+            "corrupt byte 2": "1 of 4 B changed",
+            "reset after 1 byte": "1 of 4 B passed, reset",
+            "close after reply": "end",
+        }.items():
+            schedule = Schedule(rule)
+            passed(schedule.connect(), b"abcd")
+            self.assertEqual([expected], schedule.told)
+
+    @given(rules(), st.integers(), st.lists(st.tuples(st.booleans(), st.binary(max_size=50))))
+    def test_repeatable(self, rule: Rule, seed: int, events: list[tuple[bool, bytes]]) -> None:
+        """The same seed and the same events give the same steps, whatever the rule."""
+
+        def schedule() -> list[Any]:
+            fault = Fault(rule, seed, 0.0)
+            told: list[str] = []
+            plans = [Plan([Grip(fault, 0, 0)], lambda _, did: told.append(did)) for _ in range(3)]
+            steps: list[Any] = [plan.steps(Step(0, "accept")) for plan in plans]
+            for at, (isIn, data) in enumerate(events):
+                step = Step(float(at), "pass", data)
+                steps.append(plans[len(data) % 3].steps(step, "in" if isIn else "out"))
+            steps += [plan.steps(Step(100, "close")) for plan in plans]
+            return [*steps, told, fault.seen, fault.acted]
+
+        self.assertEqual(schedule(), schedule())
+
+
+class InForceTests(SynchronousTestCase):
+    """Which rules are in force, and for whom."""
+
+    def test_seed(self) -> None:
+        """One that was not given is drawn, and shown; one that was given is kept."""
+        faults = Faults(lambda: 42)
+        faults.replace([parse("echo: drop, 5%"), parse("echo: drop, seed 7")], 0.0)
+        self.assertEqual(
+            ["echo: drop, 5%, seed 42", "echo: drop, seed 7"], [str(one) for one in faults]
+        )
+
+    def test_stays(self) -> None:
+        """A rule that is there before and after keeps its seed and its counts."""
+        faults = Faults()
+        drop, silence = parse("echo: drop, 5%"), parse("echo: silence")
+        self.assertTrue(faults.replace([drop, silence], 0.0))
+        first, second = faults
+        first.choose()
+        self.assertFalse(faults.replace([drop, silence], 1.0))
+        self.assertTrue(faults.replace([silence, drop, drop], 2.0))
+        self.assertEqual([second, first], list(faults)[:2])
+        self.assertEqual((1, 2.0), (first.seen, list(faults)[2].since))
+        # As it was shown, it is the same.
+        self.assertFalse(faults.replace([one.rule for one in faults], 3.0))
+
+    def test_concerning(self) -> None:
+        """By service, by what it carries, and by the peer's address."""
+        faults = Faults()
+        texts = ("echo: drop", "echo: silence, from 127.0.0.0/8", "receive: drop, from ::1")
+        faults.replace([parse(text) for text in texts], 0.0)
+        for who, expected in {
+            ("echo", "127.0.0.1", "stream"): 2,
+            ("echo", "::ffff:127.0.0.1", "stream"): 2,
+            ("echo", "::1", "stream"): 1,
+            ("echo", None, "stream"): 1,
+            ("echo", "127.0.0.1", "datagram"): 1,
+            ("receive", "::1", "datagram"): 1,
+            ("chat", "::1", "stream"): 0,
+        }.items():
+            self.assertEqual(expected, len(faults.concerning(*who)), who)

@@ -1,0 +1,215 @@
+"""The kinds of faults: what each does to what passes. Adding one is a function and its row.
+
+Each is given one step that is about to be taken, and returns those that are to be taken in
+its place. It knows no socket and no clock: times are those at which a step may be taken at
+the earliest, and whoever takes the steps keeps their order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from twistednet.core.faultwords import Form
+
+#: Seconds of a rate that leave as one piece.
+PIECE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is done to a connection, not before `at` (seconds).
+
+    `act` is one of: accept, join (the rule met a connection that was there), pass (`data`),
+    fin and close (the service's own), end (our FIN, in the fault's name), reset, stop
+    (read no more), hold (pass `data` after the next datagram), astray (pass `data`, from
+    another port).
+    """
+
+    at: float
+    act: str
+    data: bytes = b""
+
+
+@dataclass
+class Memory:
+    """What a fault remembers of one connection."""
+
+    draw: Random
+    #: Bytes that have passed before, in the rule's direction.
+    passed: int = 0
+    #: When the next bytes may leave.
+    free: float = 0.0
+
+
+Act = Callable[..., list[Step]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A row of the table. `act(step, memory, *values)` is given steps whose act is in `on`.
+
+    `counts` is what "first 2" counts: connections, or chunks (over UDP: datagrams).
+    `direction` is the one that is meant if none is given; with "" none can be.
+    """
+
+    form: Form
+    act: Act
+    counts: str = "connections"
+    direction: str = "out"
+    on: frozenset[str] = frozenset({"pass"})
+    carriers: frozenset[str] = frozenset({"stream"})
+    given: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.given or self.form.text.split()[0]
+
+
+def latency(step: Step, memory: Memory, delay: float, jitter: float | None) -> list[Step]:
+    """Each chunk leaves so much later than it would have, give or take the jitter."""
+    wait = delay + memory.draw.uniform(-jitter, jitter) if jitter else delay
+    return [replace(step, at=step.at + max(0.0, wait))]
+
+
+def rate(step: Step, memory: Memory, most: int) -> list[Step]:
+    """No more than so many bytes a second."""
+    return _pieces(step, memory, max(1, int(most * PIECE)), lambda size: size / most)
+
+
+def cut(step: Step, memory: Memory, size: int, pause: float | None) -> list[Step]:
+    """Pieces of this size, each by itself, with a pause between them."""
+    return _pieces(step, memory, size, lambda _: pause or 0.0)
+
+
+def _pieces(step: Step, memory: Memory, size: int, after: Callable[[int], float]) -> list[Step]:
+    steps = []
+    for start in range(0, len(step.data), size):
+        piece = step.data[start : start + size]
+        at = max(step.at, memory.free)
+        memory.free = at + after(len(piece))
+        steps.append(Step(at, "pass", piece))
+    return steps
+
+
+def _after(act: str) -> Act:
+    """Let so many bytes pass, to the byte, then do this, and let no more pass."""
+
+    def after(step: Step, memory: Memory, most: int) -> list[Step]:
+        left = most - memory.passed
+        if left <= 0:
+            return []
+        if len(step.data) < left:
+            return [step]
+        return [replace(step, data=step.data[:left]), Step(step.at, act)]
+
+    return after
+
+
+def _instead(act: str) -> Act:
+    """Do this instead."""
+    return lambda step, memory: [Step(step.at, act)]
+
+
+def _afterwards(act: str) -> Act:
+    """Do this, too."""
+    return lambda step, memory: [step, Step(step.at, act)]
+
+
+def amidst(step: Step, memory: Memory) -> list[Step]:
+    """Half of the chunk, the smaller one, and the end."""
+    return [replace(step, data=step.data[: len(step.data) // 2]), Step(step.at, "end")]
+
+
+def corrupt(step: Step, memory: Memory, percent: float) -> list[Step]:
+    """Of each byte, with this probability, one bit is flipped."""
+    data = bytearray(step.data)
+    for place in _places(len(data), percent / 100, memory.draw):
+        data[place] ^= 1 << memory.draw.randrange(8)
+    return [replace(step, data=bytes(data))]
+
+
+def _places(size: int, probability: float, draw: Random) -> list[int]:
+    """Places with this probability each; drawn by the gaps between them, which are fewer."""
+    if probability >= 1:
+        return list(range(size))
+    places: list[int] = []
+    place, never = -1, math.log1p(-probability)
+    while True:
+        place += 1 + int(math.log1p(-draw.random()) / never)
+        if place >= size:
+            return places
+        places.append(place)
+
+
+def corruptAt(step: Step, memory: Memory, place: int) -> list[Step]:
+    """All bits of one byte of the connection are flipped."""
+    place -= memory.passed
+    if not 0 <= place < len(step.data):
+        return [step]
+    data = bytearray(step.data)
+    data[place] ^= 0xFF
+    return [replace(step, data=bytes(data))]
+
+
+def drop(step: Step, memory: Memory, *_: Any) -> list[Step]:
+    """It is as if it had never been."""
+    return []
+
+
+def stop(step: Step, memory: Memory) -> list[Step]:
+    """From here on nothing is read."""
+    return [Step(step.at, "stop"), step]
+
+
+def linger(step: Step, memory: Memory, seconds: float) -> list[Step]:
+    """Our FIN at once, and the socket stays so much longer."""
+    first = [] if memory.free else [Step(step.at, "fin")]
+    memory.free = memory.free or step.at + seconds
+    last = [Step(max(step.at, memory.free), "close")] if step.act == "close" else []
+    return first + last
+
+
+_CLOSE = frozenset({"close", "fin"})
+_ACCEPT = frozenset({"accept"})
+_STREAM, _DATAGRAM = frozenset({"stream"}), frozenset({"datagram"})
+_BOTH = _STREAM | _DATAGRAM
+
+
+def _kind(form: str, act: Act, counts: str = "connections", **rest: Any) -> Kind:
+    return Kind(Form(form), act, counts, **rest)
+
+
+#: Every kind, in the order of docs/faults.md.
+KINDS = (
+    _kind("latency TIME [jitter TIME]", latency, "chunks", carriers=_BOTH),
+    _kind("rate RATE", rate),
+    _kind("slice SIZE [pause TIME]", cut),
+    _kind("drop", drop, "chunks", carriers=_BOTH),
+    _kind("corrupt PERCENT", corrupt, "chunks", carriers=_BOTH),
+    _kind("corrupt byte N", corruptAt),
+    _kind("truncate after SIZE", _after("end")),
+    _kind("truncate after SIZE with RST", _after("reset")),
+    _kind("reset at accept", _instead("reset"), direction="", on=_ACCEPT),
+    _kind("reset at first byte", _instead("reset"), direction="in"),
+    _kind("reset after SIZE", _after("reset")),
+    _kind("reset at close", _instead("reset"), direction="", on=_CLOSE),
+    _kind("close before reply", _instead("end"), "chunks"),
+    _kind("close in reply", amidst, "chunks"),
+    _kind("close after reply", _afterwards("end"), "chunks"),
+    _kind("silence", drop),
+    _kind(
+        "stop reading",
+        stop,
+        direction="in",
+        on=frozenset({"accept", "join", "pass"}),
+        given="stop reading",
+    ),
+    _kind("half-close at accept", _afterwards("fin"), direction="", on=_ACCEPT),
+    _kind("half-close after SIZE", _after("fin")),
+    _kind("never close", drop, direction="", on=_CLOSE, given="never close"),
+    _kind("linger TIME", linger, direction="", on=_CLOSE),
+)

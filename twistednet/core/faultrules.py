@@ -1,0 +1,152 @@
+"""One rule, such as `echo: latency 100ms jitter 20ms, first 2`: read, and written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any
+
+from twistednet.core.faultkinds import KINDS, Kind
+from twistednet.core.faultwords import BadWord, Form, parts, words
+
+
+class BadFault(ValueError):
+    """Which rule is wrong, why, and what would be right, in one line."""
+
+
+def _choice(*forms: str, default: Any = None) -> Any:
+    """A field of `Rule` after the comma. With several forms, each is its own value."""
+    return field(default=default, metadata={"forms": [Form(form) for form in forms]})
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What is to go wrong where. `str` of it is its normal form, which reads back as it.
+
+    Of the choices all that are given must hold. Those of `seen` count what the kind
+    counts, in as far as the others let it through.
+    """
+
+    service: str
+    kind: Kind
+    values: tuple[Any, ...] = ()
+    direction: str = _choice("in", "out", default="")
+    first: int | None = _choice("first N")
+    every: int | None = _choice("every NTH")
+    nth: int | None = _choice("the NTH")
+    percent: float | None = _choice("PERCENT")
+    network: Any = _choice("from NETWORK")
+    afterBytes: int | None = _choice("after SIZE")
+    afterTime: float | None = _choice("after TIME")
+    text: str | None = _choice("matching TEXT")
+    times: int | None = _choice("N times")
+    lasting: float | None = _choice("for TIME")
+    isNew: str | None = _choice("new connections")
+    seed: int | None = _choice("seed N")
+
+    def __str__(self) -> str:
+        chosen = [text for name, text in self._written() if name != "direction" or self._isTurned]
+        return ", ".join((f"{self.service}: {self.kind.form.write(self.values)}", *chosen))
+
+    @property
+    def _isTurned(self) -> bool:
+        return self.direction != self.kind.direction
+
+    def _written(self) -> Iterable[tuple[str, str]]:
+        for name, forms in CHOICES.items():
+            value = getattr(self, name)
+            if value not in (None, ""):
+                yield name, forms[0].write((value,)) if forms[0].types else value
+
+    def mayChoose(self, seen: int) -> bool:
+        """Is the so manieth one, counted from 1, among those that are meant?"""
+        return (
+            (self.first is None or seen <= self.first)
+            and (self.every is None or seen % self.every == 0)
+            and (self.nth is None or seen == self.nth)
+        )
+
+
+#: The forms of each choice, by the name of the field.
+CHOICES: dict[str, list[Form]] = {
+    one.name: one.metadata["forms"] for one in fields(Rule) if one.metadata
+}
+
+
+def parse(text: str, services: Mapping[str, Iterable[str]] | None = None) -> Rule:
+    """The rule that this is. Raises BadFault.
+
+    `services` has what each carries (stream, datagram); without it, any name will do.
+    """
+    try:
+        return _parsed(text, services)
+    except BadWord as why:
+        raise BadFault(f"{text!r}: {why}") from None
+
+
+def _parsed(text: str, services: Mapping[str, Iterable[str]] | None) -> Rule:
+    service, colon, rest = (part.strip() for part in text.partition(":"))
+    if not colon or not service or not rest:
+        raise BadWord("a rule is a service, a colon and a fault, as in echo: latency 100ms")
+    if services is not None and service not in services:
+        raise BadWord(f"there is no service {service!r}{_guess(service, services)}")
+    first, *others = parts(rest)
+    kind, values = _kindOf(first)
+    if services is not None and kind.carriers.isdisjoint(services[service]):
+        carrier = "connections" if "stream" in kind.carriers else "datagrams"
+        raise BadWord(f"{kind.name} is for {carrier}, and {service} has none")
+    chosen: dict[str, Any] = {}
+    for other in others:
+        name, value = _choiceOf(other)
+        if name in chosen:
+            raise BadWord(f"{other}: it is said twice")
+        chosen[name] = value
+    return Rule(service, kind, values, **_checked(kind, chosen))
+
+
+def _kindOf(text: str) -> tuple[Kind, tuple[Any, ...]]:
+    found = words(text)
+    for kind in KINDS:
+        values = kind.form.match(found)
+        if values is not None:
+            return kind, values
+    alike = [kind.form.text for kind in KINDS if found and kind.form.text.split()[0] == found[0]]
+    if alike:
+        raise BadWord(f"{text!r} is written as {' or '.join(alike)}")
+    names = dict.fromkeys(kind.name for kind in KINDS)
+    raise BadWord(f"there is no fault {text!r}{_guess(found[0] if found else '', names)}")
+
+
+def _choiceOf(text: str) -> tuple[str, Any]:
+    found = words(text)
+    problem: BadWord | None = None
+    for name, forms in CHOICES.items():
+        for form in forms:
+            try:
+                values = form.match(found)
+            except BadWord as why:
+                isLike = found[0] in form.text.split() or found[0][-1] == "%"
+                problem = why if isLike else problem
+                continue
+            if values is not None:
+                return name, values[0] if values else form.text
+    known = [form.text for forms in CHOICES.values() for form in forms]
+    raise problem or BadWord(f"{text!r} is no choice{_guess(text, known)}")
+
+
+def _checked(kind: Kind, chosen: dict[str, Any]) -> dict[str, Any]:
+    if "direction" in chosen and not kind.direction:
+        raise BadWord(f"{kind.form} has no direction: leave {chosen['direction']!r} out")
+    if kind.on == {"accept"} and {"afterBytes", "afterTime", "text"} & set(chosen):
+        raise BadWord(f"{kind.form} comes first: nothing can be before it")
+    for name in ("first", "times"):
+        if chosen.get(name) == 0:
+            raise BadWord("0 is no number of times: it is 1 at least")
+    return {"direction": kind.direction, **chosen}
+
+
+def _guess(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = get_close_matches(name, known, 1)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"
