@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twistednet.core.faultkinds import KINDS, Kind, Step
 from twistednet.core.faultrules import CHOICES, BadFault, Rule, parse
-from twistednet.core.faults import Fault, Faults, Grip, Plan
+from twistednet.core.faults import Fault, Faults, Plan
 
 SERVICES = {"echo": ("stream",), "datagram": ("datagram",), "receive": ("stream", "datagram")}
 
@@ -116,7 +116,7 @@ class Schedule:
         self.told: list[str] = []
 
     def connect(self, at: float = 0.0) -> Plan:
-        return Plan([Grip(self.fault, at, at)], lambda fault, did: self.told.append(did))
+        return Plan([self.fault], at, at, lambda fault, did: self.told.append(did))
 
 
 def passed(plan: Plan, *chunks: bytes, direction: str = "out", at: float = 0.0) -> list[bytes]:
@@ -174,7 +174,7 @@ class KindTests(SynchronousTestCase):
         fin, close = Step(1.0, "fin"), Step(2.0, "close")
         for rule, expected in {
             "never close": [[], []],
-            "reset at close": [[Step(1.0, "reset")], [Step(2.0, "reset")]],
+            "reset at close": [[Step(at, "reset", by="reset")] for at in (1.0, 2.0)],
             "linger 5s": [[fin], [Step(6.0, "close")]],
         }.items():
             plan = Schedule(rule).connect()
@@ -294,7 +294,7 @@ class ChoiceTests(SynchronousTestCase):
         def schedule() -> list[Any]:
             fault = Fault(rule, seed, 0.0)
             told: list[str] = []
-            plans = [Plan([Grip(fault, 0, 0)], lambda _, did: told.append(did)) for _ in range(3)]
+            plans = [Plan([fault], 0, 0, lambda _, did: told.append(did)) for _ in range(3)]
             steps: list[Any] = [plan.steps(Step(0, "accept")) for plan in plans]
             for at, (isIn, data) in enumerate(events):
                 step = Step(float(at), "pass", data)
@@ -344,4 +344,4 @@ class InForceTests(SynchronousTestCase):
             ("receive", "::1", "datagram"): 1,
             ("chat", "::1", "stream"): 0,
         }.items():
-            self.assertEqual(expected, len(faults.concerning(*who)), who)
+            self.assertEqual(expected, len(faults.concerning(*who, 0.0)), who)

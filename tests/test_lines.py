@@ -36,7 +36,11 @@ class LineTests(SynchronousTestCase):
                 Sent(*own, b"", "later", 7.25),
                 {"event": "sent", **whose, "callback": "later", "size": 0, "data": ""},
             ),
-            (Faulted(*own, "drop", 7.25), {"event": "faulted", **whose, "fault": "drop"}),
+            (
+                Faulted(*own, "drop", "echo: drop, seed 1", 2, "0 of 3 B passed", 7.25),
+                {"event": "faulted", **whose, "fault": "drop", "rule": "echo: drop, seed 1"}
+                | {"count": 2, "did": "0 of 3 B passed"},
+            ),
             (
                 Refused("echo", "127.0.0.1:5", "idle", 7.25),
                 {"event": "refused", "service": "echo", "peer": "127.0.0.1:5", "limit": "idle"},

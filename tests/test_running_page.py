@@ -139,7 +139,7 @@ class WireTests(SynchronousTestCase):
         for one in map(json.loads, texts):
             own = set(re.findall(r"`(\w+)`", dict(told)[one["event"]]))
             self.assertEqual(set(one) - common, own)
-            self.assertLessEqual(own - {"fault", "count"}, fields)
+            self.assertLessEqual(own - {"fault", "rule", "did", "count"}, fields)
 
     def test_the_ports_are_true(self) -> None:
         """The table of services has the default port of each."""

@@ -61,12 +61,19 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Faulted:
-    """A fault that was asked for came to pass; `fault` names it."""
+    """A fault that was asked for came to pass; `fault` names it.
+
+    `rule` is its text, seed included, `count` how often it has acted by now, and `did`
+    what it did to which bytes, for people.
+    """
 
     connection: int
     service: str
     peer: str
     fault: str
+    rule: str = ""
+    count: int = 0
+    did: str = ""
     at: float = 0.0
 
 
@@ -85,10 +92,10 @@ class Closed:
     """A connection ended, or a conversation over UDP.
 
     `reason` is one of: client FIN, client RST, connection lost, service, error,
-    shutdown, admin, quiet, crowd, or the limit that was reached (idle, write stall,
-    handshake, message, messages, queue, HTTP request, HTTP Host, HTTP header, HTTP
-    header time, HTTP body, HTTP body time). Bytes are those on the wire, `seconds` its
-    age.
+    shutdown, admin, quiet, crowd, fault NAME, or the limit that was reached (idle,
+    write stall, handshake, message, messages, queue, HTTP request, HTTP Host, HTTP
+    header, HTTP header time, HTTP body, HTTP body time). Bytes are those on the wire,
+    `seconds` its age.
     """
 
     connection: int

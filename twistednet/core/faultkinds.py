@@ -26,12 +26,13 @@ class Step:
     `act` is one of: accept, join (the rule met a connection that was there), pass (`data`),
     fin and close (the service's own), end (our FIN, in the fault's name), reset, stop
     (read no more), hold (pass `data` after the next datagram), astray (pass `data`, from
-    another port).
+    another port). `by` names the fault that ends the connection.
     """
 
     at: float
     act: str
     data: bytes = b""
+    by: str = ""
 
 
 @dataclass
@@ -119,6 +120,11 @@ def _afterwards(act: str) -> Act:
     return lambda step, memory: [step, Step(step.at, act)]
 
 
+def _beforehand(act: str) -> Act:
+    """Do this first."""
+    return lambda step, memory: [Step(step.at, act), step]
+
+
 def amidst(step: Step, memory: Memory) -> list[Step]:
     """Half of the chunk, the smaller one, and the end."""
     return [replace(step, data=step.data[: len(step.data) // 2]), Step(step.at, "end")]
@@ -160,11 +166,6 @@ def drop(step: Step, memory: Memory, *_: Any) -> list[Step]:
     return []
 
 
-def stop(step: Step, memory: Memory) -> list[Step]:
-    """From here on nothing is read."""
-    return [Step(step.at, "stop"), step]
-
-
 def linger(step: Step, memory: Memory, seconds: float) -> list[Step]:
     """Our FIN at once, and the socket stays so much longer."""
     first = [] if memory.free else [Step(step.at, "fin")]
@@ -203,12 +204,12 @@ KINDS = (
     _kind("silence", drop),
     _kind(
         "stop reading",
-        stop,
+        _beforehand("stop"),
         direction="in",
         on=frozenset({"accept", "join", "pass"}),
         given="stop reading",
     ),
-    _kind("half-close at accept", _afterwards("fin"), direction="", on=_ACCEPT),
+    _kind("half-close at accept", _beforehand("fin"), direction="", on=_ACCEPT),
     _kind("half-close after SIZE", _after("fin")),
     _kind("never close", drop, direction="", on=_CLOSE, given="never close"),
     _kind("linger TIME", linger, direction="", on=_CLOSE),

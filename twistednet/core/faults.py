@@ -121,23 +121,34 @@ class Grip:
             self._hasBegun = self._counts
             self.fault.acted += 1
             tell(self.fault, told(step, steps))
-        return steps
+        return [
+            replace(one, by=rule.kind.name) if one.act in ("end", "reset") else one for one in steps
+        ]
 
 
 class Plan:
     """All faults that concern one connection, in the order of their rules."""
 
-    def __init__(self, grips: list[Grip], tell: Tell) -> None:
-        self.grips = grips
+    def __init__(self, faults: Iterable[Fault], opened: float, now: float, tell: Tell) -> None:
+        self._opened = opened
         self._tell = tell
         self._said = b""
+        self._grips = [Grip(fault, opened, now) for fault in faults]
+
+    def __len__(self) -> int:
+        return len(self._grips)
+
+    def replace(self, faults: Iterable[Fault], now: float) -> None:
+        """Others concern it from now on; those that stay remember what they did."""
+        before = {id(grip.fault): grip for grip in self._grips}
+        self._grips = [before.get(id(fault)) or Grip(fault, self._opened, now) for fault in faults]
 
     def steps(self, step: Step, direction: str = "") -> list[Step]:
         """What is to be done in place of this step."""
         if direction == "in" and step.act == "pass":
             self._said = step.data
         steps = [step]
-        for grip in self.grips:
+        for grip in self._grips:
             steps = [
                 after
                 for before in steps
@@ -177,9 +188,16 @@ class Faults:
             self._faults.append(same or Fault(rule, seed, now))
         return self._faults != before
 
-    def concerning(self, service: str, host: str | None, carrier: str) -> list[Fault]:
-        """Those that can act on this peer's connection, or datagrams, with this service."""
-        return [fault for fault in self._faults if fault.concerns(service, host, carrier)]
+    def concerning(
+        self, service: str, host: str | None, carrier: str, opened: float
+    ) -> list[Fault]:
+        """Those that can act on what this peer and this service say to each other."""
+        return [
+            fault
+            for fault in self._faults
+            if fault.concerns(service, host, carrier)
+            and (not fault.rule.isNew or opened >= fault.since)
+        ]
 
 
 def told(before: Step, after: list[Step]) -> str:

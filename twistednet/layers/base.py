@@ -1,7 +1,7 @@
 """Every connection of the daemon, from accept to its end.
 
 The wrapping is of the factory, and never of the bytes: what arrives goes from the
-transport straight to the protocol.
+transport straight to the protocol, unless a fault was asked for that concerns it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from twistednet.core.journal import Journal
 from twistednet.core.limits import Admission, Door, isLocal
 from twistednet.core.text import place
 from twistednet.layers.audience import Audience
+from twistednet.layers.fault import Between
+from twistednet.layers.faulting import Faulting
 from twistednet.transport.accounts import LATER
 from twistednet.transport.closing import finish
 from twistednet.transport.tls import plain
@@ -34,6 +36,7 @@ class Connection:
         "_farewell",
         "_host",
         "_on",
+        "between",
         "id",
         "kind",
         "moved",
@@ -49,6 +52,8 @@ class Connection:
         self._on = on
         self._host = host
         self._farewell: Any = None
+        #: Where faults are done to it; None if there are none.
+        self.between: Between | None = None
         self.id = next(on.ids)
         self.service = service
         self.transport = transport
@@ -74,6 +79,8 @@ class Connection:
         """End it for this reason, once what is queued has gone out."""
         if self._farewell is None:
             self.transport.because(cause)
+            if self.between is not None:
+                self.between.flush()
             secure = ISSLTransport.providedBy(self.transport.protocol)
             ending = self.transport.protocol if secure else self.transport
             self._farewell = finish(ending, self._on.clock)
@@ -94,6 +101,7 @@ class Connections:
         self.events = events
         events.chunksWanted.append(self._tapAll)
         self.audience = Audience(events, journal)
+        self.faults = Faulting(clock, events)
         self.door = Door(Admission(total=10_000, perPeer=20, rate=10))
         self.limitLoopback = False
         self.ids = count(1)
@@ -118,12 +126,15 @@ class Connections:
         return iter(list(self._open.values()))
 
     def add(self, connection: Connection, host: str | None, here: str) -> None:
+        """It is open, and its protocol is about to be told so."""
         self.door.enter(host)
         self._open[connection.id] = connection
         transport = connection.transport
         transport.observer = connection
         kept = self.audience.opened(connection, here, transport)
         connection.plain.tap = self.audience.tap(connection, kept, "connectionMade")
+        if self.faults:
+            self.faults.meet(connection)
 
     def _tapAll(self) -> None:
         for connection in self._open.values():
@@ -206,7 +217,7 @@ class _Arrival:
         connection = Connection(self._on, self._service, self._host, transport)
         self._on.add(connection, self._host, self._here or place(transport.getHost()))
         try:
-            self._protocol.makeConnection(transport)
+            transport.protocol.makeConnection(transport)
         except Exception:
             # Twisted would log it, and serve the connection all the same.
             transport.fail(Failure())

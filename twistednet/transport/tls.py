@@ -108,6 +108,24 @@ def plain(transport: Any) -> Any:
     return protocol if isinstance(protocol, HalfClosingTLS) else transport
 
 
+def protocolOf(plain: Any) -> Any:
+    """Who is given what arrives there."""
+    if not isinstance(plain, HalfClosingTLS):
+        return plain.protocol
+    inner: Any = plain.wrappedProtocol
+    return inner.protocol if isinstance(inner, _Tapped) else inner
+
+
+def giveTo(plain: Any, protocol: Any) -> None:
+    """From now on what arrives there is given to this one."""
+    if not isinstance(plain, HalfClosingTLS):
+        plain.protocol = protocol
+    elif isinstance(plain.wrappedProtocol, _Tapped):
+        plain.wrappedProtocol.protocol = protocol
+    else:
+        plain.wrappedProtocol = protocol
+
+
 def wrappedInTLS(factory: Any, privateKey: str, certificate: str = "") -> Any:
     """`factory` behind TLS. Both files are PEM; the certificate's may hold its chain.
 

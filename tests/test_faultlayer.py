@@ -1,0 +1,384 @@
+"""layers/fault.py: what stands between a connection and its service, on real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from zope.interface import implementer
+
+from tests.loops import LoopTestCase, Recorder
+from twistednet.core.events import Event, EventStream, Faulted
+from twistednet.core.faultrules import parse
+from twistednet.core.journal import Journal
+from twistednet.layers.base import Connections, Entrance
+from twistednet.layers.fault import Between
+from twistednet.services.echo import Echo
+from twistednet.transport.readiness import READ
+from twistednet.transport.streams import TCPStream
+
+
+class _Factory:
+    """Builds what the test has made."""
+
+    def __init__(self) -> None:
+        self.doStart = self.doStop = lambda: None
+        self.protocol: Any = None
+
+    def buildProtocol(self, address: Any) -> Any:
+        return self.protocol
+
+
+@implementer(IHalfCloseableProtocol)
+class HalfCloseable(Recorder):
+    """Answers the FIN with its last words."""
+
+    transport: Any
+
+    def readConnectionLost(self) -> None:
+        self.transport.write(b"over")
+        self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Never."""
+
+
+class Pouring(Recorder):
+    """A producer that writes for as long as it is not paused."""
+
+    ENOUGH = 200_000
+    transport: Any
+    written = 0
+
+    def connectionMade(self) -> None:
+        self.paused = False
+        self.transport.registerProducer(self, True)
+        self.resumeProducing()
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+        while not self.paused and self.written < self.ENOUGH:
+            self.transport.write(bytes(1000))
+            self.written += 1000
+
+    def stopProducing(self) -> None:
+        self.paused = True
+
+
+class FaultTestCase(LoopTestCase):
+    """Connections that come in through the layers, with faults."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.told: list[Event] = []
+        events = EventStream(self.fail)
+        self.journal = Journal()
+        events.attach(self.journal)
+        events.attach(self.told.append)
+        self.connections = Connections(self.loop, events, self.journal)
+        self._factory = _Factory()
+        self._entrance = Entrance("echo", self._factory, self.connections)
+
+    def ask(self, *rules: str) -> None:
+        """These faults are in force from now on."""
+        self.connections.faults.replace(
+            [parse(f"echo: {rule}, seed 1") for rule in rules], self.connections
+        )
+
+    def serve(self, protocol: Any) -> tuple[socket.socket, Any]:
+        """A client's socket, and the stream that the layers were given."""
+        client = socket.create_connection(self._listener.getsockname(), timeout=5)
+        self.addCleanup(client.close)
+        accepted, address = self._listener.accept()
+        self._factory.protocol = protocol
+        stream = TCPStream(accepted, None, address, None, 0, self.loop)
+        self._entrance.buildProtocol(stream.getPeer()).makeConnection(stream)
+        self.addCleanup(self._end, stream)
+        return client, stream
+
+    def turned(self) -> None:
+        """All that is under way has arrived."""
+        self.loop.drain()
+
+    def nothingFrom(self, client: socket.socket) -> None:
+        self.turned()
+        client.setblocking(False)
+        self.assertRaises(BlockingIOError, client.recv, 1)
+        client.settimeout(5)
+
+    def reasons(self) -> list[str]:
+        return [one.closed for one in self.journal if one.closed is not None]
+
+    def did(self) -> list[str]:
+        return [one.did for one in self.told if isinstance(one, Faulted)]
+
+
+class PathTests(FaultTestCase):
+    """When something stands in the path, and when nothing does."""
+
+    def test_nothing(self) -> None:
+        """Without a rule that concerns it, a connection has its own protocol."""
+        for rules in ((), ("drop, from 10.0.0.0/8",)):
+            self.ask(*rules)
+            echo = Echo()
+            _, stream = self.serve(echo)
+            self.assertIs(echo, stream.protocol)
+            self.assertIs(stream, echo.transport)
+
+    def test_comesAndGoes(self) -> None:
+        """A rule concerns who is there already, and when it goes nothing is left."""
+        echo = Echo()
+        client, stream = self.serve(echo)
+        self.ask("latency 1s")
+        self.assertIsInstance(stream.protocol, Between)
+        client.sendall(b"a")
+        self.nothingFrom(client)
+        self.loop.advance(1)
+        self.assertEqual(b"a", client.recv(9))
+        self.ask()
+        self.assertIs(echo, stream.protocol)
+        self.assertIs(stream, echo.transport)
+        client.sendall(b"b")
+        self.turned()
+        self.assertEqual(b"b", client.recv(9))
+
+    def test_newConnections(self) -> None:
+        """If the rule says so, who is there already is left alone."""
+        echo = Echo()
+        _, stream = self.serve(echo)
+        self.loop.advance(1)
+        self.ask("drop, new connections")
+        self.assertIs(echo, stream.protocol)
+        _, stream = self.serve(Echo())
+        self.assertIsInstance(stream.protocol, Between)
+
+    def test_goesWhileSomethingWaits(self) -> None:
+        """What waits when a rule goes is still sent, and what comes then after it."""
+        client, _ = self.serve(Echo())
+        self.ask("latency 1s")
+        client.sendall(b"a")
+        self.turned()
+        self.ask()
+        client.sendall(b"b")
+        self.nothingFrom(client)
+        self.loop.advance(1)
+        self.assertEqual(b"ab", client.recv(9))
+
+
+class EndTests(FaultTestCase):
+    """How connections end, and what is told of it."""
+
+    def test_resetAtAccept(self) -> None:
+        """A RST, of which the service knows nothing."""
+        self.ask("reset at accept, first 1")
+        recorder = Recorder()
+        client, _ = self.serve(recorder)
+        self.turned()
+        self.assertRaises(ConnectionResetError, client.recv, 1)
+        self.assertIsNone(recorder.lost)
+        self.assertEqual(["fault reset"], self.reasons())
+        client, _ = self.serve(Echo())
+        client.sendall(b"a")
+        self.turned()
+        self.assertEqual(b"a", client.recv(9))
+        (told,) = (one for one in self.told if isinstance(one, Faulted))
+        self.assertEqual((1, "echo", "reset"), (told.connection, told.service, told.fault))
+        self.assertEqual("echo: reset at accept, first 1, seed 1", told.rule)
+        self.assertEqual((1, "reset"), (told.count, told.did))
+
+    def test_resets(self) -> None:
+        """Exactly what was to pass has passed, and then comes a RST, and no FIN."""
+        for rule, expected in {
+            "reset at first byte": b"",
+            "reset after 3 bytes": b"abc",
+            "truncate after 4 bytes with RST": b"abcd",
+        }.items():
+            self.ask(rule)
+            client, _ = self.serve(Echo())
+            client.sendall(b"abcdef")
+            self.turned()
+            self.assertEqual(expected, client.recv(9) if expected else b"")
+            self.assertRaises(ConnectionResetError, client.recv, 9)
+        self.assertEqual(["fault reset"] * 2 + ["fault truncate"], self.reasons())
+
+    def test_ends(self) -> None:
+        """Exactly what was to pass has passed, and then comes a FIN."""
+        for rule, expected in {
+            "truncate after 4 bytes": b"abcd",
+            "close before reply": b"",
+            "close in reply": b"abc",
+            "close after reply": b"abcdef",
+        }.items():
+            self.ask(rule)
+            client, stream = self.serve(Echo())
+            client.sendall(b"abcdef")
+            self.turned()
+            client.sendall(b"more")
+            self.assertEqual(expected, self.readAll(client))
+            client.close()
+            self.turned()
+            self.loop.advance(3)
+            self.turned()
+            self.assertTrue(stream.disconnected, rule)
+        self.assertEqual(["fault truncate"] + ["fault close"] * 3, self.reasons())
+
+    def test_resetAtClose(self) -> None:
+        """In place of the service's FIN comes a RST."""
+        self.ask("reset at close")
+        client, _ = self.serve(Echo())
+        client.sendall(b"a")
+        client.shutdown(socket.SHUT_WR)
+        self.turned()
+        self.assertEqual(b"a", client.recv(9))
+        self.assertRaises(ConnectionResetError, client.recv, 9)
+        self.assertEqual(["fault reset"], self.reasons())
+
+    def test_neverClose(self) -> None:
+        """The service has closed, and nothing is seen of it, until the client is gone."""
+        self.ask("never close")
+        client, stream = self.serve(Echo())
+        client.sendall(b"a")
+        client.shutdown(socket.SHUT_WR)
+        self.turned()
+        self.assertEqual(b"a", client.recv(9))
+        self.loop.advance(500)
+        self.nothingFrom(client)
+        self.assertFalse(stream.disconnected)
+        self.assertEqual(["no close"], self.did())
+
+    def test_linger(self) -> None:
+        """The FIN comes at once, the end of the connection later."""
+        self.ask("linger 5s")
+        client, stream = self.serve(Echo())
+        client.shutdown(socket.SHUT_WR)
+        self.turned()
+        self.assertEqual(b"", client.recv(9))
+        self.assertFalse(stream.disconnected)
+        self.loop.advance(5)
+        self.turned()
+        self.assertTrue(stream.disconnected)
+
+    def test_halfClose(self) -> None:
+        """Our FIN comes, and what the client sends still arrives."""
+        self.ask("half-close at accept")
+        recorder = Recorder()
+        client, stream = self.serve(recorder)
+        self.turned()
+        self.assertEqual(b"", client.recv(9))
+        client.sendall(b"abc")
+        self.turned()
+        self.assertEqual((b"abc", False), (recorder.received, bool(stream.disconnected)))
+
+    def test_silence(self) -> None:
+        """What is sent arrives, and what is answered does not; the FIN does."""
+        self.ask("silence")
+        client, _ = self.serve(HalfCloseable())
+        client.sendall(b"a")
+        self.nothingFrom(client)
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(b"", self.readAll(client))
+        self.turned()
+        self.assertEqual(["client FIN"], self.reasons())
+
+    def test_stopReading(self) -> None:
+        """The client can send until the windows are full; then it reads on as if nothing was."""
+        self.ask("stop reading")
+        recorder = Recorder()
+        client, stream = self.serve(recorder)
+        client.setblocking(False)
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sent += client.send(bytes(65536))
+        self.turned()
+        self.assertEqual((b"", 0), (recorder.received, stream.bytesIn))
+        self.ask()
+        self.turned()
+        self.assertEqual(sent, len(recorder.received))
+
+    def test_shutdown(self) -> None:
+        """Who ends a connection that is delayed sends what waits first."""
+        self.ask("latency 1h")
+        client, _ = self.serve(Echo())
+        client.sendall(b"abc")
+        self.turned()
+        next(iter(self.connections)).close("admin")
+        self.assertEqual(b"abc", self.readAll(client))
+
+    def test_abort(self) -> None:
+        """What waits when the connection is lost is forgotten, its timers too."""
+        self.ask("latency 1h")
+        client, _ = self.serve(Echo())
+        client.sendall(b"abc")
+        self.turned()
+        next(iter(self.connections)).abort("shutdown")
+        self.turned()
+        self.assertRaises(ConnectionResetError, client.recv, 9)
+        self.assertEqual(["shutdown"], self.reasons())
+        self.assertEqual([], self.loop.getDelayedCalls())
+
+
+class FlowTests(FaultTestCase):
+    """Order, and bounded memory."""
+
+    def test_finWaits(self) -> None:
+        """The client's FIN does not overtake what it has sent, nor ours the answer."""
+        for protocol, expected in ((Echo(), b"abc"), (HalfCloseable(), b"over")):
+            self.ask("latency 2s, in", "latency 1s")
+            client, _ = self.serve(protocol)
+            client.sendall(b"abc")
+            client.shutdown(socket.SHUT_WR)
+            self.nothingFrom(client)
+            self.loop.advance(2)
+            self.nothingFrom(client)
+            self.loop.advance(1)
+            self.assertEqual(expected, self.readAll(client))
+
+    def test_rate(self) -> None:
+        """So many bytes a second, within 5 % over 10 s; all arrive in the end."""
+        self.ask("rate 1000B/s")
+        client, _ = self.serve(Echo())
+        data = bytes(range(256)) * 50
+        client.sendall(data)
+        self.turned()
+        for _ in range(1000):
+            self.loop.advance(0.01)
+        self.turned()
+        got = client.recv(65536)
+        self.assertApproximates(10_000, len(got), 500)
+        self.loop.advance(3)
+        self.assertEqual(data, got + self.readAll(client, len(data) - len(got)))
+
+    def test_bounded(self) -> None:
+        """A client that floods is not read while much waits, in either direction."""
+        for rule in ("latency 1s", "latency 1s, in"):
+            self.ask(rule)
+            client, stream = self.serve(Echo())
+            self.fill(client, stream)
+            self.assertFalse(stream.events & READ)
+            self.assertLess(stream.bytesIn, 1 << 20)
+            client.close()
+            self.loop.advance(1)
+            self.turned()
+
+    def test_producer(self) -> None:
+        """Who produces is paused while much waits, and goes on; nothing is lost."""
+        self.ask("latency 1s")
+        pouring = Pouring()
+        client, _ = self.serve(pouring)
+        self.turned()
+        self.assertLess(pouring.written, 20_000)
+        got = 0
+        client.setblocking(False)
+        while got < pouring.ENOUGH:
+            self.loop.advance(1)
+            self.turned()
+            waiting = len(client.recv(1 << 20))
+            self.assertLess(waiting, 20_000)
+            got += waiting
+        self.assertEqual(pouring.ENOUGH, pouring.written)

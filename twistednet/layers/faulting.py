@@ -1,0 +1,60 @@
+"""Which faults are in force, and whom they concern: decided as rules and connections come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from time import monotonic
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+
+from twistednet.core.events import EventStream, Faulted
+from twistednet.core.faultrules import Rule
+from twistednet.core.faults import Fault, Faults, Plan
+from twistednet.layers.fault import Between
+
+
+class Faulting:
+    """The faults of one daemon. False while there are none: nobody is asked then."""
+
+    def __init__(self, clock: IReactorTime, events: EventStream) -> None:
+        self.inForce = Faults()
+        self._clock = clock
+        self._events = events
+
+    def __bool__(self) -> bool:
+        return len(self.inForce) > 0
+
+    def replace(self, rules: Iterable[Rule], open: Iterable[Any]) -> None:
+        """These are in force from now on, for the connections that are `open`, too."""
+        if not self.inForce.replace(rules, self._clock.seconds()):
+            return
+        for connection in open:
+            between = connection.between
+            if between is None:
+                self.meet(connection)
+                if connection.between is not None:
+                    connection.between.join()
+            else:
+                between.plan.replace(self._concerning(connection), self._clock.seconds())
+                connection.between = between if between.replaced() else None
+
+    def meet(self, connection: Any) -> None:
+        """Stand between it and its service, if there are faults that concern it."""
+        faults = self._concerning(connection)
+        if faults:
+            tell = partial(self.tell, connection)
+            plan = Plan(faults, connection.opened, self._clock.seconds(), tell)
+            connection.between = Between(connection, plan, self._clock)
+
+    def _concerning(self, connection: Any) -> list[Fault]:
+        host = getattr(connection.transport.getPeer(), "host", None)
+        return self.inForce.concerning(connection.service, host, "stream", connection.opened)
+
+    def tell(self, one: Any, fault: Fault, did: str) -> None:
+        """It has acted on this connection, or conversation over UDP."""
+        name, text = fault.rule.kind.name, str(fault)
+        self._events.publish(
+            Faulted(one.id, one.service, one.peer, name, text, fault.acted, did, monotonic())
+        )
