@@ -26,7 +26,7 @@ MAY_IMPORT = {
     "listening": LIBRARIES | {"endpoints", "transport"},
     "catalog": LIBRARIES | {"services"},
     "config": {"core", "endpoints"},
-    "sources": LIBRARIES | {"catalog", "config", "endpoints"},
+    "sources": LIBRARIES | {"catalog", "config", "core", "endpoints"},
     "logs": LIBRARIES | {"core"},
     "signposts": {"catalog", "core", "endpoints"},
     "serving": LIBRARIES | {"catalog", "config", "core", "endpoints", "layers", "listening"},

@@ -96,7 +96,7 @@ class SettingsTests(SynchronousTestCase):
     def test_everySettingFromEverySource(self) -> None:
         """Each shared setting is read from text and from TOML alike."""
         for key, one in SHARED.items():
-            if key in ("admin-hosts", "admin-token", "answers"):
+            if key in ("admin-hosts", "admin-token", "answers", "fault"):
                 continue
             default = one.default if isinstance(one.default, (int, float, str)) else 5
             toml = f'"{default}"' if isinstance(default, str) else str(default).lower()
@@ -226,6 +226,33 @@ class SettingsTests(SynchronousTestCase):
             told = self.refused(flags, config, **environment)
             self.assertIn(line.format(file=config), told)
         self.assertIn("cannot be read", self.refused({}, str(self.folder / "none")))
+
+    def test_faults(self) -> None:
+        """Rules from every source, several in one text, and in tables."""
+        two = ["echo: latency 100ms, first 2", 'chat: drop, matching "a;b"']
+        listed = ", ".join(f"'{rule}'" for rule in two)
+        tables = "".join(f"[[fault]]\nrule = '{rule}'\n" for rule in two)
+        for settings in (
+            self.load({"fault": two}),
+            self.load(NETDEMO_FAULT="; ".join(two)),
+            self.load({}, self.file(f"fault = [{listed}]")),
+            self.load({}, self.file(tables)),
+        ):
+            self.assertEqual(two, [str(rule) for rule in settings.fault])
+        self.assertEqual((), self.load().fault)
+        for text, why in (
+            ("fault = [1]", '1 is no rule: write "echo: latency 100ms", in quotes'),
+            ("[[fault]]\nname = 'x'", "{'name': 'x'} is no rule"),
+            (
+                "fault = 'ecko: drop'",
+                "'ecko: drop': there is no service 'ecko'; did you mean echo?",
+            ),
+            ("fault = 'datagram: silence'", "silence is for connections, and datagram has none"),
+            ("fault = 'echo: drop, matching \"'", "a quotation mark is not closed"),
+        ):
+            line = self.refused({}, self.file(text))
+            self.assertIn(f": fault: {why}"[-len(why) :], line)
+            self.assertIn("netdemo.toml: fault: ", line)
 
     def test_nothingToServe(self) -> None:
         """A daemon that would serve nothing does not pretend to."""

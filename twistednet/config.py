@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twistednet.core.answers import AnswerBook
+from twistednet.core.faultrules import Rule
 from twistednet.endpoints import Endpoint
 
 #: Characters that a token needs at least, when somebody chooses their own.
@@ -93,6 +94,16 @@ def _answers(value: Any) -> AnswerBook:
         raise BadSetting(f"{value}: {error}") from None
 
 
+def _rules(value: Any) -> list[str]:
+    rules = []
+    for one in value if isinstance(value, list) else [value]:
+        rule = one.get("rule") if isinstance(one, dict) and len(one) == 1 else one
+        if not isinstance(rule, str):
+            raise BadSetting(f'{one!r} is no rule: write "echo: latency 100ms", in quotes')
+        rules.append(rule)
+    return rules
+
+
 def _setting(default: Any, parse: Callable[[Any], Any], help: str, shown: str = "") -> Any:
     """A field of `Settings`: how its value is read, and what `--help` says of it."""
     make = {"default_factory": default} if callable(default) else {"default": default}
@@ -151,6 +162,9 @@ class Settings:
     chatBurst: int = _setting(10, _COUNT, "chat lines at once")
     chatRate: float = _setting(1.0, _SECONDS, "chat lines a second after that")
     datagramRate: float = _setting(20.0, _SECONDS, "datagrams a second from one address")
+    fault: tuple[Rule, ...] = _setting(
+        (), _rules, "what is to go wrong, as in `echo: latency 100ms`; may be repeated", "nothing"
+    )
     journal: int = _setting(
         1000, _number(int, 0), "conversations kept in memory, with what was sent; 0 for none"
     )

@@ -62,6 +62,11 @@ class Telling:
             )
 
 
+def _ruleOf(service: str, rule: str) -> str:
+    """The rule with its service, which need not be said where there is one alone."""
+    return rule if rule.partition(":")[0].strip() == service else f"{service}: {rule}"
+
+
 class Served(Daemon):
     """A daemon among others in one process, whose signals it leaves alone."""
 
@@ -76,6 +81,8 @@ class Served(Daemon):
             raise BadSetting(f"there is no service {name!r}; there are {', '.join(services)}")
         default = "udp:0" if services[name].stream is None else "tcp:0"
         values = {"listen": default, "admin": "off", **values, "only": name}
+        if "faults" in values:
+            values["fault"] = [_ruleOf(name, rule) for rule in values.pop("faults")]
         keys = {setting: kebab(setting.replace("_", "-")) for setting in values} | {"listen": name}
         given = {keys[one]: Given(f"{name}: {one}", value) for one, value in values.items()}
 

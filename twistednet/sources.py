@@ -17,6 +17,7 @@ from twisted.python.reflect import namedAny
 
 from twistednet.catalog import Service
 from twistednet.config import SHARED, BadSetting, Settings
+from twistednet.core.faultrules import BadFault, Rule, parseAll
 from twistednet.endpoints import BadEndpoint, Endpoint
 
 PREFIX = "NETDEMO_"
@@ -109,6 +110,8 @@ def load(
         for key, one in given.items()
         if key in SHARED
     }
+    if "fault" in given:
+        values["fault"] = _parsed(given["fault"], partial(_faults, services, values["fault"]))
     listen = dict(_endpoints(given, services))
     if not any(listen.values()):
         raise BadSetting(f"nothing is left to serve; there are {', '.join(services)}")
@@ -118,6 +121,21 @@ def load(
         admin=_admin(given.get("admin", Given("the default of admin", ADMIN))),
         **values,
     )
+
+
+def _faults(services: Mapping[str, Service], texts: list[str], _: Any) -> tuple[Rule, ...]:
+    carriers = {
+        name: [
+            carrier
+            for carrier, made in (("stream", service.stream), ("datagram", service.datagram))
+            if made is not None
+        ]
+        for name, service in services.items()
+    }
+    try:
+        return tuple(rule for text in texts for rule in parseAll(text, carriers))
+    except BadFault as why:
+        raise BadSetting(str(why)) from None
 
 
 def _parsed(given: Given, parse: Callable[[Any], Any]) -> Any:

@@ -99,8 +99,9 @@ class Netdemo:
     def serve(self, service: str, **settings: Any) -> Server:
         """A fresh daemon at 127.0.0.1 and a port of its own, ready when this returns.
 
-        `settings` are those of the daemon (idleTimeout=2, or idle_timeout=2), and
-        `listen`, an endpoint string. Raises CannotServe.
+        `settings` are those of the daemon (idleTimeout=2, or idle_timeout=2), `listen`,
+        an endpoint string, and `faults`, a list of rules, which need not name the
+        service: ["reset at accept, first 2"]. Raises CannotServe.
         """
         server = Server(self._process, service, settings)
         self._servers.append(server)

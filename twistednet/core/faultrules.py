@@ -74,35 +74,49 @@ CHOICES: dict[str, list[Form]] = {
 }
 
 
-def parse(text: str, services: Mapping[str, Iterable[str]] | None = None) -> Rule:
-    """The rule that this is. Raises BadFault.
+#: What each service carries, by its name: stream, datagram.
+Carriers = Mapping[str, Iterable[str]]
 
-    `services` has what each carries (stream, datagram); without it, any name will do.
-    """
+
+def parse(text: str, services: Carriers | None = None) -> Rule:
+    """The rule that this is. Raises BadFault. Without `services` any name will do."""
     try:
         return _parsed(text, services)
     except BadWord as why:
         raise BadFault(f"{text!r}: {why}") from None
 
 
-def _parsed(text: str, services: Mapping[str, Iterable[str]] | None) -> Rule:
+def parseAll(text: str, services: Carriers) -> list[Rule]:
+    """The rules that this is, parted by semicolons. Raises BadFault."""
+    try:
+        texts = parts(text, ";")
+    except BadWord as why:
+        raise BadFault(f"{text!r}: {why}") from None
+    return [parse(one, services) for one in texts]
+
+
+def _parsed(text: str, services: Carriers | None) -> Rule:
     service, colon, rest = (part.strip() for part in text.partition(":"))
     if not colon or not service or not rest:
         raise BadWord("a rule is a service, a colon and a fault, as in echo: latency 100ms")
     if services is not None and service not in services:
         raise BadWord(f"there is no service {service!r}{_guess(service, services)}")
-    first, *others = parts(rest)
+    first, *others = parts(rest) or [""]
     kind, values = _kindOf(first)
     if services is not None and kind.carriers.isdisjoint(services[service]):
         carrier = "connections" if "stream" in kind.carriers else "datagrams"
         raise BadWord(f"{kind.name} is for {carrier}, and {service} has none")
+    return Rule(service, kind, values, **_checked(kind, _chosen(others)))
+
+
+def _chosen(texts: list[str]) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
-    for other in others:
-        name, value = _choiceOf(other)
+    for text in texts:
+        name, value = _choiceOf(text)
         if name in chosen:
-            raise BadWord(f"{other}: it is said twice")
+            raise BadWord(f"{text}: it is said twice")
         chosen[name] = value
-    return Rule(service, kind, values, **_checked(kind, chosen))
+    return chosen
 
 
 def _kindOf(text: str) -> tuple[Kind, tuple[Any, ...]]:
@@ -119,14 +133,14 @@ def _kindOf(text: str) -> tuple[Kind, tuple[Any, ...]]:
 
 
 def _choiceOf(text: str) -> tuple[str, Any]:
-    found = words(text)
+    found = words(text) or [""]
     problem: BadWord | None = None
     for name, forms in CHOICES.items():
         for form in forms:
             try:
                 values = form.match(found)
             except BadWord as why:
-                isLike = found[0] in form.text.split() or found[0][-1] == "%"
+                isLike = found[0] in form.text.split() or found[0].endswith("%")
                 problem = why if isLike else problem
                 continue
             if values is not None:

@@ -23,18 +23,18 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _UNIT = "|".join(sorted((*_UNITS, *_SIZES), key=len, reverse=True))
 # A number may be parted from its unit by a space, and is one word with it.
 _WORD = re.compile(rf"{_QUOTED.pattern}|[0-9.]+\s+(?:{_UNIT})(?:/s)?(?![^\s,])|[^\s,]+", re.DOTALL)
-_PART = re.compile(rf'(?:{_QUOTED.pattern}|[^,"])+', re.DOTALL)
+_PART = rf'(?:{_QUOTED.pattern}|[^{{}}"])+'
 
 
 class BadWord(ValueError):
     """What is wrong with a value, and what would be right."""
 
 
-def parts(text: str) -> list[str]:
-    """What stands between commas, those inside of quotes not counted."""
+def parts(text: str, mark: str = ",") -> list[str]:
+    """What stands between commas, or other marks, those inside of quotes not counted."""
     if '"' in _QUOTED.sub("", text):
         raise BadWord("a quotation mark is not closed")
-    return [part.strip() for part in _PART.findall(text)]
+    return [part.strip() for part in re.findall(_PART.format(mark), text, re.DOTALL)]
 
 
 def words(text: str) -> list[str]:

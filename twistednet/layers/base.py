@@ -114,6 +114,7 @@ class Connections:
             settings.maxConnections, settings.maxPeerConnections, settings.peerRate
         )
         self.limitLoopback = settings.limitLoopback
+        self.faults.replace(settings.fault, self)
 
     def __len__(self) -> int:
         return len(self._open)
