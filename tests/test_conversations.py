@@ -17,6 +17,7 @@ from twistednet.layers import audience
 from twistednet.layers import conversations as room
 from twistednet.layers.audience import Audience
 from twistednet.layers.conversations import Conversations
+from twistednet.layers.faulting import Faulting
 from twistednet.layers.limit import GuardedDatagrams
 from twistednet.services.datagram import Datagram
 from twistednet.transport.datagrams import DatagramPort
@@ -63,7 +64,8 @@ class _Guarded(SynchronousTestCase):
 
     def start(self, protocol: DatagramProtocol) -> None:
         self.guarded = GuardedDatagrams(
-            "datagram", protocol, self.clock, self.events, {5000}, self.conversations
+            *("datagram", protocol, self.clock, self.events, {5000}, self.conversations),
+            Faulting(self.clock, self.events),
         )
         self.guarded.makeConnection(Port())
         self.receive = self.guarded.datagramReceived

@@ -16,6 +16,7 @@ from twistednet.core.events import EventStream
 from twistednet.core.journal import Journal
 from twistednet.layers.audience import Audience
 from twistednet.layers.conversations import Conversations
+from twistednet.layers.faulting import Faulting
 from twistednet.layers.limit import MOST_HARMLESS, GuardedDatagrams
 from twistednet.services.datagram import Datagram
 from twistednet.services.display import Display
@@ -337,7 +338,10 @@ class UnseenTests(SynchronousTestCase):
         conversations = Conversations(
             "datagram", self.clock, Audience(events, Journal(0)), count(1)
         )
-        guarded = GuardedDatagrams("datagram", protocol, self.clock, events, {5000}, conversations)
+        guarded = GuardedDatagrams(
+            *("datagram", protocol, self.clock, events, {5000}, conversations),
+            Faulting(self.clock, events),
+        )
         for _ in range(100):
             guarded.datagramReceived(b"x", ("127.0.0.1", 5001))
         return guarded

@@ -19,6 +19,7 @@ from twistednet.core.events import Event, EventStream
 from twistednet.core.journal import Journal
 from twistednet.layers.audience import Audience
 from twistednet.layers.conversations import Conversations
+from twistednet.layers.faulting import Faulting
 from twistednet.layers.limit import GuardedDatagrams
 
 
@@ -195,7 +196,10 @@ class GuardTests(SynchronousTestCase):
         self.replies = True
         audience = Audience(stream, Journal(0))
         conversations = Conversations("datagram", self.clock, audience, count(1))
-        self.guard = GuardedDatagrams("datagram", self, self.clock, stream, {5000}, conversations)
+        self.guard = GuardedDatagrams(
+            *("datagram", self, self.clock, stream, {5000}, conversations),
+            Faulting(self.clock, stream),
+        )
         self.guard.configure(Settings({}, {}))
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:

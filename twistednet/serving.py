@@ -199,6 +199,7 @@ class Serving:
             self._events,
             self._datagramPorts,
             Conversations(name, self._reactor, connections.audience, connections.ids),
+            connections.faults,
         )
         _configure(guarded, settings)
         port = listenDatagram(self._reactor, endpoint, guarded)

@@ -174,6 +174,26 @@ def linger(step: Step, memory: Memory, seconds: float) -> list[Step]:
     return first + last
 
 
+def loss(step: Step, memory: Memory, percent: float) -> list[Step]:
+    """It is lost, with this probability."""
+    return [] if memory.draw.random() * 100 < percent else [step]
+
+
+def duplicate(step: Step, memory: Memory) -> list[Step]:
+    """It comes twice."""
+    return [step, step]
+
+
+def shorten(step: Step, memory: Memory, size: int) -> list[Step]:
+    """Only its first bytes come."""
+    return [replace(step, data=step.data[:size])]
+
+
+def _turned(act: str) -> Act:
+    """It passes in another way."""
+    return lambda step, memory: [replace(step, act=act)]
+
+
 _CLOSE = frozenset({"close", "fin"})
 _ACCEPT = frozenset({"accept"})
 _STREAM, _DATAGRAM = frozenset({"stream"}), frozenset({"datagram"})
@@ -184,7 +204,7 @@ def _kind(form: str, act: Act, counts: str = "connections", **rest: Any) -> Kind
     return Kind(Form(form), act, counts, **rest)
 
 
-#: Every kind, in the order of docs/faults.md.
+#: Every kind.
 KINDS = (
     _kind("latency TIME [jitter TIME]", latency, "chunks", carriers=_BOTH),
     _kind("rate RATE", rate),
@@ -213,4 +233,10 @@ KINDS = (
     _kind("half-close after SIZE", _after("fin")),
     _kind("never close", drop, direction="", on=_CLOSE, given="never close"),
     _kind("linger TIME", linger, direction="", on=_CLOSE),
+    _kind("loss PERCENT", loss, "chunks", carriers=_DATAGRAM),
+    _kind("duplicate", duplicate, "chunks", carriers=_DATAGRAM),
+    _kind("reorder", _turned("hold"), "chunks", carriers=_DATAGRAM),
+    _kind("delay TIME [jitter TIME]", latency, "chunks", carriers=_DATAGRAM),
+    _kind("truncate to SIZE", shorten, "chunks", carriers=_DATAGRAM),
+    _kind("wrong port", _turned("astray"), "chunks", carriers=_DATAGRAM, given="wrong port"),
 )

@@ -130,7 +130,7 @@ class Plan:
     """All faults that concern one connection, in the order of their rules."""
 
     def __init__(self, faults: Iterable[Fault], opened: float, now: float, tell: Tell) -> None:
-        self._opened = opened
+        self.opened = opened
         self._tell = tell
         self._said = b""
         self._grips = [Grip(fault, opened, now) for fault in faults]
@@ -141,7 +141,7 @@ class Plan:
     def replace(self, faults: Iterable[Fault], now: float) -> None:
         """Others concern it from now on; those that stay remember what they did."""
         before = {id(grip.fault): grip for grip in self._grips}
-        self._grips = [before.get(id(fault)) or Grip(fault, self._opened, now) for fault in faults]
+        self._grips = [before.get(id(fault)) or Grip(fault, self.opened, now) for fault in faults]
 
     def steps(self, step: Step, direction: str = "") -> list[Step]:
         """What is to be done in place of this step."""

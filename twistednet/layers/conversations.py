@@ -150,6 +150,11 @@ class Conversations:
             self._nextLook.cancel()
             self._nextLook = None
 
+    def speaker(self, address: _Address) -> Conversation:
+        """Whom to tell of; number 0 stands for all conversations that nobody listens to."""
+        unheard = Conversation(0, self._service, place(address), monotonic())
+        return self._open.get(address, unheard)
+
     def _begin(self, address: _Address) -> Conversation | None:
         if not self._audience.isThere:
             return None

@@ -20,6 +20,8 @@ class Faulting:
 
     def __init__(self, clock: IReactorTime, events: EventStream) -> None:
         self.inForce = Faults()
+        #: What is to be told when others are in force: whoever has a `changed()`.
+        self.ports: list[Any] = []
         self._clock = clock
         self._events = events
 
@@ -30,6 +32,8 @@ class Faulting:
         """These are in force from now on, for the connections that are `open`, too."""
         if not self.inForce.replace(rules, self._clock.seconds()):
             return
+        for port in self.ports:
+            port.changed()
         for connection in open:
             between = connection.between
             if between is None:

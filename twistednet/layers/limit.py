@@ -18,6 +18,8 @@ from twistednet.core.limits import PeerRates, isLocal
 from twistednet.core.text import place
 from twistednet.layers.base import Connection, Connections
 from twistednet.layers.conversations import Conversations
+from twistednet.layers.faultdatagrams import DatagramFaults
+from twistednet.layers.faulting import Faulting
 from twistednet.transport.accounts import LATER
 
 #: Senders of datagrams that are remembered to be harmless.
@@ -93,6 +95,7 @@ class GuardedDatagrams(DatagramProtocol):
         events: EventStream,
         ownPorts: set[int],
         conversations: Conversations,
+        faulting: Faulting,
     ) -> None:
         self._service = service
         self.protocol = protocol
@@ -100,6 +103,7 @@ class GuardedDatagrams(DatagramProtocol):
         self._events = events
         self._ownPorts = ownPorts
         self._conversations = conversations
+        self._faults = DatagramFaults(service, protocol, clock, faulting, conversations)
         self.limitLoopback = False
         self._rates = PeerRates(20, 20)
         #: Loopback senders that were found to be no loop, under the present settings.
@@ -116,8 +120,10 @@ class GuardedDatagrams(DatagramProtocol):
     def makeConnection(self, transport: Any) -> None:
         self._conversations.makeConnection(transport)
         self.protocol.makeConnection(transport)
+        self._faults.makeConnection(transport)
 
     def doStop(self) -> None:
+        self._faults.stop()
         self.protocol.doStop()
         self._conversations.stop()
 
@@ -128,7 +134,10 @@ class GuardedDatagrams(DatagramProtocol):
             return
         self._conversations.received(datagram, addr)
         try:
-            self.protocol.datagramReceived(datagram, addr)
+            if self._faults.isThere:
+                self._faults.received(datagram, addr)
+            else:
+                self.protocol.datagramReceived(datagram, addr)
         finally:
             self._conversations.inside = LATER
 
@@ -139,6 +148,7 @@ class GuardedDatagrams(DatagramProtocol):
         return (
             ask is not None
             and not self.limitLoopback
+            and not self._faults.isThere
             and (senders <= self._harmless or self._areHarmless(senders))
             and not self._conversations.wants(senders)
             and bool(ask(senders, firsts))
