@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from dataclasses import replace
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from zope.interface import implementer
 
 from tests.loops import LoopTestCase, Recorder
+from tests.test_faults import rules
 from twistednet.core.events import Event, EventStream, Faulted
-from twistednet.core.faultrules import parse
+from twistednet.core.faultrules import Rule, parse
 from twistednet.core.journal import Journal
 from twistednet.layers.base import Connections, Entrance
 from twistednet.layers.fault import Between
@@ -82,7 +86,6 @@ class FaultTestCase(LoopTestCase):
         events.attach(self.told.append)
         self.connections = Connections(self.loop, events, self.journal)
         self._factory = _Factory()
-        self._entrance = Entrance("echo", self._factory, self.connections)
 
     def ask(self, *rules: str) -> None:
         """These faults are in force from now on."""
@@ -90,14 +93,15 @@ class FaultTestCase(LoopTestCase):
             [parse(f"echo: {rule}, seed 1") for rule in rules], self.connections
         )
 
-    def serve(self, protocol: Any) -> tuple[socket.socket, Any]:
+    def serve(self, protocol: Any, service: str = "echo") -> tuple[socket.socket, Any]:
         """A client's socket, and the stream that the layers were given."""
         client = socket.create_connection(self._listener.getsockname(), timeout=5)
         self.addCleanup(client.close)
         accepted, address = self._listener.accept()
         self._factory.protocol = protocol
         stream = TCPStream(accepted, None, address, None, 0, self.loop)
-        self._entrance.buildProtocol(stream.getPeer()).makeConnection(stream)
+        entrance = Entrance(service, self._factory, self.connections)
+        entrance.buildProtocol(stream.getPeer()).makeConnection(stream)
         self.addCleanup(self._end, stream)
         return client, stream
 
@@ -123,8 +127,8 @@ class PathTests(FaultTestCase):
 
     def test_nothing(self) -> None:
         """Without a rule that concerns it, a connection has its own protocol."""
-        for rules in ((), ("drop, from 10.0.0.0/8",)):
-            self.ask(*rules)
+        for asked in ((), ("drop, from 10.0.0.0/8",)):
+            self.ask(*asked)
             echo = Echo()
             _, stream = self.serve(echo)
             self.assertIs(echo, stream.protocol)
@@ -382,3 +386,45 @@ class FlowTests(FaultTestCase):
             self.assertLess(waiting, 20_000)
             got += waiting
         self.assertEqual(pouring.ENOUGH, pouring.written)
+
+
+class AnyRuleTests(FaultTestCase):
+    """Whatever the rules are."""
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        st.lists(rules(), max_size=3),
+        st.lists(st.binary(min_size=1, max_size=50), max_size=4),
+        st.booleans(),
+    )
+    def test_any(self, asked: list[Rule], chunks: list[bytes], areLifted: bool) -> None:
+        """A connection ends in a way that is told, nothing raises, nothing is left behind, and
+        what another service is sent comes back to the byte."""
+        faults = self.connections.faults
+        faults.replace([replace(rule, network=None) for rule in asked], ())
+        client, stream = self.serve(Echo())
+        other, unhit = self.serve(Echo(), "other")
+        for chunk in chunks:
+            with contextlib.suppress(ConnectionError):
+                client.sendall(chunk)
+            other.sendall(chunk)
+            self.loop.turn(0.001)
+            self.loop.advance(1)
+        if areLifted:
+            faults.replace((), self.connections)
+        client.close()
+        other.shutdown(socket.SHUT_WR)
+        self.assertEqual(b"".join(chunks), self.readAll(other))
+        other.close()
+        for _ in range(20):
+            if not stream.disconnected:
+                self.loop.turn(0.001)
+                self.loop.advance(86_400)
+        if not stream.disconnected:
+            held = {"never close", "stop reading", "rate", "slice"}
+            self.assertFalse(held.isdisjoint({rule.kind.name for rule in asked}))
+            next(iter(self.connections)).abort("idle")
+            self.loop.advance(0)
+        self.assertTrue(unhit.disconnected)
+        self.assertRegex(self.reasons()[-2], "^(client FIN|client RST|idle|fault [a-z]+)$")
+        self.assertEqual((0, []), (len(self.connections), self.loop.getDelayedCalls()))
