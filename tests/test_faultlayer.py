@@ -343,6 +343,21 @@ class FlowTests(FaultTestCase):
             self.loop.advance(1)
             self.assertEqual(expected, self.readAll(client))
 
+    def test_paused(self) -> None:
+        """A service that wants nothing now is given nothing, and nobody asks again and again."""
+        self.ask("latency 1s, in")
+        recorder = Recorder()
+        client, _ = self.serve(recorder)
+        recorder.transport.pauseProducing()  # type: ignore[union-attr]
+        recorder.transport.resumeProducing()  # type: ignore[union-attr]
+        client.sendall(b"abc")
+        self.turned()
+        recorder.transport.pauseProducing()  # type: ignore[union-attr]
+        self.loop.advance(1)
+        self.assertEqual(([], []), (recorder.chunks, self.loop.getDelayedCalls()))
+        recorder.transport.resumeProducing()  # type: ignore[union-attr]
+        self.assertEqual([b"abc"], recorder.chunks)
+
     def test_rate(self) -> None:
         """So many bytes a second, within 5 % over 10 s; all arrive in the end."""
         self.ask("rate 1000B/s")

@@ -1,0 +1,50 @@
+"""docs/faults.md: what it says is so."""
+
+from __future__ import annotations
+
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.running import ROOT
+from twistednet.catalog import SERVICES
+from twistednet.core.faultkinds import KINDS
+from twistednet.core.faultrules import CHOICES, parse
+from twistednet.sources import carriers
+
+PAGE = (ROOT / "docs" / "faults.md").read_text()
+
+
+def _forms(table: str) -> set[str]:
+    """What is told of in the first column."""
+    cells = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    return {form for cell in cells for form in re.findall("`(.+?)`", cell)}
+
+
+class PageTests(SynchronousTestCase):
+    def test_kinds(self) -> None:
+        """It has every kind, and says of each what it counts and which is its direction."""
+        connections, datagrams = PAGE.split("## Kinds of ")[1:]
+        rows = re.findall(r"^\| `([^|]+)` \| (.+?) \| (chunks|connections) \|$", connections, re.M)
+        streams = [kind for kind in KINDS if "stream" in kind.carriers]
+        self.assertEqual(
+            {kind.form.text: kind.counts for kind in streams},
+            {form: counts for form, _, counts in rows},
+        )
+        listed = _forms(datagrams.partition("## ")[0])
+        carried = {kind.form.text for kind in KINDS if "datagram" in kind.carriers}
+        self.assertEqual(carried, listed)
+
+    def test_choices(self) -> None:
+        """It has every choice, and no other."""
+        table = PAGE.partition("## Choices")[2].partition("**Again.**")[0]
+        told = _forms(table)
+        self.assertEqual({form.text for forms in CHOICES.values() for form in forms}, told)
+
+    def test_recipes(self) -> None:
+        """Every rule that it shows is one."""
+        services = carriers({service.name: service for service in SERVICES})
+        shown = re.findall(r"[`']((?:echo|answer|hello|receive|datagram|chat): [^`']+)[`']", PAGE)
+        self.assertGreater(len(shown), 15)
+        for rule in shown:
+            parse(rule, services)
