@@ -305,6 +305,33 @@ class EndTests(FaultTestCase):
         self.turned()
         self.assertEqual(sent, len(recorder.received))
 
+    def test_stopReadingLater(self) -> None:
+        """What had been read when it began is given when the rule goes."""
+        self.ask("stop reading, after 2 bytes")
+        recorder = Recorder()
+        client, _ = self.serve(recorder)
+        client.sendall(b"abcd")
+        self.turned()
+        self.assertEqual(b"ab", recorder.received)
+        self.ask()
+        self.assertEqual(b"abcd", recorder.received)
+
+    def test_raises(self) -> None:
+        """A service that raises at what came late loses its connection, and no other."""
+
+        class Bad(Recorder):
+            def dataReceived(self, data: bytes) -> None:
+                raise RuntimeError
+
+        self.ask("latency 1s, in")
+        client, _ = self.serve(Bad())
+        client.sendall(b"a")
+        self.turned()
+        self.loop.advance(1)
+        self.loop.advance(0)
+        self.assertEqual(["error"], self.reasons())
+        self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
+
     def test_shutdown(self) -> None:
         """Who ends a connection that is delayed sends what waits first."""
         self.ask("latency 1h")

@@ -23,6 +23,10 @@ _RULES = (
     "hello: latency 50ms",
     "hello: slice 1 byte",
     "chat: corrupt 100%, from 127.0.0.2",
+    "chat: latency 30ms, from 127.0.0.3",
+    "chat: latency 30ms, in, from 127.0.0.3",
+    "chat: linger 1s, from 127.0.0.3",
+    "hello: reset at close, from 127.0.0.4",
 )
 
 
@@ -117,6 +121,26 @@ class FaultyTests(DaemonTests):
                 got += sock.recv(65536)
             self.assertTrue(got.startswith(b"HTTP/1.1 200 OK\r\n"))
 
+    def test_lastWords(self) -> None:
+        """A service's last words and its FIN come late, and in their order."""
+        sock = self.connectFrom("127.0.0.3", "chat")
+        self.assertRegex(line(sock), b"you are")
+        sock.sendall(b"byebye\n")
+        self.assertEqual(b"byebye\n", readAll(sock))
+        sock.close()
+
+    def test_HTTPReset(self) -> None:
+        """The reply is whole, and then comes a RST in place of the FIN."""
+        sock = self.connectFrom("127.0.0.4", "hello")
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        got = b""
+        with self.assertRaises(ConnectionResetError):
+            while True:
+                more = sock.recv(65536)
+                self.assertTrue(more, got)
+                got += more
+        self.assertTrue(got.endswith(b"Hello World!"))
+
     def test_corrupt(self) -> None:
         """Every byte of what the service says has one bit flipped."""
         plain = line(self.connect("chat"))
@@ -165,6 +189,19 @@ class TellingTests(SynchronousTestCase):
         sock.sendall(text)
         return sock.recv(9)
 
+    def test_drain(self) -> None:
+        """A daemon that stops still sends what is late."""
+        rules = ("--fault", "answer: latency 300ms")
+        with running("--only=answer", "--answer=tcp:0", *rules) as daemon:
+            with daemon.connect("answer") as sock:
+                sock.sendall(b"how are u\n")
+                sock.shutdown(socket.SHUT_WR)
+                daemon.waitFor("connected")
+                daemon.signal(signal.SIGTERM)
+                self.assertEqual(b"fine\n", readAll(sock))
+            self.assertEqual(-signal.SIGTERM, daemon.wait())
+            self.assertNotIn("Traceback", daemon.log)
+
     def test_fixture(self) -> None:
         """In a test the service need not be named: it fails twice, and then answers."""
         with serve("echo", faults=["reset at accept, first 2"]) as server:
@@ -180,13 +217,18 @@ class TellingTests(SynchronousTestCase):
             self.assertIn("fault: reset", server.journal())
 
     def test_TLS(self) -> None:
-        """Faults are done to plain text; what is not hit passes as it is."""
+        """Faults are done to plain text, whether or not a journal listens; what is not hit
+        passes as it is."""
         folder = temporaryFolder(self)
         context = ssl.create_default_context()
         certificates(folder).configure_trust(context)
         endpoint = f"ssl:0:privateKey={folder}/key.pem:certKey={folder}/cert.pem"
         rules = ("--fault", "echo: latency 20ms", "--fault", "echo: close in reply, the 2nd")
-        with running("--only=echo", f"--echo={endpoint}", *rules) as daemon:
+        for journal in ("0", "9"):
+            self._checkTLS(context, "--journal", journal, f"--echo={endpoint}", *rules)
+
+    def _checkTLS(self, context: ssl.SSLContext, *flags: str) -> None:
+        with running("--only=echo", *flags) as daemon:
             with (
                 connected(daemon.address("echo", "ssl")) as raw,
                 context.wrap_socket(raw, server_hostname="localhost") as sock,

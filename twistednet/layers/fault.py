@@ -14,8 +14,11 @@ from zope.interface import implementer
 from twistednet.core.faultkinds import Step
 from twistednet.core.faults import Plan
 from twistednet.layers.faultlane import MOST, Lane, Outside, Valve
-from twistednet.transport.closing import LOOK, finish
+from twistednet.transport.closing import finish, untaken
 from twistednet.transport.tls import giveTo, protocolOf
+
+#: Seconds between two looks whether the client's system has got all that comes before a RST.
+LOOK = 0.005
 
 
 @implementer(IHalfCloseableProtocol)
@@ -202,8 +205,8 @@ class Between:
         self._farewell = finish(self._real, self._clock)
 
     def _reset(self) -> None:
-        """A RST destroys what is not sent yet, and it was not meant for that."""
-        if self._stream.queued:
+        """A RST destroys what is on its way, and it was not meant for that."""
+        if untaken(self._stream):
             self._farewell = self._clock.callLater(LOOK, self._reset)
         else:
             self._stream.abortConnection()

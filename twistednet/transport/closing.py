@@ -66,7 +66,7 @@ class Farewell:
     def __init__(self, transport: Any, clock: IReactorTime) -> None:
         self._transport = transport
         self._clock = clock
-        self._untaken = _untaken(transport)
+        self._untaken = untaken(transport)
         self._since = clock.seconds()
         self._call = clock.callLater(LOOK, self._look)
 
@@ -78,17 +78,17 @@ class Farewell:
 
     def _look(self) -> None:
         now = self._clock.seconds()
-        untaken = _untaken(self._transport)
-        if untaken != self._untaken:
-            self._untaken, self._since = untaken, now
-        if now - self._since >= (STALL if untaken else LINGER):
+        left = untaken(self._transport)
+        if left != self._untaken:
+            self._untaken, self._since = left, now
+        if now - self._since >= (STALL if left else LINGER):
             self._transport.loseConnection()
         else:
             self._call = self._clock.callLater(LOOK, self._look)
 
 
-def _untaken(transport: Any) -> int:
-    """Bytes on our side, in our queue or in the kernel's; our FIN counts as one."""
+def untaken(transport: Any) -> int:
+    """Bytes that the peer's system has not got, in our queue or the kernel's; our FIN is one."""
     queued: int = getattr(transport, "queued", 0)
     if ioctl is not None and hasattr(transport, "getHandle"):
         # Other kinds of socket, and other systems, may not tell.
