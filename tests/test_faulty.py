@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import ssl
+import subprocess
 import time
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -215,6 +216,24 @@ class TellingTests(SynchronousTestCase):
             closed = [one.closed for one in server.connections]
             self.assertEqual(["fault reset"] * 2, closed[:2])
             self.assertIn("fault: reset", server.journal())
+
+    def test_curl(self) -> None:
+        """A client of others' that tries again meets the fault twice, and then the answer."""
+        with serve("hello", faults=["reset at accept, first 2"]) as server:
+            url = f"http://{server.host}:{server.port}/?name=curl"
+            command = [
+                "curl",
+                "-s",
+                "--retry",
+                "2",
+                "--retry-all-errors",
+                "--retry-delay",
+                "1",
+                url,
+            ]
+            got = subprocess.run(command, capture_output=True, timeout=PATIENCE)
+            self.assertEqual((0, b"Hello World, curl!"), (got.returncode, got.stdout))
+            self.assertEqual(3, len(server.connections))
 
     def test_TLS(self) -> None:
         """Faults are done to plain text, whether or not a journal listens; what is not hit
