@@ -74,6 +74,8 @@ class DatagramFaults:
         )
         if getattr(self._protocol, "transport", None) is not None:
             self._protocol.transport = self if self.isThere else self._real
+        if not self.isThere:
+            self._plans.clear()
         now = self._clock.seconds()
         for address, plan in self._plans.items():
             plan.replace(self._concerning(address, plan.opened), now)
