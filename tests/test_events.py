@@ -95,6 +95,7 @@ class EventStreamTests(SynchronousTestCase):
             Opened(4, "datagram", "p", "udp"),
             Closed(4, "datagram", "p", "quiet", 0, 0, 1.0, "udp"),
             Faulted(1, "echo", "p", "drop"),
+            Sent(1, "echo", "p", b"x", "later"),
         ):
             tally(event)
         self.assertEqual(
@@ -108,8 +109,10 @@ class EventStreamTests(SynchronousTestCase):
         for number, service in enumerate(("echo", "chat", "chat")):
             tally(Opened(number, service, "p"))
             tally(Closed(number, service, "p", "idle", 3, 4, 1.0))
+            tally(Faulted(number, service, "p", "drop"))
         self.assertEqual({"echo": 1, "chat": 2}, tally.opened)
         self.assertEqual({("echo", "idle"): 1, ("chat", "idle"): 2}, tally.closed)
+        self.assertEqual({("echo", "drop"): 1, ("chat", "drop"): 2}, tally.faulted)
         self.assertEqual((3, 8), (tally.bytesIn["echo"], tally.bytesOut["chat"]))
         self.assertEqual("connections: 3, 3 by idle; refused: 0", tally.summary())
 

@@ -154,6 +154,16 @@ class KindTests(SynchronousTestCase):
             schedule = Schedule(rule)
             self.assertEqual(expected, passed(schedule.connect(), b"abcd", b"efgh"), rule)
 
+    def test_datagrams(self) -> None:
+        """Kinds of datagrams: what comes of `abcd` and `efgh`."""
+        for rule, expected in {
+            "loss 100%": [b"", b""],
+            "duplicate, the 2nd": [b"abcd", b"efghefgh"],
+            "truncate to 3 bytes, first 1": [b"abc", b"efgh"],
+        }.items():
+            schedule = Schedule(rule)
+            self.assertEqual(expected, passed(schedule.connect(), b"abcd", b"efgh"), rule)
+
     def test_times(self) -> None:
         """Kinds that take time: when each piece may leave."""
         for rule, expected in {
@@ -329,6 +339,17 @@ class InForceTests(SynchronousTestCase):
         self.assertEqual((1, 2.0), (first.seen, list(faults)[2].since))
         # As it was shown, it is the same.
         self.assertFalse(faults.replace([one.rule for one in faults], 3.0))
+
+    def test_replaced(self) -> None:
+        """On a connection that is there, a rule that stays remembers what has passed, and one
+        that goes does nothing more."""
+        schedule = Schedule("corrupt byte 5")
+        plan = schedule.connect()
+        self.assertEqual([b"abcd"], passed(plan, b"abcd"))
+        plan.replace([schedule.fault], 1.0)
+        self.assertEqual([b"e\x99gh"], passed(plan, b"efgh"))
+        plan.replace([], 2.0)
+        self.assertEqual((0, [b"abcdefgh"]), (len(plan), passed(plan, b"abcdefgh")))
 
     def test_concerning(self) -> None:
         """By service, by what it carries, and by the peer's address."""

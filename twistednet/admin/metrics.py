@@ -28,11 +28,12 @@ from twistednet.core.figures import Histogram
 
 PREFIX = "twistednet_"
 _FORMAT = "text/plain; version=0.0.4; charset=utf-8"
-_SERVICE, _STATE, _REASON, _LIMIT = (
+_SERVICE, _STATE, _REASON, _LIMIT, _FAULT = (
     ("service",),
     ("service", "state"),
     ("service", "reason"),
     ("service", "limit"),
+    ("service", "fault"),
 )
 _NAME = re.compile("[a-z][a-z0-9_]*")
 
@@ -99,6 +100,7 @@ class Metrics:
             "datagrams_dropped_total", "What the kernel would not take, or give.", _REASON, dropped
         )
         yield _family("refused_total", "Turned away, by the limit.", _LIMIT, tally.refused)
+        yield _family("faults_total", "Times that a fault acted.", _FAULT, tally.faulted)
 
     def _figures(self) -> dict[str, dict[tuple[str, ...], Any]]:
         """What services tell of themselves: by name, and then by service.

@@ -157,7 +157,8 @@ class EventStream:
 
 
 class Tally:
-    """A sink that counts by service: connections by how they ended, refusals by limit.
+    """A sink that counts by service: connections by how they ended, refusals by limit, what
+    each fault did.
 
     Bytes are those of connections that are over. UDP has no connections: its ports count.
     """
@@ -173,6 +174,8 @@ class Tally:
         self.closed: Counter[tuple[str, str]] = Counter()
         #: By service and limit.
         self.refused: Counter[tuple[str, str]] = Counter()
+        #: By service and fault.
+        self.faulted: Counter[tuple[str, str]] = Counter()
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, Opened):
@@ -185,6 +188,8 @@ class Tally:
                 self._count(self.closed, event.service, event.reason)
         elif isinstance(event, Refused):
             self._count(self.refused, event.service, event.limit)
+        elif isinstance(event, Faulted):
+            self._count(self.faulted, event.service, event.fault)
 
     def _count(self, counter: Counter[tuple[str, str]], service: str, reason: str) -> None:
         key = service, reason
