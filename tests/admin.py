@@ -51,7 +51,7 @@ class Admin:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         if token is not None:
             given.setdefault("Authorization", f"Bearer {token or self.token}")
-        if method == "POST":
+        if method in ("POST", "PUT", "DELETE"):
             given.setdefault("X-Netdemo", "1")
         data = None
         if body is not None:

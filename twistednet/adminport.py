@@ -11,6 +11,7 @@ from twisted.logger import Logger
 from twistednet.admin.access import Access
 from twistednet.admin.connections import ConnectionsAPI
 from twistednet.admin.control import ControlAPI
+from twistednet.admin.faults import FaultsAPI
 from twistednet.admin.feed import Feed
 from twistednet.admin.files import file
 from twistednet.admin.health import Health
@@ -64,6 +65,7 @@ class AdminPort:
             *Metrics(daemon, self._lag).routes(),
             *ControlAPI(daemon, feed, rates, self._streams, self._trials).routes(),
             *ConnectionsAPI(daemon, self._streams).routes(),
+            *FaultsAPI(daemon, daemon.connections.faults).routes(),
             *SourceAPI(daemon.serving).routes(),
         )
         self._site = AdminSite(Root(self._access, self.routes, file))

@@ -56,6 +56,12 @@ class Service:
     datagram: Callable[[Any], Any] | None = None
     client: str | None = None
 
+    @property
+    def carriers(self) -> tuple[str, ...]:
+        """What its faults may be about: stream, datagram, or both."""
+        makers = {"stream": self.stream, "datagram": self.datagram}
+        return tuple(name for name, make in makers.items() if make is not None)
+
 
 def _everyLoopback(*endpoints: str) -> tuple[str, ...]:
     """Each endpoint on 127.0.0.1, which is its default, and on ::1."""

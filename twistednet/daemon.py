@@ -54,6 +54,8 @@ class Daemon(TwistedService):
         self.journal = self._recording.journal
         self.connections = Connections(reactor, self.events, self.journal)
         self.serving = Serving(reactor, services, self.connections, self.events)
+        #: What faults of each service may be about.
+        self.carriers = {name: service.carriers for name, service in services.items()}
         self._admin: AdminPort | None = None
         if settings.admin:
             # Imported only where it is wanted: it takes as long as all the rest.

@@ -123,17 +123,10 @@ def load(
     )
 
 
-def carriers(services: Mapping[str, Service]) -> dict[str, list[str]]:
-    """What each service carries: stream, datagram, or both."""
-    return {
-        name: ["stream"] * (one.stream is not None) + ["datagram"] * (one.datagram is not None)
-        for name, one in services.items()
-    }
-
-
 def _faults(services: Mapping[str, Service], texts: list[str], _: Any) -> tuple[Rule, ...]:
+    carriers = {name: service.carriers for name, service in services.items()}
     try:
-        return tuple(rule for text in texts for rule in parseAll(text, carriers(services)))
+        return tuple(rule for text in texts for rule in parseAll(text, carriers))
     except BadFault as why:
         raise BadSetting(str(why)) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from ipaddress import ip_address
+from itertools import count
 from random import Random, SystemRandom
 
 from twistednet.core.faultkinds import Memory, Step
@@ -12,13 +13,14 @@ from twistednet.core.faultrules import Rule
 
 
 class Fault:
-    """A rule in force since `since` (seconds), with its seed and its counts.
+    """A rule in force since `since` (seconds), with its number, its seed and its counts.
 
     `seen` is how many there were to choose from, of what the kind counts, and `acted`
     how many of them something happened to.
     """
 
-    def __init__(self, rule: Rule, seed: int, since: float) -> None:
+    def __init__(self, rule: Rule, seed: int, since: float, id: int = 0) -> None:
+        self.id = id
         #: As it was asked for, and with the seed that it has got.
         self.asked = rule
         self.rule = replace(rule, seed=seed)
@@ -29,6 +31,11 @@ class Fault:
 
     def __str__(self) -> str:
         return str(self.rule)
+
+    def reset(self) -> None:
+        """Count and draw as if it had just come into force."""
+        self.seen = self.acted = 0
+        self.random.seed(self.seed)
 
     def concerns(self, service: str, host: str | None, carrier: str) -> bool:
         """Can it act on such a connection at all?"""
@@ -167,6 +174,7 @@ class Faults:
     def __init__(self, draw: Callable[[], int] | None = None) -> None:
         self._draw = draw or (lambda: SystemRandom().randrange(2**31))
         self._faults: list[Fault] = []
+        self._ids = count(1)
 
     def __iter__(self) -> Iterator[Fault]:
         return iter(self._faults)
@@ -185,7 +193,7 @@ class Faults:
             if same is not None:
                 left.remove(same)
             seed = self._draw() if rule.seed is None else rule.seed
-            self._faults.append(same or Fault(rule, seed, now))
+            self._faults.append(same or Fault(rule, seed, now, next(self._ids)))
         return self._faults != before
 
     def concerning(

@@ -114,7 +114,7 @@ class Connections:
             settings.maxConnections, settings.maxPeerConnections, settings.peerRate
         )
         self.limitLoopback = settings.limitLoopback
-        self.faults.replace(settings.fault, self)
+        self.faults.configure(settings.fault, self)
 
     def __len__(self) -> int:
         return len(self._open)

@@ -24,9 +24,17 @@ class Faulting:
         self.ports: list[Any] = []
         self._clock = clock
         self._events = events
+        self._settings: tuple[Rule, ...] = ()
 
     def __bool__(self) -> bool:
         return len(self.inForce) > 0
+
+    def configure(self, rules: tuple[Rule, ...], open: Iterable[Any]) -> None:
+        """The settings want these from now on; what else is in force stays so."""
+        before, self._settings = self._settings, rules
+        if rules != before:
+            others = [fault.rule for fault in self.inForce if fault.asked not in before]
+            self.replace([*rules, *others], open)
 
     def replace(self, rules: Iterable[Rule], open: Iterable[Any]) -> None:
         """These are in force from now on, for the connections that are `open`, too."""

@@ -1,0 +1,102 @@
+"""`/api/v1/faults`: the rules in force, with what each has done, and how to change them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twistednet.admin.replies import Reply, Wrong, told
+from twistednet.admin.site import Asked, Route
+from twistednet.core.faultrules import BadFault, Rule, parse
+from twistednet.core.faults import Fault
+from twistednet.layers.faulting import Faulting
+
+#: Rules that may be in force at once.
+MOST = 100
+
+
+def shown(fault: Fault) -> dict[str, Any]:
+    """One rule in force; what stands in `rule`, put into a rule, gives the same again."""
+    return {
+        "id": fault.id,
+        "rule": str(fault),
+        "service": fault.rule.service,
+        "kind": fault.rule.kind.name,
+        "seed": fault.seed,
+        "seen": fault.seen,
+        "acted": fault.acted,
+    }
+
+
+class FaultsAPI:
+    """A rule that is wrong changes nothing."""
+
+    def __init__(self, daemon: Any, faulting: Faulting) -> None:
+        self._daemon = daemon
+        self._faulting = faulting
+
+    def routes(self) -> tuple[Route, ...]:
+        path = "/api/v1/faults"
+        return (
+            Route("GET", path, self.all),
+            Route("PUT", path, self.replace),
+            Route("POST", path, self.add),
+            Route("DELETE", path + "/{id}", self.remove),
+            Route("POST", path + "/{id}/reset", self.reset),
+        )
+
+    def all(self, asked: Asked) -> Reply:
+        return told({"faults": [shown(fault) for fault in self._faulting.inForce]})
+
+    def replace(self, asked: Asked) -> Reply:
+        """All at once; a rule that stays keeps its seed and its counts."""
+        texts = _field(asked.body(), "rules")
+        if not isinstance(texts, list):
+            raise Wrong(400, "rules is a list of rules")
+        self._change([self._parsed(text) for text in texts])
+        return self.all(asked)
+
+    def add(self, asked: Asked) -> Reply:
+        rule = self._parsed(_field(asked.body(), "rule"))
+        self._change([*self._rules(), rule])
+        *_, last = self._faulting.inForce
+        return told(shown(last), 201, {"Location": f"/api/v1/faults/{last.id}"})
+
+    def remove(self, asked: Asked) -> Reply:
+        gone = self._found(asked)
+        self._change([fault.rule for fault in self._faulting.inForce if fault is not gone])
+        return self.all(asked)
+
+    def reset(self, asked: Asked) -> Reply:
+        """Its counts and its draws begin anew."""
+        fault = self._found(asked)
+        fault.reset()
+        return told(shown(fault))
+
+    def _rules(self) -> list[Rule]:
+        return [fault.rule for fault in self._faulting.inForce]
+
+    def _change(self, rules: list[Rule]) -> None:
+        if len(rules) > MOST:
+            raise Wrong(409, f"{MOST} rules may be in force at once")
+        self._faulting.replace(rules, self._daemon.connections)
+
+    def _parsed(self, text: Any) -> Rule:
+        if not isinstance(text, str):
+            raise Wrong(400, "a rule is a text, as in echo: latency 100ms")
+        try:
+            return parse(text, self._daemon.carriers)
+        except BadFault as why:
+            raise Wrong(400, str(why)) from None
+
+    def _found(self, asked: Asked) -> Fault:
+        for fault in self._faulting.inForce:
+            if fault.id == asked.id():
+                return fault
+        raise Wrong(404, "no such rule is in force")
+
+
+def _field(body: Any, name: str) -> Any:
+    if not isinstance(body, Mapping) or set(body) != {name}:
+        raise Wrong(400, f"the body is an object with {name} alone")
+    return body[name]
