@@ -594,6 +594,52 @@ class WatchTests(CommandCase):
             self.assertIn(why, complaint)
 
 
+class FaultTests(CommandCase):
+    """`netdemo fault`: what goes wrong on purpose, shown and changed."""
+
+    def setUp(self) -> None:
+        daemon = Running("--only=echo", "--echo=tcp:0", "--admin=tcp:0")
+        self.addCleanup(daemon.close)
+        self.echo = "{}:{}".format(*daemon.address("echo"))
+        self.url = daemon.waitFor(r"admin: (http\S+)$")[1]
+
+    def fault(self, *arguments: str) -> list[str]:
+        """What the command prints, a line each."""
+        status, out, complaint = self.netdemo("fault", "--url", self.url, *arguments)
+        self.assertEqual((0, ""), (status, complaint))
+        return out.decode().splitlines()
+
+    def test_life(self) -> None:
+        """Put in force, seen to act, counted anew, replaced, taken out."""
+        self.assertEqual(["(nothing goes wrong)"], self.fault())
+        rules = ("echo: corrupt byte 0, seed 1", "echo: drop, seed 2, the 7th")
+        shown = ["1  echo: corrupt byte 0, seed 1  (acted 0 of 0)"]
+        other = "2  echo: drop, the 7th, seed 2  (acted 0 of 0)"
+        self.assertEqual([*shown, other], self.fault("add", *rules))
+        status, out, complaint = self.netdemo("echo", self.echo, "hi")
+        self.assertEqual((1, b""), (status, out))
+        self.assertIn("byte 1 came back changed", complaint)
+        self.assertIn("1  echo: corrupt byte 0, seed 1  (acted 1 of 1)", self.fault())
+        self.assertEqual(shown, self.fault("reset", "1")[:1])
+        self.assertEqual([other.replace("0 of 0", "0 of 1")], self.fault("remove", "1"))
+        self.assertEqual(
+            ["3  echo: silence, seed 3  (acted 0 of 0)"],
+            self.fault("only", "echo: silence, seed 3"),
+        )
+        self.assertEqual(["(nothing goes wrong)"], self.fault("only"))
+
+    def test_wrong(self) -> None:
+        """A rule that is wrong, or a number that none has: one line, and nothing changes."""
+        self.fault("add", "echo: silence, seed 3")
+        for arguments, why in (
+            (("add", "echo: drop", "echo: nonsense"), "nonsense"),
+            (("remove", "77"), "no such rule"),
+        ):
+            status, out, complaint = self.netdemo("fault", "--url", self.url, *arguments)
+            self.assertEqual((1, b"", True), (status, out, why in complaint), complaint)
+        self.assertEqual(["1  echo: silence, seed 3  (acted 0 of 0)"], self.fault())
+
+
 class HelpTests(CommandCase):
     """What the command says of itself."""
 

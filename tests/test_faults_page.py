@@ -10,7 +10,6 @@ from tests.running import ROOT
 from twistednet.catalog import SERVICES
 from twistednet.core.faultkinds import KINDS
 from twistednet.core.faultrules import CHOICES, parse
-from twistednet.sources import carriers
 
 PAGE = (ROOT / "docs" / "faults.md").read_text()
 
@@ -43,7 +42,7 @@ class PageTests(SynchronousTestCase):
 
     def test_recipes(self) -> None:
         """Every rule that it shows is one."""
-        services = carriers({service.name: service for service in SERVICES})
+        services = {service.name: service.carriers for service in SERVICES}
         shown = re.findall(r"[`']((?:echo|answer|hello|receive|datagram|chat): [^`']+)[`']", PAGE)
         self.assertGreater(len(shown), 15)
         for rule in shown:

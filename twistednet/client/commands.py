@@ -14,7 +14,7 @@ from twistednet.client.load.command import load
 from twistednet.client.options import How, options
 from twistednet.client.pouring import poured, talkedOnce
 from twistednet.client.running import StandardInput, run, say
-from twistednet.client.servers import completion, listen, watch
+from twistednet.client.servers import completion, fault, listen, watch
 from twistednet.client.sessions import opened
 
 _STATUSES = """
@@ -134,5 +134,5 @@ async def _converse(reactor: Any, service: str, how: How, said: AsyncIterator[by
     how.check(answer)
 
 
-for command in (check, load, listen, watch, completion):
+for command in (check, load, listen, watch, fault, completion):
     netdemo.add_command(command)

@@ -1,14 +1,16 @@
-"""The commands of receiving ends and onlookers: listen, watch, completion."""
+"""The commands of receiving ends, and of those about a running daemon."""
 
 from __future__ import annotations
 
 import click
 from click.shell_completion import get_completion_class
 
+from twistednet.client.adminsite import URL, Site
 from twistednet.client.errors import BadTarget
+from twistednet.client.fault import added, begunAnew, listed, removed, replaced
 from twistednet.client.listen import listened, parsed
 from twistednet.client.running import run
-from twistednet.client.watch import URL, Site, watched
+from twistednet.client.watch import watched
 
 
 @click.command()
@@ -26,25 +28,78 @@ def listen(where: str, until: str | None) -> None:
     run(lambda reactor: listened(reactor, place, until))
 
 
-@click.command()
-@click.argument("url", default=URL)
-@click.option(
+_TOKEN = click.option(
     "--token",
     envvar="NETDEMO_ADMIN_TOKEN",
     default="",
-    help="What the admin site wants to know, where URL does not say it.",
+    help="What the admin site wants to know, where its URL does not say it.",
 )
+
+
+def _site(url: str, token: str) -> Site:
+    try:
+        return Site.parse(url, token)
+    except BadTarget as error:
+        raise click.UsageError(str(error)) from None
+
+
+@click.command()
+@click.argument("url", default=URL)
+@_TOKEN
 @click.option("--no-follow", is_flag=True, help="Show who is connected now, and no more.")
 def watch(url: str, token: str, no_follow: bool) -> None:
     """Follow who comes to a running daemon and who goes.
 
     URL is that of its admin site, as it is printed at its start [http://127.0.0.1:8800/].
     """
-    try:
-        site = Site.parse(url, token)
-    except BadTarget as error:
-        raise click.UsageError(str(error)) from None
+    site = _site(url, token)
     run(lambda reactor: watched(reactor, site, not no_follow))
+
+
+@click.group(invoke_without_command=True)
+@click.option("--url", default=URL, show_default=True, help="Where its admin site is.")
+@_TOKEN
+@click.pass_context
+def fault(context: click.Context, url: str, token: str) -> None:
+    """Show what a running daemon does wrong on purpose, or change it.
+
+    A RULE is a service, a colon and a fault, as in 'echo: latency 100ms, first 2'.
+    """
+    context.obj = _site(url, token)
+    if context.invoked_subcommand is None:
+        run(lambda reactor: listed(reactor, context.obj))
+
+
+@fault.command()
+@click.argument("rules", nargs=-1, required=True, metavar="RULE...")
+@click.pass_obj
+def add(site: Site, rules: tuple[str, ...]) -> None:
+    """Put each RULE in force, besides those that are."""
+    run(lambda reactor: added(reactor, site, rules))
+
+
+@fault.command()
+@click.argument("rules", nargs=-1, metavar="RULE...")
+@click.pass_obj
+def only(site: Site, rules: tuple[str, ...]) -> None:
+    """Put each RULE in force, and no others; without a RULE nothing goes wrong any more."""
+    run(lambda reactor: replaced(reactor, site, rules))
+
+
+@fault.command()
+@click.argument("numbers", nargs=-1, required=True, type=int, metavar="ID...")
+@click.pass_obj
+def remove(site: Site, numbers: tuple[int, ...]) -> None:
+    """Take the rules with these numbers out of force."""
+    run(lambda reactor: removed(reactor, site, numbers))
+
+
+@fault.command()
+@click.argument("numbers", nargs=-1, required=True, type=int, metavar="ID...")
+@click.pass_obj
+def reset(site: Site, numbers: tuple[int, ...]) -> None:
+    """Count and draw anew for the rules with these numbers."""
+    run(lambda reactor: begunAnew(reactor, site, numbers))
 
 
 @click.command()

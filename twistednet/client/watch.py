@@ -6,42 +6,15 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
-from twistednet.client.connecting import connect
-from twistednet.client.errors import BadTarget, ClientError, Unexpected
-from twistednet.client.http import authority, chunks, readHead, readResponse, request
+from twistednet.client.adminsite import Site
+from twistednet.client.errors import Unexpected
+from twistednet.client.http import Response, chunks, readHead
 from twistednet.client.running import show
 from twistednet.client.streams import Stream
-from twistednet.client.targets import Target
 
-#: Where a daemon has its admin site, unless told otherwise.
-URL = "http://127.0.0.1:8800/"
 #: Seconds of silence after which it must be gone: it says something every fifteen.
 SILENCE = 60.0
-
-_KINDS = {"http": "tcp", "https": "tls"}
-
-
-@dataclass(frozen=True)
-class Site:
-    """An admin site, and the token that it wants."""
-
-    target: Target
-    token: str
-
-    @classmethod
-    def parse(cls, url: str, token: str = "") -> Site:
-        """Of the URL that a daemon prints at its start, or of HOST:PORT. Raises BadTarget."""
-        parts = urlsplit(url if "://" in url else f"http://{url}")
-        try:
-            host, port = parts.hostname, parts.port
-        except ValueError:
-            host = port = None
-        if parts.scheme not in _KINDS or not host or not port:
-            raise BadTarget(f"{url!r} is no admin site: it is a URL with a port, as in {URL}")
-        given = parse_qs(parts.query).get("token", [token])[0]
-        return cls(Target(_KINDS[parts.scheme], host, port), given)
 
 
 @dataclass
@@ -71,13 +44,9 @@ async def watched(reactor: Any, site: Site, follow: bool) -> None:
     """Show who is connected and, while we `follow`, who comes and goes. Raises ClientError."""
     state = Watched()
     # Before we ask who is there, so that nobody slips in between.
-    events = await _asked(reactor, site, "/api/v1/events") if follow else None
-    listing = await _asked(reactor, site, "/api/v1/connections?state=open&limit=1000")
-    response = await readResponse(listing)
-    await listing.close()
-    if response.status != 200:
-        raise _refused(site, response.status, response.body)
-    for one in reversed(json.loads(response.body)["connections"]):
+    events = await site.open(reactor, "/api/v1/events") if follow else None
+    listing = await site.ask(reactor, "/api/v1/connections?state=open&limit=1000")
+    for one in reversed(listing["connections"]):
         show(state.take("opened", one) or "")
     if events is None:
         return
@@ -92,18 +61,11 @@ async def watched(reactor: Any, site: Site, follow: bool) -> None:
     raise Unexpected(f"{site.target} is gone")
 
 
-async def _asked(reactor: Any, site: Site, path: str) -> Stream:
-    stream = await connect(reactor, site.target)
-    headers = (f"Authorization: Bearer {site.token}",) if site.token else ()
-    stream.write(request(authority(stream), path, headers=headers))
-    return stream
-
-
 async def _events(site: Site, stream: Stream) -> AsyncIterator[tuple[str, dict[str, Any]]]:
     """Server-Sent Events, each with its kind and what it tells."""
     status, _ = await readHead(stream)
     if status != 200:
-        raise _refused(site, status, b"")
+        raise site.refused(Response(status, {}, b""))
     rest = b""
     async for piece in chunks(stream):
         *whole, rest = (rest + piece).split(b"\n\n")
@@ -111,12 +73,3 @@ async def _events(site: Site, stream: Stream) -> AsyncIterator[tuple[str, dict[s
             fields = dict(line.partition(": ")[::2] for line in event.decode().splitlines())
             if "event" in fields:
                 yield fields["event"], json.loads(fields["data"])
-
-
-def _refused(site: Site, status: int, body: bytes) -> ClientError:
-    if status == 401:
-        return Unexpected(
-            f"{site.target} wants its token: give the URL that the daemon printed at its start, "
-            "or set NETDEMO_ADMIN_TOKEN"
-        )
-    return Unexpected(f"{site.target} answered with status {status}, and not 200")
