@@ -78,7 +78,8 @@ class ActivationTests(SynchronousTestCase):
     for the first client, and turns into the daemon."""
 
     def _activated(self, sockets: list[str], *flags: str, name: str = "netdemo.socket") -> Running:
-        command = [_tool("systemd-socket-activate")]
+        # It hands on nothing of its environment but this: the admin site has one port for all.
+        command = [_tool("systemd-socket-activate"), "-E", "NETDEMO_ADMIN"]
         for address in sockets:
             command += ["-l", address]
         # The manager names each socket of a unit by the unit, unless the unit says otherwise.
