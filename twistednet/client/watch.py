@@ -36,7 +36,7 @@ class Watched:
         if kind == "refused":
             return f"! {who} refused: {told['limit']}"
         if kind == "faulted":
-            return f"~ {who} #{number}: fault {told['fault']}"
+            return f"~ {who} #{number}: fault {told['fault']}: {told['did']}"
         return f"({told['events']} events missed)" if kind == "missed" else None
 
 

@@ -25,7 +25,8 @@ class LogSink:
     _FORMATS: ClassVar = {
         Opened: "{event.service}: {event.peer} connected (#{event.connection})",
         Refused: "{event.service}: refused {event.peer}: {event.limit}",
-        Faulted: "{event.service}: {event.peer} (#{event.connection}): fault {event.fault}",
+        Faulted: "{event.service}: {event.peer} (#{event.connection}): fault {event.fault}: "
+        "{event.did} ({event.rule}; {event.count} by now)",
         Closed: "{event.service}: {event.peer} closed (#{event.connection}): {event.reason}; "
         "{event.bytesIn} B in, {event.bytesOut} B out, {event.seconds:.3f} s",
     }
