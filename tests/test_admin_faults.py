@@ -81,17 +81,18 @@ class FaultsTests(AdminTests):
     def test_wrong(self) -> None:
         """A rule that is wrong names itself, and all stays as it was."""
         before = self.put("echo: drop, 5%")
-        for rules, why in (
-            (["chat: silence", "echo: latnecy 1s"], "'echo: latnecy 1s'"),
-            (["ehco: drop"], "did you mean echo?"),
-            (["echo: loss 5%"], "loss is for datagrams"),
-            ([7], "a rule is a text"),
-            ("echo: drop", "rules is a list"),
+        for rules, status, why in (
+            (["chat: silence", "echo: latnecy 1s"], 409, "'echo: latnecy 1s'"),
+            (["ehco: drop"], 409, "did you mean echo?"),
+            (["echo: loss 5%"], 409, "loss is for datagrams"),
+            ([7], 400, "a rule is a text"),
+            ("echo: drop", 400, "rules is a list"),
         ):
             got = self.admin.ask(FAULTS, "PUT", {"rules": rules})
-            self.assertEqual(400, got.status, got.body)
+            self.assertEqual(status, got.status, got.body)
             self.assertIn(why, got.json["error"])
-        for body in ({"rule": "echo: nonsense"}, {"rules": []}, [], {"rule": "x", "more": 1}):
+        self.assertEqual(409, self.admin.ask(FAULTS, "POST", {"rule": "echo: nonsense"}).status)
+        for body in ({"rules": []}, [], {"rule": "x", "more": 1}):
             self.assertEqual(400, self.admin.ask(FAULTS, "POST", body).status, body)
         got = self.admin.ask(FAULTS, "PUT", {"rules": ["echo: drop"] * 101})
         self.assertEqual(

@@ -65,7 +65,7 @@ class AdminPort:
             *Metrics(daemon, self._lag).routes(),
             *ControlAPI(daemon, feed, rates, self._streams, self._trials).routes(),
             *ConnectionsAPI(daemon, self._streams).routes(),
-            *FaultsAPI(daemon, daemon.connections.faults).routes(),
+            *FaultsAPI(daemon).routes(),
             *SourceAPI(daemon.serving).routes(),
         )
         self._site = AdminSite(Root(self._access, self.routes, file))

@@ -31,9 +31,13 @@ def shown(fault: Fault) -> dict[str, Any]:
 class FaultsAPI:
     """A rule that is wrong changes nothing."""
 
-    def __init__(self, daemon: Any, faulting: Faulting) -> None:
+    def __init__(self, daemon: Any) -> None:
         self._daemon = daemon
-        self._faulting = faulting
+
+    @property
+    def _faulting(self) -> Faulting:
+        faulting: Faulting = self._daemon.connections.faults
+        return faulting
 
     def routes(self) -> tuple[Route, ...]:
         path = "/api/v1/faults"
@@ -87,7 +91,8 @@ class FaultsAPI:
         try:
             return parse(text, self._daemon.carriers)
         except BadFault as why:
-            raise Wrong(400, str(why)) from None
+            # As for settings that are wrong: well said, and cannot be.
+            raise Wrong(409, str(why)) from None
 
     def _found(self, asked: Asked) -> Fault:
         for fault in self._faulting.inForce:
