@@ -326,6 +326,14 @@ class InForceTests(SynchronousTestCase):
             ["echo: drop, 5%, seed 42", "echo: drop, seed 7"], [str(one) for one in faults]
         )
 
+    def test_reset(self) -> None:
+        """Counted and drawn anew, the same is chosen again."""
+        fault = Fault(parse("echo: drop, 50%"), 7, 0.0)
+        first = [fault.choose() for _ in range(50)]
+        fault.reset()
+        self.assertEqual((0, 0), (fault.seen, fault.acted))
+        self.assertEqual(first, [fault.choose() for _ in range(50)])
+
     def test_stays(self) -> None:
         """A rule that is there before and after keeps its seed and its counts."""
         faults = Faults()
