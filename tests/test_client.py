@@ -588,6 +588,7 @@ class WatchTests(CommandCase):
             ("ftp://127.0.0.1:80/", 2, "it is a URL with a port"),
             ("http://127.0.0.1/", 2, "it is a URL with a port"),
             ("http://127.0.0.1:x/", 2, "it is a URL with a port"),
+            ("http://[::1/", 2, "it is a URL with a port"),
         ):
             got, out, complaint = self.netdemo("watch", url)
             self.assertEqual((status, b""), (got, out), complaint)

@@ -29,15 +29,15 @@ class Site:
     @classmethod
     def parse(cls, url: str, token: str = "") -> Site:
         """Of the URL that a daemon prints at its start, or of HOST:PORT. Raises BadTarget."""
-        parts = urlsplit(url if "://" in url else f"http://{url}")
         try:
-            host, port = parts.hostname, parts.port
-        except ValueError:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            kind, host, port = _KINDS[parts.scheme], parts.hostname, parts.port
+        except (ValueError, KeyError):
             host = port = None
-        if parts.scheme not in _KINDS or not host or not port:
+        if not host or not port:
             raise BadTarget(f"{url!r} is no admin site: it is a URL with a port, as in {URL}")
         given = parse_qs(parts.query).get("token", [token])[0]
-        return cls(Target(_KINDS[parts.scheme], host, port), given)
+        return cls(Target(kind, host, port), given)
 
     async def open(
         self, reactor: Any, path: str, method: str = "GET", content: Any = None
