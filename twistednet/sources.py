@@ -111,7 +111,8 @@ def load(
         if key in SHARED
     }
     if "fault" in given:
-        values["fault"] = _parsed(given["fault"], partial(_faults, services, values["fault"]))
+        texts = replace(given["fault"], value=values["fault"])
+        values["fault"] = _parsed(texts, partial(_faults, services))
     listen = dict(_endpoints(given, services))
     if not any(listen.values()):
         raise BadSetting(f"nothing is left to serve; there are {', '.join(services)}")
@@ -123,7 +124,7 @@ def load(
     )
 
 
-def _faults(services: Mapping[str, Service], texts: list[str], _: Any) -> tuple[Rule, ...]:
+def _faults(services: Mapping[str, Service], texts: list[str]) -> tuple[Rule, ...]:
     carriers = {name: service.carriers for name, service in services.items()}
     try:
         return tuple(rule for text in texts for rule in parseAll(text, carriers))

@@ -69,8 +69,8 @@ class Journal:
     Chunks are no events for it: each conversation is the tap of its own. Of more than
     `most` the one goes that ended first, so long as half of them have ended, or else
     the one that was opened first. All chunks together hold 32 MiB: beyond that
-    conversations lose theirs, in the same order. Of more than `BURST` at once, and
-    `RATE` a second, whose turn it is keeps no more.
+    conversations lose theirs, in the same order. Once all have kept `BURST` chunks at
+    once, and `RATE` a second, one that asks for more room keeps no more.
     """
 
     def __init__(self, most: int = 1000, now: Callable[[], float] = monotonic) -> None:
