@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -451,7 +452,9 @@ class OthersTests(_Case):
         for _ in range(500):
             sockets = set()
             for file in Path(f"/proc/{process.pid}/fd").iterdir():
-                sockets.update(re.findall(r"socket:\[(\d+)\]", os.readlink(file)))
+                # It may have closed the file since it was listed.
+                with contextlib.suppress(FileNotFoundError):
+                    sockets.update(re.findall(r"socket:\[(\d+)\]", os.readlink(file)))
             for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
                 _, local, _, state, *_, inode = line.split()[:10]
                 if state == "0A" and inode in sockets:
