@@ -10,15 +10,19 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from tests.loops import LoopTestCase, Recorder
 from tests.test_faults import rules
 from twistednet.core.events import Event, EventStream, Faulted
 from twistednet.core.faultrules import Rule, parse
+from twistednet.core.faultsteps import Step
 from twistednet.core.journal import Journal
 from twistednet.layers.base import Connections, Entrance
 from twistednet.layers.fault import Between
+from twistednet.layers.faultlane import TURN, Lane
 from twistednet.services.echo import Echo
 from twistednet.transport.readiness import READ
 from twistednet.transport.streams import TCPStream
@@ -428,6 +432,38 @@ class FlowTests(FaultTestCase):
             self.assertLess(waiting, 20_000)
             got += waiting
         self.assertEqual(pouring.ENOUGH, pouring.written)
+
+
+class LaneTests(SynchronousTestCase):
+    """The queue by itself."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.taken: list[Step] = []
+        self.lane = Lane(self.clock, self.taken.append, lambda: None)
+
+    def test_turns(self) -> None:
+        """Many small pieces leave others their turn, and need no more room than the whole."""
+        data = bytes(range(256)) * 4
+        self.lane.put([Step(0.0, "pass", data, piece=1)])
+        self.assertEqual(TURN, len(self.taken))
+        self.assertEqual(len(data) - TURN, self.lane.size)
+        while self.lane.size:
+            before = len(self.taken)
+            self.assertEqual(1, len(self.clock.getDelayedCalls()))
+            self.lane.run()
+            self.assertLessEqual(len(self.taken), before + TURN)
+        self.assertEqual(data, b"".join(step.data for step in self.taken))
+        self.assertEqual({1}, {len(step.data) for step in self.taken})
+
+    def test_drainedAmidst(self) -> None:
+        """What is left of a step whose first pieces are through, and nothing comes later."""
+        self.lane.put([Step(0.0, "pass", b"abcdef", piece=2, gap=1.0), Step(0.0, "fin")])
+        self.clock.advance(1.0)
+        rest = self.lane.drain()
+        self.assertEqual([b"ab", b"cd"], [step.data for step in self.taken])
+        self.assertEqual([b"ef", b""], [step.data for step in rest])
+        self.assertEqual([], self.clock.getDelayedCalls())
 
 
 class AnyRuleTests(FaultTestCase):

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.core.faultkinds import KINDS, Kind, Step
+from twistednet.core.faultkinds import KINDS
 from twistednet.core.faultrules import CHOICES, BadFault, Rule, parse
 from twistednet.core.faults import Fault, Faults, Plan
+from twistednet.core.faultsteps import Kind, Step
 
 SERVICES = {"echo": ("stream",), "datagram": ("datagram",), "receive": ("stream", "datagram")}
 
@@ -108,6 +109,10 @@ class GrammarTests(SynchronousTestCase):
         self.assertEqual(rule, parse(str(rule)))
 
 
+def _untold(fault: Fault, did: str) -> None:
+    """Nobody listens."""
+
+
 class Schedule:
     """One rule, and what it does to chunks over connections of its own."""
 
@@ -128,6 +133,13 @@ def passed(plan: Plan, *chunks: bytes, direction: str = "out", at: float = 0.0) 
         )
         for chunk in chunks
     ]
+
+
+def pieces(step: Step) -> list[tuple[float, bytes]]:
+    """When each piece of it may leave."""
+    size = step.piece or len(step.data)
+    starts = range(0, len(step.data), size)
+    return [(step.at + start // size * step.gap, step.data[start:][:size]) for start in starts]
 
 
 class KindTests(SynchronousTestCase):
@@ -177,7 +189,19 @@ class KindTests(SynchronousTestCase):
                 for chunk in (b"abcd", b"efgh")
                 for step in plan.steps(Step(1.0, "pass", chunk), "out")
             ]
-            self.assertEqual(expected, [(step.at, step.data) for step in steps], rule)
+            self.assertEqual(expected, [one for step in steps for one in pieces(step)], rule)
+
+    def test_piecesOfPieces(self) -> None:
+        """What one rule has cut, another one neither puts together nor hastens."""
+        for rules in (
+            ("slice 2 bytes pause 1s", "slice 3 bytes", "rate 4B/s"),
+            ("rate 4B/s", "slice 2 bytes pause 1s"),
+        ):
+            faults = [Fault(parse(f"echo: {rule}"), 1, 0.0) for rule in rules]
+            [step] = Plan(faults, 0.0, 0.0, _untold).steps(Step(1.0, "pass", b"abcd"), "out")
+            size = 2 if rules[0].startswith("slice") else 1
+            expected = [(1.0 + n, b"abcd"[n * size :][:size]) for n in range(4 // size)]
+            self.assertEqual(expected, pieces(step), rules)
 
     def test_ends(self) -> None:
         """Kinds that concern how the service closes."""

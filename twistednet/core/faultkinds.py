@@ -1,73 +1,17 @@
-"""The kinds of faults: what each does to what passes. Adding one is a function and its row.
-
-Each is given one step that is about to be taken, and returns those that are to be taken in
-its place. It knows no socket and no clock: times are those at which a step may be taken at
-the earliest, and whoever takes the steps keeps their order.
-"""
+"""The kinds of faults of streams and datagrams. Adding one is a function and its row."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from random import Random
 from typing import Any
 
+from twistednet.core.faultsteps import Act, Kind, Memory, Step
 from twistednet.core.faultwords import Form
 
 #: Seconds of a rate that leave as one piece.
 PIECE = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What is done to a connection, not before `at` (seconds).
-
-    `act` is one of: accept, join (the rule met a connection that was there), pass (`data`),
-    fin and close (the service's own), end (our FIN, in the fault's name), reset, stop
-    (read no more), hold (pass `data` after the next datagram), astray (pass `data`, from
-    another port). `by` names the fault that ends the connection.
-    """
-
-    at: float
-    act: str
-    data: bytes = b""
-    by: str = ""
-
-
-@dataclass
-class Memory:
-    """What a fault remembers of one connection."""
-
-    draw: Random
-    #: Bytes that have passed before, in the rule's direction.
-    passed: int = 0
-    #: When the next bytes may leave.
-    free: float = 0.0
-
-
-Act = Callable[..., list[Step]]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """A row of the table. `act(step, memory, *values)` is given steps whose act is in `on`.
-
-    `counts` is what "first 2" counts: connections, or chunks (over UDP: datagrams).
-    `direction` is the one that is meant if none is given; with "" none can be.
-    """
-
-    form: Form
-    act: Act
-    counts: str = "connections"
-    direction: str = "out"
-    on: frozenset[str] = frozenset({"pass"})
-    carriers: frozenset[str] = frozenset({"stream"})
-    given: str = ""
-
-    @property
-    def name(self) -> str:
-        return self.given or self.form.text.split()[0]
 
 
 def latency(step: Step, memory: Memory, delay: float, jitter: float | None) -> list[Step]:
@@ -78,22 +22,23 @@ def latency(step: Step, memory: Memory, delay: float, jitter: float | None) -> l
 
 def rate(step: Step, memory: Memory, most: int) -> list[Step]:
     """No more than so many bytes a second."""
-    return _pieces(step, memory, max(1, int(most * PIECE)), lambda size: size / most)
+    size = step.piece or max(1, int(most * PIECE))
+    return _inPieces(step, memory, size, max(step.gap, size / most), len(step.data) / most)
 
 
 def cut(step: Step, memory: Memory, size: int, pause: float | None) -> list[Step]:
     """Pieces of this size, each by itself, with a pause between them."""
-    return _pieces(step, memory, size, lambda _: pause or 0.0)
+    pace = step.gap / step.piece if step.piece else 0.0
+    size = min(size, step.piece or size)
+    gap = max(pause or 0.0, pace * size)
+    return _inPieces(step, memory, size, gap, math.ceil(len(step.data) / size) * gap)
 
 
-def _pieces(step: Step, memory: Memory, size: int, after: Callable[[int], float]) -> list[Step]:
-    steps = []
-    for start in range(0, len(step.data), size):
-        piece = step.data[start : start + size]
-        at = max(step.at, memory.free)
-        memory.free = at + after(len(piece))
-        steps.append(Step(at, "pass", piece))
-    return steps
+def _inPieces(step: Step, memory: Memory, size: int, gap: float, lasts: float) -> list[Step]:
+    at = max(step.at, memory.free)
+    memory.free = at + lasts
+    isOne = len(step.data) <= size
+    return [replace(step, at=at, piece=0 if isOne else size, gap=0.0 if isOne else gap)]
 
 
 def _after(act: str) -> Act:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
-from twistednet.core.faultkinds import KINDS, Kind
+from twistednet.core.faultkinds import KINDS
+from twistednet.core.faultsteps import Kind
 from twistednet.core.faultwords import BadWord, Form, parts, words
 
 

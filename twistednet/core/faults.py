@@ -8,8 +8,8 @@ from ipaddress import ip_address
 from itertools import count
 from random import Random, SystemRandom
 
-from twistednet.core.faultkinds import Memory, Step
 from twistednet.core.faultrules import Rule
+from twistednet.core.faultsteps import Memory, Step
 
 
 class Fault:
@@ -223,7 +223,7 @@ def told(before: Step, after: list[Step]) -> str:
         wait = max((step.at - before.at for step in after), default=0.0)
         if wait:
             did.append(f"{size} B {wait:.3f} s later")
-        pieces = sum(step.act == "pass" for step in after)
+        pieces = sum(step.pieces for step in after if step.act == "pass")
         if pieces > 1:
             did.append(f"in {pieces} pieces")
     elif not after:

@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twistednet.core.faultkinds import Step
 from twistednet.core.faults import Plan
+from twistednet.core.faultsteps import Step
 from twistednet.layers.faultlane import MOST, Lane, Outside, Valve
 from twistednet.transport.closing import finish, untaken
 from twistednet.transport.tls import giveTo, protocolOf

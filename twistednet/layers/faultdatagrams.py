@@ -9,8 +9,8 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 
-from twistednet.core.faultkinds import Step
 from twistednet.core.faults import Plan
+from twistednet.core.faultsteps import Step
 from twistednet.layers.conversations import Conversations
 from twistednet.layers.faulting import Faulting
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import directlyProvides, providedBy
 
-from twistednet.core.faultkinds import Step
+from twistednet.core.faultsteps import Step
 
 #: Bytes that may wait in one direction before what brings more is paused.
 MOST = 16 * 1024
+#: Steps that are taken before others have their turn.
+TURN = 64
 
 
 class Lane:
@@ -28,6 +31,8 @@ class Lane:
         self._take = take
         self._changed = changed
         self._steps: deque[Step] = deque()
+        #: How much of the first one is through.
+        self._begun = 0
         self._call: Any = None
         self._isRunning = False
         self.size = 0
@@ -41,13 +46,15 @@ class Lane:
         self.run()
 
     def run(self) -> None:
-        """Take all whose time has come."""
+        """Take what may be taken now, and see to the rest."""
         if self._isRunning:
             return
         self._isRunning = True
         try:
-            while self._steps and not self.held and self._steps[0].at <= self._clock.seconds():
-                self._take(self._pop())
+            for _ in range(TURN):
+                if not self._steps or self.held or self._due() > self._clock.seconds():
+                    break
+                self._take(self._next())
         finally:
             self._isRunning = False
         self._wait()
@@ -56,22 +63,38 @@ class Lane:
     def drain(self) -> list[Step]:
         """Let go of all that waits."""
         steps = list(self._steps)
+        if self._begun:
+            steps[0] = replace(steps[0], data=steps[0].data[self._begun :])
         self._steps.clear()
-        self.size = 0
+        self.size = self._begun = 0
         self._wait()
         return steps
 
-    def _pop(self) -> Step:
-        step = self._steps.popleft()
-        self.size -= len(step.data) or 1
-        return step
+    def _due(self) -> float:
+        """When the first one may be taken, or its next piece."""
+        first = self._steps[0]
+        return first.at + (first.gap * (self._begun // first.piece) if first.piece else 0.0)
+
+    def _next(self) -> Step:
+        """The first one, or its next piece, which then no longer waits."""
+        first, begin = self._steps[0], self._begun
+        self._begun += first.piece or len(first.data)
+        if self._begun >= len(first.data):
+            self._steps.popleft()
+            self._begun = 0
+        if not first.piece:
+            self.size -= len(first.data) or 1
+            return first
+        data = first.data[begin : begin + first.piece]
+        self.size -= len(data)
+        return Step(first.at, first.act, data)
 
     def _wait(self) -> None:
         if self._call is not None and self._call.active():
             self._call.cancel()
         self._call = None
         if self._steps and not self.held:
-            wait = max(0.0, self._steps[0].at - self._clock.seconds())
+            wait = max(0.0, self._due() - self._clock.seconds())
             self._call = self._clock.callLater(wait, self.run)
 
 
