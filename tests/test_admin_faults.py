@@ -113,7 +113,7 @@ class ReloadTests(TestCase):
     def test_reload(self) -> None:
         """A reload changes what has changed in the file; all else stays, with its counts."""
         config = temporaryFolder(self) / "netdemo.toml"
-        config.write_text(_CONFIG.format("drop, 5%"))
+        config.write_text(_CONFIG.format("drop, 5%, the 9th"))
         with running("--config", str(config), "--admin", "tcp:0") as daemon:
             admin = Admin(daemon)
             admin.ask(FAULTS, "POST", {"rule": "echo: close after reply, first 3"})
