@@ -13,7 +13,11 @@ from twistednet.core.faultrules import CHOICES, BadFault, Rule, parse
 from twistednet.core.faults import Fault, Faults, Plan
 from twistednet.core.faultsteps import Kind, Step
 
-SERVICES = {"echo": ("stream",), "datagram": ("datagram",), "receive": ("stream", "datagram")}
+SERVICES = {
+    "echo": ("stream", "listener"),
+    "datagram": ("datagram",),
+    "receive": ("stream", "listener", "datagram"),
+}
 
 _COUNTS = st.integers(1, 10**15 - 1)
 VALUES: dict[str, Any] = {
@@ -38,6 +42,8 @@ def rules(draw: Any) -> Rule:
     chosen: dict[str, Any] = {"direction": kind.direction}
     for name in draw(st.sets(st.sampled_from(sorted(CHOICES)))):
         form = CHOICES[name][0]
+        if kind.on == {"listen"} and name not in ("lasting", "seed"):
+            continue
         if name == "direction":
             if kind.direction:
                 chosen[name] = draw(st.sampled_from(["in", "out"]))
@@ -93,6 +99,9 @@ class GrammarTests(SynchronousTestCase):
             "echo: never close, in": "never close has no direction: leave 'in' out",
             "echo: reset at accept, after 1s": "reset at accept comes first: "
             "nothing can be before it",
+            "echo: refuse, first 2": "refuse is for all that connect: it may be for a time, "
+            "as in for 10s",
+            "datagram: stall": "stall is for connections, and datagram has none",
             "datagram: silence": "silence is for connections, and datagram has none",
         }.items():
             with self.assertRaises(BadFault) as caught:

@@ -23,16 +23,18 @@ def _forms(table: str) -> set[str]:
 class PageTests(SynchronousTestCase):
     def test_kinds(self) -> None:
         """It has every kind, and says of each what it counts and which is its direction."""
-        connections, datagrams = PAGE.split("## Kinds of ")[1:]
-        rows = re.findall(r"^\| `([^|]+)` \| (.+?) \| (chunks|connections) \|$", connections, re.M)
+        sections = dict(re.findall(r"## Kinds of (.+?)\n(.+?)(?=\n## )", PAGE, re.DOTALL))
+        rows = re.findall(
+            r"^\| `([^|]+)` \| (.+?) \| (chunks|connections) \|$", sections["connections"], re.M
+        )
         streams = [kind for kind in KINDS if "stream" in kind.carriers]
         self.assertEqual(
             {kind.form.text: kind.counts for kind in streams},
             {form: counts for form, _, counts in rows},
         )
-        listed = _forms(datagrams.partition("## ")[0])
-        carried = {kind.form.text for kind in KINDS if "datagram" in kind.carriers}
-        self.assertEqual(carried, listed)
+        for carrier, title in {"datagram": "datagrams", "listener": "listening ports"}.items():
+            carried = {kind.form.text for kind in KINDS if carrier in kind.carriers}
+            self.assertEqual(carried, _forms(sections[title]))
 
     def test_choices(self) -> None:
         """It has every choice, and no other."""

@@ -58,8 +58,8 @@ class Service:
 
     @property
     def carriers(self) -> tuple[str, ...]:
-        """What its faults may be about: stream, datagram, or both."""
-        makers = {"stream": self.stream, "datagram": self.datagram}
+        """What its faults may be about: stream and listener, datagram, or all three."""
+        makers = {"stream": self.stream, "listener": self.stream, "datagram": self.datagram}
         return tuple(name for name, make in makers.items() if make is not None)
 
 

@@ -17,6 +17,7 @@ from twistednet.core.text import place
 from twistednet.endpoints import Endpoint
 from twistednet.layers.base import Connections, Entrance
 from twistednet.layers.conversations import Conversations
+from twistednet.layers.faultports import PortFaults
 from twistednet.layers.limit import GuardedDatagrams
 from twistednet.listening import CannotListen, listenDatagram, listenStream
 
@@ -30,10 +31,11 @@ _Key = tuple[str, tuple[str, ...], int]
 
 @dataclass(frozen=True)
 class _Listener:
-    """An open port, and the endpoint that it was opened for."""
+    """An open port, the endpoint that it was opened for, and the faults of the port itself."""
 
     endpoint: Endpoint
     port: Any
+    faults: PortFaults | None = None
 
 
 class Serving:
@@ -114,9 +116,7 @@ class Serving:
         try:
             for key, endpoint in wanted.items():
                 if key not in before:
-                    self._listeners[key] = _Listener(
-                        endpoint, self._listen(key[0], endpoint, settings)
-                    )
+                    self._listeners[key] = self._opened(key[0], endpoint, settings)
         except CannotListen:
             self._close(set(self._listeners) - before)
             raise
@@ -143,7 +143,9 @@ class Serving:
     def _close(self, keys: Iterable[_Key]) -> Deferred[Any]:
         closing = [(key[0], self._listeners.pop(key)) for key in keys]
         for name, listener in closing:
-            if listener.endpoint.isDatagram:
+            if listener.faults is not None:
+                listener.faults.stop()
+            else:
                 self._datagrams.setdefault(name, Counter()).update(_counted(listener.port))
         self._countDatagramPorts()
         return gatherResults([_stop(listener.port) for _, listener in closing])
@@ -155,6 +157,13 @@ class Serving:
             for listener in self._listeners.values()
             if listener.endpoint.isDatagram and listener.port.connected
         )
+
+    def _opened(self, name: str, endpoint: Endpoint, settings: Settings) -> _Listener:
+        port = self._listen(name, endpoint, settings)
+        if endpoint.isDatagram:
+            return _Listener(endpoint, port)
+        faults = PortFaults(name, port, self._reactor, self._connections.faults)
+        return _Listener(endpoint, port, faults)
 
     def _listen(self, name: str, endpoint: Endpoint, settings: Settings) -> Any:
         protocol = self._classes.get(name, settings.protocols[name])

@@ -1,4 +1,4 @@
-"""The kinds of faults of streams and datagrams. Adding one is a function and its row."""
+"""The kinds of faults of streams, listeners and datagrams. Adding one is a function and its row."""
 
 from __future__ import annotations
 
@@ -142,6 +142,12 @@ def _turned(act: str) -> Act:
 _CLOSE = frozenset({"close", "fin"})
 _ACCEPT = frozenset({"accept"})
 _STREAM, _DATAGRAM = frozenset({"stream"}), frozenset({"datagram"})
+_LISTENER: dict[str, Any] = {
+    "counts": "listeners",
+    "direction": "",
+    "on": frozenset({"listen"}),
+    "carriers": frozenset({"listener"}),
+}
 _BOTH = _STREAM | _DATAGRAM
 
 
@@ -178,6 +184,8 @@ KINDS = (
     _kind("half-close after SIZE", _after("fin")),
     _kind("never close", drop, direction="", on=_CLOSE, given="never close"),
     _kind("linger TIME", linger, direction="", on=_CLOSE),
+    _kind("refuse", _instead("refuse"), **_LISTENER),
+    _kind("stall", _instead("stall"), **_LISTENER),
     _kind("loss PERCENT", loss, "chunks", carriers=_DATAGRAM),
     _kind("duplicate", duplicate, "chunks", carriers=_DATAGRAM),
     _kind("reorder", _turned("hold"), "chunks", carriers=_DATAGRAM),

@@ -105,7 +105,7 @@ def _parsed(text: str, services: Carriers | None) -> Rule:
     first, *others = parts(rest) or [""]
     kind, values = _kindOf(first)
     if services is not None and kind.carriers.isdisjoint(services[service]):
-        carrier = "connections" if "stream" in kind.carriers else "datagrams"
+        carrier = "datagrams" if "datagram" in kind.carriers else "connections"
         raise BadWord(f"{kind.name} is for {carrier}, and {service} has none")
     return Rule(service, kind, values, **_checked(kind, _chosen(others)))
 
@@ -153,6 +153,8 @@ def _choiceOf(text: str) -> tuple[str, Any]:
 def _checked(kind: Kind, chosen: dict[str, Any]) -> dict[str, Any]:
     if "direction" in chosen and not kind.direction:
         raise BadWord(f"{kind.form} has no direction: leave {chosen['direction']!r} out")
+    if kind.on == {"listen"} and set(chosen) - {"lasting", "seed"}:
+        raise BadWord(f"{kind.form} is for all that connect: it may be for a time, as in for 10s")
     if kind.on == {"accept"} and {"afterBytes", "afterTime", "text"} & set(chosen):
         raise BadWord(f"{kind.form} comes first: nothing can be before it")
     for name in ("first", "times"):

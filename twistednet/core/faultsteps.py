@@ -22,7 +22,8 @@ class Step:
     `act` is one of: accept, join (the rule met a connection that was there), pass (`data`),
     fin and close (the service's own), end (our FIN, in the fault's name), reset, stop
     (read no more), hold (pass `data` after the next datagram), astray (pass `data`, from
-    another port). `by` names the fault that ends the connection.
+    another port); of a listener: listen, refuse, stall. `by` names the fault that ends the
+    connection.
 
     With a `piece`, so many bytes of the data pass at once, and the next ones `gap` seconds
     after them.
@@ -60,7 +61,8 @@ Act = Callable[..., list[Step]]
 class Kind:
     """A kind of fault. `act(step, memory, *values)` is given steps whose act is in `on`.
 
-    `counts` is what "first 2" counts: connections, or chunks (over UDP: datagrams).
+    `counts` is what "first 2" counts: connections, or chunks (over UDP: datagrams). Of
+    listeners nothing is counted.
     `direction` is the one that is meant if none is given; with "" none can be.
     """
 

@@ -1,0 +1,95 @@
+"""Faults that were asked for, of a listening port: whether anybody can connect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from twistednet.core.faults import Fault
+from twistednet.core.faultsteps import Memory, Step
+from twistednet.core.text import place
+from twistednet.layers.faulting import Faulting
+from twistednet.transport.gates import Undo, refuse, stall
+
+#: How it is done, and how it is told.
+_ACTS = {
+    "refuse": (refuse, "who connects is refused"),
+    "stall": (stall, "nobody can connect"),
+}
+
+
+class PortFaults:
+    """Does to one port what the first rule asks that concerns it, for as long as it holds."""
+
+    log = Logger()
+    #: No connection: what the event of a fault says of whom it met.
+    id = 0
+
+    def __init__(self, service: str, port: Any, clock: IReactorTime, faulting: Faulting) -> None:
+        self.service = service
+        self.peer = place(port.getHost())
+        self._port = port
+        self._clock = clock
+        self._faulting = faulting
+        self._fault: Fault | None = None
+        self._undo: Undo | None = None
+        self._call: Any = None
+        faulting.ports.append(self)
+        self.changed()
+
+    def changed(self) -> None:
+        """Other rules are in force, or one has run out."""
+        now = self._clock.seconds()
+        concerning = self._faulting.inForce.concerning(self.service, None, "listener", now)
+        fault = next((one for one in concerning if not one.isOver(now)), None)
+        if fault is not self._fault:
+            self._open()
+            if fault is not None:
+                self._do(fault, now)
+
+    def stop(self) -> None:
+        """The port is about to be closed."""
+        self._faulting.ports.remove(self)
+        self._open()
+
+    def _open(self) -> None:
+        if self._call is not None and self._call.active():
+            self._call.cancel()
+        undo, fault = self._undo, self._fault
+        self._undo = self._fault = None
+        if undo is not None and self._tried(undo, fault):
+            self.log.info("{service}: {peer} is open again", service=self.service, peer=self.peer)
+
+    def _do(self, fault: Fault, now: float) -> None:
+        self._fault = fault
+        rule = fault.rule
+        [step] = rule.kind.act(Step(now, "listen"), Memory(fault.random), *rule.values)
+        act, did = _ACTS[step.act]
+        fault.seen += 1
+        if self._tried(lambda: self._keep(act), fault):
+            fault.acted += 1
+            self._faulting.tell(self, fault, did)
+        if rule.lasting is not None:
+            left = fault.since + rule.lasting - now
+            self._call = self._clock.callLater(left, self.changed)
+
+    def _keep(self, act: Callable[[Any], Undo]) -> None:
+        self._undo = act(self._port)
+
+    def _tried(self, do: Callable[[], None], fault: Fault | None) -> bool:
+        """Has it been done? If the system would not, the log says why."""
+        try:
+            do()
+        except OSError as error:
+            self.log.error(
+                "{service}: {peer}: {rule}: {error}",
+                service=self.service,
+                peer=self.peer,
+                rule=str(fault),
+                error=error,
+            )
+            return False
+        return True
