@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistednet.core.faultkinds import KINDS
-from twistednet.core.faultrules import CHOICES, BadFault, Rule, parse
-from twistednet.core.faults import Fault, Faults, Plan
+from twistednet.core.faultplan import Plan
+from twistednet.core.faultrules import CHOICES, OF_CONNECTIONS, BadFault, Rule, parse
+from twistednet.core.faults import Fault, Faults
 from twistednet.core.faultsteps import Kind, Step
 
 SERVICES = {
@@ -25,6 +26,7 @@ VALUES: dict[str, Any] = {
     "SIZE": _COUNTS,
     "RATE": _COUNTS,
     "N": _COUNTS,
+    "NUMBER": st.integers(0, 10**15 - 1),
     "NTH": _COUNTS,
     "PERCENT": st.integers(1, 10_000).map(lambda hundredth: hundredth / 100),
     "NETWORK": st.ip_addresses().map(lambda address: __import__("ipaddress").ip_network(address)),
@@ -43,6 +45,8 @@ def rules(draw: Any) -> Rule:
     for name in draw(st.sets(st.sampled_from(sorted(CHOICES)))):
         form = CHOICES[name][0]
         if kind.on == {"listen"} and name not in ("lasting", "seed"):
+            continue
+        if kind.counts == "connections" and name in OF_CONNECTIONS:
             continue
         if name == "direction":
             if kind.direction:
@@ -64,6 +68,8 @@ class GrammarTests(SynchronousTestCase):
         """What people may write differently is written in one way."""
         for written, normal in {
             "echo: latency 100ms jitter 20ms, first 2": "echo: latency 100ms jitter 20ms, first 2",
+            "echo: silence, first 2 connections": "echo: silence, first 2",
+            "echo: drop, every 2nd connection": "echo: drop, every 2nd connection",
             " echo :latency 0.1 s ,in,  30% ": "echo: latency 100ms, in, 30%",
             "echo: latency 2min, out": "echo: latency 120s",
             "echo: reset after 1 KiB, from 10.1.2.3/8": "echo: reset after 1024 bytes, "
@@ -89,13 +95,15 @@ class GrammarTests(SynchronousTestCase):
             "echo: slice 0 bytes": "0bytes is out of range",
             "echo: drop, frist 2": "'frist 2' is no choice; did you mean first N?",
             "echo: drop, first x": "x is no whole number",
-            "echo: drop, first 0": "0 is no number of times: it is 1 at least",
+            "echo: drop, first 0": "0 is too few: it is 1 at least",
             "echo: drop, every 3": "3 is no number in a row: write it as 1st, 2nd, 3rd or 4th",
             "echo: drop, 0%": "0% is no probability: write it as 30% or 0.5%",
             "echo: drop, from here": "here is no network: write it as 192.0.2.0/24 or ::1",
             "echo: drop, matching bye": 'bye is no text: write it in quotes, as "bye"',
             'echo: drop, matching "bye': "a quotation mark is not closed",
             "echo: drop, in, out": "out: it is said twice",
+            "echo: silence, first 2, first 3 connections": "first 3 connections: it is said twice",
+            "echo: reset after 0 messages": "0 is too few: it is 1 at least",
             "echo: never close, in": "never close has no direction: leave 'in' out",
             "echo: reset at accept, after 1s": "reset at accept comes first: "
             "nothing can be before it",
@@ -164,6 +172,8 @@ class KindTests(SynchronousTestCase):
             "truncate after 4 bytes": [b"abcd!end", b""],
             "truncate after 6 bytes with RST": [b"abcd", b"ef!reset"],
             "reset after 1 byte": [b"a!reset", b""],
+            "reset after 1 messages": [b"abcd!reset", b""],
+            "truncate after 2 messages": [b"abcd", b"efgh!end"],
             "reset at first byte, out": [b"!reset", b"!reset"],
             "close before reply": [b"!end", b"!end"],
             "close in reply, the 2nd": [b"abcd", b"ef!end"],
@@ -278,6 +288,25 @@ class ChoiceTests(SynchronousTestCase):
         self.assertEqual((4, 2), (schedule.fault.seen, schedule.fault.acted))
         self.assertEqual(["0 of 1 B passed"] * 2, schedule.told)
 
+    def test_ofConnections(self) -> None:
+        """Of a kind that counts chunks, some connections alone are chosen, and told apart."""
+        for choices, expected in {
+            "first 2 connections": [0, 1],
+            "every 2nd connection": [1, 3, 5],
+            "the 3rd connection": [2],
+            "the 3rd connection, the 2nd": [2],
+            "first 2 connections, first 3": [0, 1],
+        }.items():
+            schedule = Schedule(f"drop, {choices}")
+            plans = [schedule.connect() for _ in range(6)]
+            hit = [n for n, plan in enumerate(plans) if b"" in passed(plan, b"a", b"b")]
+            self.assertEqual(expected, hit, choices)
+        schedule = Schedule("drop, 30% of connections")
+        hits = [passed(schedule.connect(), b"a", b"b").count(b"") for _ in range(10_000)]
+        self.assertEqual({0, 2}, set(hits))
+        self.assertApproximates(3000, hits.count(2), 3 * 46)
+        self.assertEqual((10_000, 2 * hits.count(2)), (schedule.fault.met, schedule.fault.seen))
+
     def test_times(self) -> None:
         """A connection that the fault has begun with is not let off in the middle."""
         schedule = Schedule("silence, 1 times")
@@ -292,6 +321,26 @@ class ChoiceTests(SynchronousTestCase):
         for said, expected in ((b"hi\n", b"re"), (b"bye\n", b"!end"), (b"ho\n", b"re")):
             self.assertEqual([said], passed(plan, said, direction="in"))
             self.assertEqual([expected], passed(plan, b"re"))
+
+    def test_textInParts(self) -> None:
+        """A text may come in parts, and all that was said since the last reply counts; over
+        what was answered, and over datagrams, nothing is put together."""
+        plan = Schedule('close before reply, matching "bye"').connect()
+        for chunks, expected in (
+            ((b"b", b"ye"), b"!end"),
+            ((b"bye", b"now"), b"!end"),
+            ((b"now",), b"re"),
+            ((b"by",), b"re"),
+            ((b"e",), b"!end"),
+        ):
+            passed(plan, *chunks, direction="in")
+            self.assertEqual([expected], passed(plan, b"re"), chunks)
+        drop = Schedule('drop, in, matching "bye"').fault
+        for isStream, expected in ((True, [b"b", b"", b"x"]), (False, [b"b", b"ye", b"x"])):
+            plan = Plan([drop], 0.0, 0.0, _untold, isStream)
+            self.assertEqual(expected, passed(plan, b"b", b"ye", b"x", direction="in"))
+        [echoed] = passed(Schedule('drop, in, matching "y"').connect(), b"y", direction="in")
+        self.assertEqual(b"", echoed)
 
     def test_textReached(self) -> None:
         """A kind that counts connections stays, once it was said."""
@@ -364,7 +413,7 @@ class InForceTests(SynchronousTestCase):
         fault = Fault(parse("echo: drop, 50%"), 7, 0.0)
         first = [fault.choose() for _ in range(50)]
         fault.reset()
-        self.assertEqual((0, 0), (fault.seen, fault.acted))
+        self.assertEqual((0, 0, 0), (fault.met, fault.seen, fault.acted))
         self.assertEqual(first, [fault.choose() for _ in range(50)])
 
     def test_stays(self) -> None:

@@ -55,6 +55,18 @@ def _after(act: str) -> Act:
     return after
 
 
+def _afterMessages(act: str) -> Act:
+    """Let so many chunks pass, then do this, and let no more pass."""
+
+    def after(step: Step, memory: Memory, most: int) -> list[Step]:
+        if memory.chunks >= most:
+            return []
+        isLast = memory.chunks + 1 == most
+        return [step, Step(step.at, act)] if isLast else [step]
+
+    return after
+
+
 def _instead(act: str) -> Act:
     """Do this instead."""
     return lambda step, memory: [Step(step.at, act)]
@@ -162,9 +174,11 @@ KINDS = (
     _kind("slice SIZE [pause TIME]", cut),
     _kind("drop", drop, "chunks", carriers=_BOTH),
     _kind("corrupt PERCENT", corrupt, "chunks", carriers=_BOTH),
-    _kind("corrupt byte N", corruptAt),
+    _kind("corrupt byte NUMBER", corruptAt),
     _kind("truncate after SIZE", _after("end")),
     _kind("truncate after SIZE with RST", _after("reset")),
+    _kind("truncate after N messages", _afterMessages("end")),
+    _kind("reset after N messages", _afterMessages("reset")),
     _kind("reset at accept", _instead("reset"), direction="", on=_ACCEPT),
     _kind("reset at first byte", _instead("reset"), direction="in"),
     _kind("reset after SIZE", _after("reset")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
+from random import Random
 from typing import Any
 
 from twistednet.core.faultkinds import KINDS
@@ -25,8 +26,8 @@ def _choice(*forms: str, default: Any = None) -> Any:
 class Rule:
     """What is to go wrong where. `str` of it is its normal form, which reads back as it.
 
-    Of the choices all that are given must hold. Those of `seen` count what the kind
-    counts, in as far as the others let it through.
+    Of the choices all that are given must hold. Those with a number count what the kind
+    counts, in as far as the others let it through; those of connections choose these first.
     """
 
     service: str
@@ -37,6 +38,10 @@ class Rule:
     every: int | None = _choice("every NTH")
     nth: int | None = _choice("the NTH")
     percent: float | None = _choice("PERCENT")
+    firstConnections: int | None = _choice("first N connections")
+    everyConnection: int | None = _choice("every NTH connection")
+    nthConnection: int | None = _choice("the NTH connection")
+    percentConnections: float | None = _choice("PERCENT of connections")
     network: Any = _choice("from NETWORK")
     afterBytes: int | None = _choice("after SIZE")
     afterTime: float | None = _choice("after TIME")
@@ -44,7 +49,7 @@ class Rule:
     times: int | None = _choice("N times")
     lasting: float | None = _choice("for TIME")
     isNew: str | None = _choice("new connections")
-    seed: int | None = _choice("seed N")
+    seed: int | None = _choice("seed NUMBER")
 
     def __str__(self) -> str:
         chosen = [text for name, text in self._written() if name != "direction" or self._isTurned]
@@ -60,13 +65,38 @@ class Rule:
             if value not in (None, ""):
                 yield name, forms[0].write((value,)) if forms[0].types else value
 
-    def mayChoose(self, seen: int) -> bool:
+    def chooses(self, seen: int, draw: Random) -> bool:
         """Is the so manieth one, counted from 1, among those that are meant?"""
-        return (
-            (self.first is None or seen <= self.first)
-            and (self.every is None or seen % self.every == 0)
-            and (self.nth is None or seen == self.nth)
+        return _isAmong(seen, draw, self.first, self.every, self.nth, self.percent)
+
+    def choosesConnection(self, met: int, draw: Random) -> bool:
+        """Is something to happen on the so manieth connection, counted from 1?"""
+        return _isAmong(
+            met,
+            draw,
+            self.firstConnections,
+            self.everyConnection,
+            self.nthConnection,
+            self.percentConnections,
         )
+
+
+def _isAmong(
+    seen: int,
+    draw: Random,
+    first: int | None,
+    every: int | None,
+    nth: int | None,
+    percent: float | None,
+) -> bool:
+    # Drawn whatever else the rule says, so that the schedule depends on counts alone.
+    isDrawn = percent is None or draw.random() * 100 < percent
+    return (
+        isDrawn
+        and (first is None or seen <= first)
+        and (every is None or seen % every == 0)
+        and (nth is None or seen == nth)
+    )
 
 
 #: The forms of each choice, by the name of the field.
@@ -75,7 +105,15 @@ CHOICES: dict[str, list[Form]] = {
 }
 
 
-#: What each service carries, by its name: stream, datagram.
+#: Choices of connections, and those that say the same where connections are counted.
+OF_CONNECTIONS = {
+    "firstConnections": "first",
+    "everyConnection": "every",
+    "nthConnection": "nth",
+    "percentConnections": "percent",
+}
+
+#: What each service carries, by its name: stream, listener, datagram.
 Carriers = Mapping[str, Iterable[str]]
 
 
@@ -107,13 +145,15 @@ def _parsed(text: str, services: Carriers | None) -> Rule:
     if services is not None and kind.carriers.isdisjoint(services[service]):
         carrier = "datagrams" if "datagram" in kind.carriers else "connections"
         raise BadWord(f"{kind.name} is for {carrier}, and {service} has none")
-    return Rule(service, kind, values, **_checked(kind, _chosen(others)))
+    return Rule(service, kind, values, **_checked(kind, _chosen(kind, others)))
 
 
-def _chosen(texts: list[str]) -> dict[str, Any]:
+def _chosen(kind: Kind, texts: list[str]) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     for text in texts:
         name, value = _choiceOf(text)
+        if kind.counts == "connections":
+            name = OF_CONNECTIONS.get(name, name)
         if name in chosen:
             raise BadWord(f"{text}: it is said twice")
         chosen[name] = value
@@ -157,9 +197,6 @@ def _checked(kind: Kind, chosen: dict[str, Any]) -> dict[str, Any]:
         raise BadWord(f"{kind.form} is for all that connect: it may be for a time, as in for 10s")
     if kind.on == {"accept"} and {"afterBytes", "afterTime", "text"} & set(chosen):
         raise BadWord(f"{kind.form} comes first: nothing can be before it")
-    for name in ("first", "times"):
-        if chosen.get(name) == 0:
-            raise BadWord("0 is no number of times: it is 1 at least")
     return {"direction": kind.direction, **chosen}
 
 

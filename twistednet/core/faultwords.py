@@ -84,10 +84,17 @@ def _readRate(word: str) -> int:
     return _scaled(word[:-2], _SIZES, "rate: write it as 1000B/s or 10KiB/s", MOST)
 
 
-def _readCount(word: str) -> int:
+def _readNumber(word: str) -> int:
     if not re.fullmatch("[0-9]{1,15}", word, re.ASCII):
         raise BadWord(f"{word} is no whole number")
     return int(word)
+
+
+def _readCount(word: str) -> int:
+    count = _readNumber(word)
+    if count == 0:
+        raise BadWord("0 is too few: it is 1 at least")
+    return count
 
 
 def _readNth(word: str) -> int:
@@ -131,6 +138,7 @@ _TYPES = {
     "SIZE": _Type(_readSize, _writeSize),
     "RATE": _Type(_readRate, "{}B/s".format),
     "N": _Type(_readCount, str),
+    "NUMBER": _Type(_readNumber, str),
     "NTH": _Type(_readNth, _writeNth),
     "PERCENT": _Type(_readPercent, lambda percent: f"{percent!r}%".replace(".0%", "%")),
     "NETWORK": _Type(_readNetwork, str),

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twistednet.core.faults import Plan
+from twistednet.core.faultplan import Plan
 from twistednet.core.faultsteps import Step
 from twistednet.layers.faultlane import MOST, Lane, Outside, Valve
 from twistednet.transport.closing import finish, untaken

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 
-from twistednet.core.faults import Plan
+from twistednet.core.faultplan import Plan
 from twistednet.core.faultsteps import Step
 from twistednet.layers.conversations import Conversations
 from twistednet.layers.faulting import Faulting
@@ -142,7 +142,9 @@ class DatagramFaults:
             if len(self._plans) >= MOST_PEERS:
                 self._plans.popitem(last=False)
             tell = partial(self._tell, address)
-            plan = self._plans[address] = Plan(self._concerning(address, now), now, now, tell)
+            plan = self._plans[address] = Plan(
+                self._concerning(address, now), now, now, tell, isStream=False
+            )
         return plan
 
     def _concerning(self, address: _Address, opened: float) -> Any:

@@ -10,8 +10,9 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from twistednet.core.events import EventStream, Faulted
+from twistednet.core.faultplan import Plan
 from twistednet.core.faultrules import Rule
-from twistednet.core.faults import Fault, Faults, Plan
+from twistednet.core.faults import Fault, Faults
 from twistednet.layers.fault import Between
 
 
