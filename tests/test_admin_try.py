@@ -146,6 +146,15 @@ class TryTests(AdminTests):
         self.assertEqual(415, got.status)
         self.assertEqual(404, self.admin.ask("/api/v1/try/999999").status)
 
+    def test_nobodyListens(self) -> None:
+        """Where the service was told to take nobody, that is the answer."""
+        self.addCleanup(self.admin.ask, "/api/v1/faults", "PUT", {"rules": []})
+        self.admin.ask("/api/v1/faults", "PUT", {"rules": ["echo: refuse"]})
+        for kind in ("tcp", "unix"):
+            got = self.tryIt("echo", piece(b"x"), kind=kind)
+            self.assertEqual(409, got.status, got.body)
+            self.assertRegex(got.json["error"], "the service takes no connection: .*refused")
+
     def test_largest(self) -> None:
         """As much as may be sent is sent."""
         data = bytes(range(256)) * (trials.MOST_BYTES // 256)

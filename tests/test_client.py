@@ -629,6 +629,18 @@ class FaultTests(CommandCase):
         )
         self.assertEqual(["(nothing goes wrong)"], self.fault("only"))
 
+    def test_scenario(self) -> None:
+        """Played by its text, shown with what is left of it, and stopped."""
+        shown = self.fault("play", "down = 60s echo: drop, seed 1 | 1s healthy")
+        self.assertEqual("1  echo: drop, seed 1  (acted 0 of 0)", shown[0])
+        self.assertRegex(
+            shown[1], r"^scenario down, part 1 of 2, (59|60)\.\d s left: 60s echo: drop, seed 1$"
+        )
+        self.assertEqual(["(nothing goes wrong)"], self.fault("stop"))
+        status, _, complaint = self.netdemo("fault", "--url", self.url, "play", "up")
+        self.assertEqual(1, status)
+        self.assertIn("there is no scenario 'up'; there are none", complaint)
+
     def test_wrong(self) -> None:
         """A rule that is wrong, or a number that none has: one line, and nothing changes."""
         self.fault("add", "echo: silence, seed 3")

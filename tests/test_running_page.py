@@ -34,7 +34,8 @@ def _unit(one: Field[Any]) -> str:
     for word, unit in (("seconds", "s"), ("bytes", "B")):
         if meaning.startswith(word):
             return unit
-    return "" if isinstance(one.default, str | frozenset | None) else "count"
+    isCount = isinstance(one.default, int) or "connections" in meaning
+    return "count" if isCount else ""
 
 
 def settingsTable() -> str:

@@ -96,7 +96,7 @@ class SettingsTests(SynchronousTestCase):
     def test_everySettingFromEverySource(self) -> None:
         """Each shared setting is read from text and from TOML alike."""
         for key, one in SHARED.items():
-            if key in ("admin-hosts", "admin-token", "answers", "fault"):
+            if key in ("admin-hosts", "admin-token", "answers", "fault", "scenario", "play"):
                 continue
             default = one.default if isinstance(one.default, (int, float, str)) else 5
             toml = f'"{default}"' if isinstance(default, str) else str(default).lower()
@@ -253,6 +253,37 @@ class SettingsTests(SynchronousTestCase):
             line = self.refused({}, self.file(text))
             self.assertIn(f": fault: {why}"[-len(why) :], line)
             self.assertIn("netdemo.toml: fault: ", line)
+
+    def test_scenarios(self) -> None:
+        """Flags, a variable with a line each, a list, or tables; and one that is played."""
+        two = ["a = 10s healthy | 5s echo: drop", "b = 1s echo: silence | again"]
+        listed = ", ".join(f"'{one}'" for one in two)
+        tables = (
+            "[[scenario]]\nname = 'a'\nparts = ['10s healthy', '5s echo: drop']\n"
+            "[[scenario]]\nname = 'b'\nparts = ['1s echo: silence', 'again']\n"
+        )
+        for settings in (
+            self.load({"scenario": two, "play": "b"}),
+            self.load(NETDEMO_SCENARIO="\n".join(two), NETDEMO_PLAY="b"),
+            self.load({}, self.file(f"play = 'b'\nscenario = [{listed}]")),
+            self.load({}, self.file(f"play = 'b'\n{tables}")),
+        ):
+            self.assertEqual(two, [str(one) for one in settings.scenario.values()])
+            self.assertEqual("b", settings.play)
+        self.assertEqual(({}, ""), (self.load().scenario, self.load().play))
+        for content, why in (
+            ("scenario = [1]", '1 is no scenario: write "down = 5s echo: refuse", in quotes'),
+            ("[[scenario]]\nname = 'x'", "{'name': 'x'} is no scenario"),
+            ("[[scenario]]\nname = 'x'\nparts = [1]", "is no scenario"),
+            (f"scenario = ['{two[0]}', '{two[0]}']", "two scenarios have the same name"),
+            ("scenario = 'a = 1s ecko: drop'", "there is no service 'ecko'; did you mean echo?"),
+            ("play = 'c'", "play: there is no scenario 'c'; there are none"),
+            (f"play = 'c'\nscenario = [{listed}]", "there is no scenario 'c'; there are a, b"),
+            ("play = 1", "1 is no name: write it in quotes"),
+        ):
+            with self.assertRaises(BadSetting) as caught:
+                self.load({}, self.file(content))
+            self.assertIn(why, str(caught.exception))
 
     def test_nothingToServe(self) -> None:
         """A daemon that would serve nothing does not pretend to."""

@@ -18,6 +18,7 @@ from twistednet.admin.health import Health
 from twistednet.admin.lag import Lag
 from twistednet.admin.metrics import Metrics
 from twistednet.admin.rates import Rates
+from twistednet.admin.scenarios import ScenarioAPI
 from twistednet.admin.site import AdminSite, Root
 from twistednet.admin.source import SourceAPI
 from twistednet.admin.streams import Streams
@@ -66,6 +67,7 @@ class AdminPort:
             *ControlAPI(daemon, feed, rates, self._streams, self._trials).routes(),
             *ConnectionsAPI(daemon, self._streams).routes(),
             *FaultsAPI(daemon).routes(),
+            *ScenarioAPI(daemon).routes(),
             *SourceAPI(daemon.serving).routes(),
         )
         self._site = AdminSite(Root(self._access, self.routes, file))

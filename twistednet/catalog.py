@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
@@ -102,6 +102,11 @@ SERVICES = (
 
 class BadPlugin(Exception):
     """A package's service cannot be used; the message names the package and why."""
+
+
+def carriers(services: Mapping[str, Service]) -> dict[str, tuple[str, ...]]:
+    """What the faults of each service may be about, by its name."""
+    return {name: service.carriers for name, service in services.items()}
 
 
 def catalogue() -> dict[str, Service]:

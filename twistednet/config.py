@@ -12,6 +12,7 @@ from typing import Any
 
 from twistednet.core.answers import AnswerBook
 from twistednet.core.faultrules import Rule
+from twistednet.core.scenarios import Scenario
 from twistednet.endpoints import Endpoint
 
 #: Characters that a token needs at least, when somebody chooses their own.
@@ -70,7 +71,7 @@ def _token(value: Any) -> str:
 
 def _hosts(value: Any) -> frozenset[str]:
     listed = value.replace(",", " ").split() if isinstance(value, str) else value
-    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+    if not _areTexts(listed):
         raise BadSetting(f"{value!r} is no list of names")
     for name in listed:
         if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+", name):
@@ -102,6 +103,28 @@ def _rules(value: Any) -> list[str]:
             raise BadSetting(f'{one!r} is no rule: write "echo: latency 100ms", in quotes')
         rules.append(rule)
     return rules
+
+
+def _scenarios(value: Any) -> list[str]:
+    scenarios = []
+    for one in value if isinstance(value, list) else [value]:
+        if isinstance(one, dict) and set(one) == {"name", "parts"} and _areTexts(one["parts"]):
+            scenarios.append(f"{one['name']} = {' | '.join(one['parts'])}")
+        elif isinstance(one, str):
+            scenarios += one.strip().splitlines()
+        else:
+            raise BadSetting(f'{one!r} is no scenario: write "down = 5s echo: refuse", in quotes')
+    return scenarios
+
+
+def _areTexts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise BadSetting(f"{value!r} is no name: write it in quotes")
+    return value
 
 
 def _setting(default: Any, parse: Callable[[Any], Any], help: str, shown: str = "") -> Any:
@@ -165,6 +188,10 @@ class Settings:
     fault: tuple[Rule, ...] = _setting(
         (), _rules, "what is to go wrong, as in `echo: latency 100ms`; may be repeated", "nothing"
     )
+    scenario: Mapping[str, Scenario] = _setting(
+        dict, _scenarios, "a name and a sequence of faults with times; may be repeated", "none"
+    )
+    play: str = _setting("", _name, "the scenario that is played from the start", "none")
     journal: int = _setting(
         1000, _number(int, 0), "conversations kept in memory, with what was sent; 0 for none"
     )

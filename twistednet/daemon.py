@@ -11,10 +11,12 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Cooperator
 from twisted.logger import Logger
 
-from twistednet.catalog import Service
+from twistednet.catalog import Service, carriers
 from twistednet.config import BadSetting, Settings
+from twistednet.core.scenarios import Scenario
 from twistednet.layers.base import Connections
 from twistednet.layers.limit import Times, sweep
+from twistednet.layers.playing import Player
 from twistednet.listening import CannotListen
 from twistednet.recording import Recording
 from twistednet.serving import Serving
@@ -55,7 +57,8 @@ class Daemon(TwistedService):
         self.connections = Connections(reactor, self.events, self.journal)
         self.serving = Serving(reactor, services, self.connections, self.events)
         #: What faults of each service may be about.
-        self.carriers = {name: service.carriers for name, service in services.items()}
+        self.carriers = carriers(services)
+        self.player = Player(reactor, self.connections.faults, self.connections)
         self._admin: AdminPort | None = None
         if settings.admin:
             # Imported only where it is wanted: it takes as long as all the rest.
@@ -76,6 +79,20 @@ class Daemon(TwistedService):
             except CannotListen:
                 self.serving.close()
                 raise
+        self._play("")
+
+    def _play(self, before: str) -> None:
+        """What the settings want to be played, if it is not what they wanted before."""
+        wanted = self._settings.play
+        if wanted and wanted != before:
+            self.player.play(self.scenarios[wanted])
+        elif wanted != before:
+            self.player.stop()
+
+    @property
+    def scenarios(self) -> Mapping[str, Scenario]:
+        """Those that the settings have, by their names."""
+        return self._settings.scenario
 
     @property
     def stopping(self) -> bool:
@@ -102,6 +119,7 @@ class Daemon(TwistedService):
             await self._drain()
         if self._admin is not None:
             await self._admin.close()
+        self.player.stop()
         self._nextSweep.cancel()
         self._recording.close()
         self.log.info("stopped; {summary}", summary=self.tally.summary())
@@ -157,9 +175,10 @@ class Daemon(TwistedService):
             self.log.warn("a service's class has changed: at the next start")
         if settings.admin != self._settings.admin:
             self.log.warn("admin is to listen elsewhere: at the next start")
-        self._settings = settings
+        before, self._settings = self._settings, settings
         self._recording.configure(settings)
         self.serving.configure(settings)
+        self._play(before.play)
         if self._admin is not None:
             self._admin.configure(settings)
         self.log.info("settings read again\n{table}", table=table(self.serving))

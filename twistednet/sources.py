@@ -15,9 +15,10 @@ from typing import Any
 
 from twisted.python.reflect import namedAny
 
-from twistednet.catalog import Service
+from twistednet.catalog import Service, carriers
 from twistednet.config import SHARED, BadSetting, Settings
-from twistednet.core.faultrules import BadFault, Rule, parseAll
+from twistednet.core.faultrules import BadFault, Carriers, Rule, parseAll
+from twistednet.core.scenarios import Scenario, noScenario, parseScenario
 from twistednet.endpoints import BadEndpoint, Endpoint
 
 PREFIX = "NETDEMO_"
@@ -110,9 +111,13 @@ def load(
         for key, one in given.items()
         if key in SHARED
     }
-    if "fault" in given:
-        texts = replace(given["fault"], value=values["fault"])
-        values["fault"] = _parsed(texts, partial(_faults, services))
+    for key, parse in {"fault": _faults, "scenario": _scenarios}.items():
+        if key in given:
+            texts = replace(given[key], value=values[key])
+            values[key] = _parsed(texts, partial(parse, carriers(services)))
+    known = values.get("scenario", {})
+    if values.get("play") and values["play"] not in known:
+        raise BadSetting(f"{given['play'].where}: {noScenario(values['play'], known)}")
     listen = dict(_endpoints(given, services))
     if not any(listen.values()):
         raise BadSetting(f"nothing is left to serve; there are {', '.join(services)}")
@@ -124,12 +129,22 @@ def load(
     )
 
 
-def _faults(services: Mapping[str, Service], texts: list[str]) -> tuple[Rule, ...]:
-    carriers = {name: service.carriers for name, service in services.items()}
+def _faults(services: Carriers, texts: list[str]) -> tuple[Rule, ...]:
     try:
-        return tuple(rule for text in texts for rule in parseAll(text, carriers))
+        return tuple(rule for text in texts for rule in parseAll(text, services))
     except BadFault as why:
         raise BadSetting(str(why)) from None
+
+
+def _scenarios(services: Carriers, texts: list[str]) -> dict[str, Scenario]:
+    try:
+        found = [parseScenario(text, services) for text in texts]
+    except BadFault as why:
+        raise BadSetting(str(why)) from None
+    byName = {scenario.name: scenario for scenario in found}
+    if len(byName) < len(found):
+        raise BadSetting("two scenarios have the same name")
+    return byName
 
 
 def _parsed(given: Given, parse: Callable[[Any], Any]) -> Any:

@@ -50,7 +50,7 @@ class _Options(usage.Options):
 
     def give(self, key: str, value: Any) -> None:
         """Remember a value; of a flag that may be repeated, every one."""
-        if key in self.services or key in ("admin", "only", "fault"):
+        if key in self.services or key in ("admin", "only", "fault", "scenario"):
             value = [*self.given[key].value, value] if key in self.given else [value]
         self.given[key] = Given(f"--{key}", value, self.folder)
 

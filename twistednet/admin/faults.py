@@ -54,14 +54,14 @@ class FaultsAPI:
 
     def replace(self, asked: Asked) -> Reply:
         """All at once; a rule that stays keeps its seed and its counts."""
-        texts = _field(asked.body(), "rules")
+        texts = field(asked.body(), "rules")
         if not isinstance(texts, list):
             raise Wrong(400, "rules is a list of rules")
         self._change([self._parsed(text) for text in texts])
         return self.all(asked)
 
     def add(self, asked: Asked) -> Reply:
-        rule = self._parsed(_field(asked.body(), "rule"))
+        rule = self._parsed(field(asked.body(), "rule"))
         self._change([*self._rules(), rule])
         *_, last = self._faulting.inForce
         return told(shown(last), 201, {"Location": f"/api/v1/faults/{last.id}"})
@@ -101,7 +101,8 @@ class FaultsAPI:
         raise Wrong(404, "no such rule is in force")
 
 
-def _field(body: Any, name: str) -> Any:
+def field(body: Any, name: str) -> Any:
+    """What a body has that is an object with this alone. Raises Wrong."""
     if not isinstance(body, Mapping) or set(body) != {name}:
         raise Wrong(400, f"the body is an object with {name} alone")
     return body[name]

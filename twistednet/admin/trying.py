@@ -110,7 +110,7 @@ class Trials:
             try:
                 await endpoint(self._reactor, address, host.port, timeout=5).connect(_only(client))
             except ConnectError as error:
-                raise Wrong(503, f"the service takes no connection: {error}") from None
+                raise Wrong(409, f"the service takes no connection: {error}") from None
         return place(client.transport.getHost())
 
     def _connectUNIX(self, client: StreamClient, path: bytes) -> str:
@@ -122,7 +122,7 @@ class Trials:
                 sock.bind(name)
                 sock.connect(path)
             except OSError as error:
-                raise Wrong(503, f"the service takes no connection: {error.strerror}") from None
+                raise Wrong(409, f"the service takes no connection: {error.strerror}") from None
             self._reactor.adoptStreamConnection(sock.fileno(), socket.AF_UNIX, _only(client))
         return place(client.transport.getHost())
 

@@ -9,11 +9,13 @@ from twistednet.client.adminsite import Site
 from twistednet.client.running import show
 
 _PATH = "/api/v1/faults"
+_SCENARIO = "/api/v1/scenario"
 
 
 async def listed(reactor: Any, site: Site) -> None:
-    """Show all rules in force."""
+    """Show all rules in force, and the scenario that is played."""
     _show((await site.ask(reactor, _PATH))["faults"])
+    _showPlaying((await site.ask(reactor, _SCENARIO))["playing"])
 
 
 async def added(reactor: Any, site: Site, rules: Iterable[str]) -> None:
@@ -37,6 +39,17 @@ async def begunAnew(reactor: Any, site: Site, numbers: Iterable[int]) -> None:
     for number in numbers:
         await site.ask(reactor, f"{_PATH}/{number}/reset", "POST")
     await listed(reactor, site)
+
+
+async def played(reactor: Any, site: Site, scenario: str | None) -> None:
+    """This one, by its name or as it is written; with None, no more."""
+    await site.ask(reactor, _SCENARIO, "PUT", {"play": scenario})
+    await listed(reactor, site)
+
+
+def _showPlaying(playing: dict[str, Any] | None) -> None:
+    if playing is not None:
+        show("scenario {name}, part {part} of {parts}, {left:.1f} s left: {now}".format(**playing))
 
 
 def _show(faults: list[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from click.shell_completion import get_completion_class
 
 from twistednet.client.adminsite import URL, Site
 from twistednet.client.errors import BadTarget
-from twistednet.client.fault import added, begunAnew, listed, removed, replaced
+from twistednet.client.fault import added, begunAnew, listed, played, removed, replaced
 from twistednet.client.listen import listened, parsed
 from twistednet.client.running import run
 from twistednet.client.watch import watched
@@ -100,6 +100,21 @@ def remove(site: Site, numbers: tuple[int, ...]) -> None:
 def reset(site: Site, numbers: tuple[int, ...]) -> None:
     """Count and draw anew for the rules with these numbers."""
     run(lambda reactor: begunAnew(reactor, site, numbers))
+
+
+@fault.command()
+@click.argument("scenario")
+@click.pass_obj
+def play(site: Site, scenario: str) -> None:
+    """Play a SCENARIO: by its name, or as in 'outage = 10s healthy | 5s echo: refuse'."""
+    run(lambda reactor: played(reactor, site, scenario))
+
+
+@fault.command()
+@click.pass_obj
+def stop(site: Site) -> None:
+    """End the scenario that is played."""
+    run(lambda reactor: played(reactor, site, None))
 
 
 @click.command()

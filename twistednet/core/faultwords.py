@@ -60,11 +60,13 @@ def _scaled(word: str, units: dict[str, int], what: str, most: float) -> int:
     return scaled
 
 
-def _readTime(word: str) -> float:
+def readTime(word: str) -> float:
+    """Seconds. Raises BadWord."""
     return _scaled(word, _UNITS, "time: write it as 100ms or 2s", LONGEST * 10**6) / 10**6
 
 
-def _writeTime(seconds: float) -> str:
+def writeTime(seconds: float) -> str:
+    """In the largest unit of which it is a whole number."""
     micro = round(seconds * 10**6)
     unit = next(one for one in ("s", "ms", "us") if micro % _UNITS[one] == 0)
     return f"{micro // _UNITS[unit]}{unit}"
@@ -134,7 +136,7 @@ def _writeText(text: str) -> str:
 
 
 _TYPES = {
-    "TIME": _Type(_readTime, _writeTime),
+    "TIME": _Type(readTime, writeTime),
     "SIZE": _Type(_readSize, _writeSize),
     "RATE": _Type(_readRate, "{}B/s".format),
     "N": _Type(_readCount, str),

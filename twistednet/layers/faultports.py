@@ -46,7 +46,10 @@ class PortFaults:
         concerning = self._faulting.inForce.concerning(self.service, None, "listener", now)
         fault = next((one for one in concerning if not one.isOver(now)), None)
         if fault is not self._fault:
-            self._open()
+            if self._open():
+                self.log.info(
+                    "{service}: {peer} is open again", service=self.service, peer=self.peer
+                )
             if fault is not None:
                 self._do(fault, now)
 
@@ -55,13 +58,13 @@ class PortFaults:
         self._faulting.ports.remove(self)
         self._open()
 
-    def _open(self) -> None:
+    def _open(self) -> bool:
+        """Undo what was done. Has anything been?"""
         if self._call is not None and self._call.active():
             self._call.cancel()
         undo, fault = self._undo, self._fault
         self._undo = self._fault = None
-        if undo is not None and self._tried(undo, fault):
-            self.log.info("{service}: {peer} is open again", service=self.service, peer=self.peer)
+        return undo is not None and self._tried(undo, fault)
 
     def _do(self, fault: Fault, now: float) -> None:
         self._fault = fault

@@ -1,0 +1,62 @@
+"""`/api/v1/scenario`: which are known, which one is played, and how to play another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twistednet.admin.faults import field
+from twistednet.admin.replies import Reply, Wrong, told
+from twistednet.admin.site import Asked, Route
+from twistednet.core.faultrules import BadFault
+from twistednet.core.scenarios import Scenario, noScenario, parseScenario
+
+
+class ScenarioAPI:
+    """A scenario that is wrong changes nothing."""
+
+    def __init__(self, daemon: Any) -> None:
+        self._daemon = daemon
+
+    def routes(self) -> tuple[Route, ...]:
+        path = "/api/v1/scenario"
+        return Route("GET", path, self.shown), Route("PUT", path, self.play)
+
+    def shown(self, asked: Asked) -> Reply:
+        known = [
+            {"name": name, "scenario": str(one)} for name, one in self._daemon.scenarios.items()
+        ]
+        return told({"known": known, "playing": self._playing()})
+
+    def play(self, asked: Asked) -> Reply:
+        """One that is known, by its name, or any other; with null, what is played ends."""
+        wanted = field(asked.body(), "play")
+        if wanted is None:
+            self._daemon.player.stop()
+        else:
+            self._daemon.player.play(self._found(wanted))
+        return self.shown(asked)
+
+    def _found(self, wanted: Any) -> Scenario:
+        if not isinstance(wanted, str):
+            raise Wrong(400, "play is a scenario, or the name of one, or null")
+        known = self._daemon.scenarios
+        if wanted in known:
+            return known[wanted]
+        if "=" not in wanted:
+            raise Wrong(409, noScenario(wanted, known))
+        try:
+            return parseScenario(wanted, self._daemon.carriers)
+        except BadFault as why:
+            raise Wrong(409, str(why)) from None
+
+    def _playing(self) -> dict[str, Any] | None:
+        player = self._daemon.player
+        scenario = player.scenario
+        return scenario and {
+            "name": scenario.name,
+            "scenario": str(scenario),
+            "part": player.part + 1,
+            "parts": len(scenario.parts),
+            "now": str(scenario.parts[player.part]),
+            "left": round(player.left, 3),
+        }
