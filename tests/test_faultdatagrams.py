@@ -69,7 +69,7 @@ class FaultyPortTests(SynchronousTestCase):
         self.sent.append((datagram, address))
 
     def ask(self, *rules: str) -> None:
-        self.faulting.replace([parse(f"datagram: {rule}, seed 1") for rule in rules], [])
+        self.faulting.replace([parse(f"datagram: {rule}, seed 1") for rule in rules])
 
     def exchange(self, *datagrams: bytes, address: tuple[str, int] = ANNA) -> list[bytes]:
         """What came back at once."""
@@ -81,7 +81,7 @@ class FaultyPortTests(SynchronousTestCase):
     def test_nothing(self) -> None:
         """Without a rule for this port's service nothing stands in the path."""
         self.assertTrue(self.guarded.mayReturn({ANNA}, b"a"))
-        self.faulting.replace([parse("receive: drop"), parse("echo: silence")], [])
+        self.faulting.replace([parse("receive: drop"), parse("echo: silence")])
         self.assertIs(self, self.protocol.transport)
         self.ask("drop")
         self.assertIsNot(self, self.protocol.transport)

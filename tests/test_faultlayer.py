@@ -93,9 +93,7 @@ class FaultTestCase(LoopTestCase):
 
     def ask(self, *rules: str) -> None:
         """These faults are in force from now on."""
-        self.connections.faults.replace(
-            [parse(f"echo: {rule}, seed 1") for rule in rules], self.connections
-        )
+        self.connections.faults.replace([parse(f"echo: {rule}, seed 1") for rule in rules])
 
     def serve(self, protocol: Any, service: str = "echo") -> tuple[socket.socket, Any]:
         """A client's socket, and the stream that the layers were given."""
@@ -309,6 +307,24 @@ class EndTests(FaultTestCase):
         self.turned()
         self.assertEqual(sent, len(recorder.received))
 
+    def test_runsOut(self) -> None:
+        """What was for a time is undone after it, and then nothing stands in the path."""
+        self.ask("stop reading, for 5s", "silence, for 9s")
+        client, _ = self.serve(Echo())
+        client.sendall(b"abc")
+        self.turned()
+        self.loop.advance(4)
+        [connection] = self.connections
+        self.assertEqual(0, connection.transport.bytesIn)
+        self.loop.advance(1)
+        self.turned()
+        self.assertEqual(3, connection.transport.bytesIn)
+        self.nothingFrom(client)
+        self.loop.advance(4)
+        self.assertEqual((None, []), (connection.between, self.loop.getDelayedCalls()))
+        client.sendall(b"def")
+        self.assertEqual(b"def", self.readAll(client, 3))
+
     def test_stopReadingLater(self) -> None:
         """What had been read when it began is given when the rule goes."""
         self.ask("stop reading, after 2 bytes")
@@ -479,7 +495,7 @@ class AnyRuleTests(FaultTestCase):
         """A connection ends in a way that is told, nothing raises, nothing is left behind, and
         what another service is sent comes back to the byte."""
         faults = self.connections.faults
-        faults.replace([replace(rule, network=None) for rule in asked], ())
+        faults.replace([replace(rule, network=None) for rule in asked])
         client, stream = self.serve(Echo())
         other, unhit = self.serve(Echo(), "other")
         for chunk in chunks:
@@ -489,7 +505,7 @@ class AnyRuleTests(FaultTestCase):
             self.loop.turn(0.001)
             self.loop.advance(1)
         if areLifted:
-            faults.replace((), self.connections)
+            faults.replace(())
         client.close()
         other.shutdown(socket.SHUT_WR)
         self.assertEqual(b"".join(chunks), self.readAll(other))
@@ -505,4 +521,6 @@ class AnyRuleTests(FaultTestCase):
             self.loop.advance(0)
         self.assertTrue(unhit.disconnected)
         self.assertRegex(self.reasons()[-2], "^(client FIN|client RST|idle|fault [a-z]+)$")
+        # That a rule runs out is awaited still.
+        faults.replace([])
         self.assertEqual((0, []), (len(self.connections), self.loop.getDelayedCalls()))

@@ -137,7 +137,7 @@ class PortFaultsTests(PortTestCase):
         self.faulting = Faulting(self.clock, events)
 
     def ask(self, *rules: str) -> None:
-        self.faulting.replace([parse(rule) for rule in rules], [])
+        self.faulting.replace([parse(rule) for rule in rules])
 
     def test_comesAndGoes(self) -> None:
         """It acts at once, is told of, and is gone with its rule."""
@@ -182,8 +182,8 @@ class PortFaultsTests(PortTestCase):
         self.ask("echo: refuse, for 5s")
         faults.stop()
         self.connect(port)
-        self.assertEqual([], self.clock.getDelayedCalls())
         self.ask("echo: refuse")
+        self.assertEqual([], self.clock.getDelayedCalls())
         self.connect(port)
 
     def test_cannot(self) -> None:

@@ -77,7 +77,7 @@ class PlayerTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.faulting = Faulting(self.clock, EventStream(self.fail))
-        self.player = Player(self.clock, self.faulting, [])
+        self.player = Player(self.clock, self.faulting)
 
     def play(self, text: str) -> None:
         self.player.play(parseScenario(text, SERVICES))
@@ -109,11 +109,11 @@ class PlayerTests(SynchronousTestCase):
 
     def test_others(self) -> None:
         """Rules that are no part of it stay, also those that come meanwhile."""
-        self.faulting.replace([parse("echo: drop, seed 1")], [])
+        self.faulting.replace([parse("echo: drop, seed 1")])
         [before] = self.faulting.inForce
         self.play("a = 1s echo: silence | 1s echo: drop, seed 1")
         self.faulting.replace(
-            [*(fault.rule for fault in self.faulting.inForce), parse("receive: drop")], []
+            [*(fault.rule for fault in self.faulting.inForce), parse("receive: drop")]
         )
         self.assertEqual(["echo: drop, seed 1", "echo: silence", "receive: drop"], self.inForce())
         [second] = self.after(1)
@@ -125,7 +125,7 @@ class PlayerTests(SynchronousTestCase):
     def test_taken(self) -> None:
         """A rule of it that somebody takes out of force stays out for that part."""
         self.play("a = 2s echo: silence | 1s echo: drop")
-        self.faulting.replace([], [])
+        self.faulting.replace([])
         self.assertEqual([[], ["echo: drop"], []], self.after(1, 1, 1))
 
     def test_stays(self) -> None:

@@ -58,7 +58,7 @@ class Daemon(TwistedService):
         self.serving = Serving(reactor, services, self.connections, self.events)
         #: What faults of each service may be about.
         self.carriers = carriers(services)
-        self.player = Player(reactor, self.connections.faults, self.connections)
+        self.player = Player(reactor, self.connections.faults)
         self._admin: AdminPort | None = None
         if settings.admin:
             # Imported only where it is wanted: it takes as long as all the rest.
@@ -120,6 +120,7 @@ class Daemon(TwistedService):
         if self._admin is not None:
             await self._admin.close()
         self.player.stop()
+        self.connections.faults.replace(())
         self._nextSweep.cancel()
         self._recording.close()
         self.log.info("stopped; {summary}", summary=self.tally.summary())

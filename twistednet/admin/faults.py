@@ -83,7 +83,7 @@ class FaultsAPI:
     def _change(self, rules: list[Rule]) -> None:
         if len(rules) > MOST:
             raise Wrong(409, f"{MOST} rules may be in force at once")
-        self._faulting.replace(rules, self._daemon.connections)
+        self._faulting.replace(rules)
 
     def _parsed(self, text: Any) -> Rule:
         if not isinstance(text, str):

@@ -43,9 +43,13 @@ class Fault:
             return False
         return rule.network is None or (host is not None and _isIn(host, rule.network))
 
+    @property
+    def until(self) -> float:
+        """When it has run out (seconds)."""
+        return float("inf") if self.rule.lasting is None else self.since + self.rule.lasting
+
     def isOver(self, now: float) -> bool:
-        lasting = self.rule.lasting
-        return lasting is not None and now - self.since >= lasting
+        return now >= self.until
 
     @property
     def isSpent(self) -> bool:
@@ -95,6 +99,12 @@ class Faults:
             seed = self._draw() if rule.seed is None else rule.seed
             self._faults.append(same or Fault(rule, seed, now, next(self._ids)))
         return self._faults != before
+
+    def left(self, now: float) -> float | None:
+        """Seconds until the next one has run out; None if none ever will."""
+        times = [fault.until - now for fault in self._faults if not fault.isOver(now)]
+        left = min(times, default=float("inf"))
+        return None if left == float("inf") else left
 
     def concerning(
         self, service: str, host: str | None, carrier: str, opened: float

@@ -101,7 +101,7 @@ class Connections:
         self.events = events
         events.chunksWanted.append(self._tapAll)
         self.audience = Audience(events, journal)
-        self.faults = Faulting(clock, events)
+        self.faults = Faulting(clock, events, self)
         self.door = Door(Admission(total=10_000, perPeer=20, rate=10))
         self.limitLoopback = False
         self.ids = count(1)
@@ -114,7 +114,7 @@ class Connections:
             settings.maxConnections, settings.maxPeerConnections, settings.peerRate
         )
         self.limitLoopback = settings.limitLoopback
-        self.faults.configure(settings.fault, self)
+        self.faults.configure(settings.fault)
 
     def __len__(self) -> int:
         return len(self._open)

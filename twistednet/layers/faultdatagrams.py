@@ -148,7 +148,7 @@ class DatagramFaults:
         return plan
 
     def _concerning(self, address: _Address, opened: float) -> Any:
-        return self._faulting.inForce.concerning(self._service, address[0], "datagram", opened)
+        return self._faulting.concerning(self._service, address[0], "datagram", opened)
 
     def _tell(self, address: _Address, *what: Any) -> None:
         self._faulting.tell(self._conversations.speaker(address), *what)

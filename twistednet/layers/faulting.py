@@ -19,39 +19,50 @@ from twistednet.layers.fault import Between
 class Faulting:
     """The faults of one daemon. False while there are none: nobody is asked then."""
 
-    def __init__(self, clock: IReactorTime, events: EventStream) -> None:
+    def __init__(self, clock: IReactorTime, events: EventStream, open: Iterable[Any] = ()) -> None:
+        """Of all connections that are `open`, whenever it is asked."""
         self.inForce = Faults()
         #: What is to be told when others are in force: whoever has a `changed()`.
         self.ports: list[Any] = []
         self._clock = clock
         self._events = events
+        self._open = open
         self._settings: tuple[Rule, ...] = ()
+        self._expiry: Any = None
 
     def __bool__(self) -> bool:
         return len(self.inForce) > 0
 
-    def configure(self, rules: tuple[Rule, ...], open: Iterable[Any]) -> None:
+    def configure(self, rules: tuple[Rule, ...]) -> None:
         """The settings want these from now on; what else is in force stays so."""
         before, self._settings = self._settings, rules
         if rules != before:
             others = [fault.rule for fault in self.inForce if fault.asked not in before]
-            self.replace([*rules, *others], open)
+            self.replace([*rules, *others])
 
-    def replace(self, rules: Iterable[Rule], open: Iterable[Any]) -> None:
-        """These are in force from now on, for the connections that are `open`, too."""
-        if not self.inForce.replace(rules, self._clock.seconds()):
-            return
-        for port in self.ports:
+    def replace(self, rules: Iterable[Rule]) -> None:
+        """These are in force from now on, for the connections that are open, too."""
+        if self.inForce.replace(rules, self._clock.seconds()):
+            self._changed()
+
+    def _changed(self) -> None:
+        """Others are in force, or one has run out."""
+        now = self._clock.seconds()
+        for port in list(self.ports):
             port.changed()
-        for connection in open:
+        for connection in self._open:
             between = connection.between
             if between is None:
                 self.meet(connection)
                 if connection.between is not None:
                     connection.between.join()
             else:
-                between.plan.replace(self._concerning(connection), self._clock.seconds())
+                between.plan.replace(self._concerning(connection), now)
                 connection.between = between if between.replaced() else None
+        if self._expiry is not None and self._expiry.active():
+            self._expiry.cancel()
+        left = self.inForce.left(now)
+        self._expiry = None if left is None else self._clock.callLater(left, self._changed)
 
     def meet(self, connection: Any) -> None:
         """Stand between it and its service, if there are faults that concern it."""
@@ -63,7 +74,15 @@ class Faulting:
 
     def _concerning(self, connection: Any) -> list[Fault]:
         host = getattr(connection.transport.getPeer(), "host", None)
-        return self.inForce.concerning(connection.service, host, "stream", connection.opened)
+        return self.concerning(connection.service, host, "stream", connection.opened)
+
+    def concerning(
+        self, service: str, host: str | None, carrier: str, opened: float
+    ) -> list[Fault]:
+        """Those that can act, from now on, on what these say to each other."""
+        now = self._clock.seconds()
+        faults = self.inForce.concerning(service, host, carrier, opened)
+        return [fault for fault in faults if not fault.isOver(now)]
 
     def tell(self, one: Any, fault: Fault, did: str) -> None:
         """It has acted on this connection, or conversation over UDP."""

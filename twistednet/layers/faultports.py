@@ -36,15 +36,14 @@ class PortFaults:
         self._faulting = faulting
         self._fault: Fault | None = None
         self._undo: Undo | None = None
-        self._call: Any = None
         faulting.ports.append(self)
         self.changed()
 
     def changed(self) -> None:
-        """Other rules are in force, or one has run out."""
+        """Other rules are in force."""
         now = self._clock.seconds()
-        concerning = self._faulting.inForce.concerning(self.service, None, "listener", now)
-        fault = next((one for one in concerning if not one.isOver(now)), None)
+        concerning = self._faulting.concerning(self.service, None, "listener", now)
+        fault = next(iter(concerning), None)
         if fault is not self._fault:
             if self._open():
                 self.log.info(
@@ -60,8 +59,6 @@ class PortFaults:
 
     def _open(self) -> bool:
         """Undo what was done. Has anything been?"""
-        if self._call is not None and self._call.active():
-            self._call.cancel()
         undo, fault = self._undo, self._fault
         self._undo = self._fault = None
         return undo is not None and self._tried(undo, fault)
@@ -75,9 +72,6 @@ class PortFaults:
         if self._tried(lambda: self._keep(act), fault):
             fault.acted += 1
             self._faulting.tell(self, fault, did)
-        if rule.lasting is not None:
-            left = fault.since + rule.lasting - now
-            self._call = self._clock.callLater(left, self.changed)
 
     def _keep(self, act: Callable[[Any], Undo]) -> None:
         self._undo = act(self._port)

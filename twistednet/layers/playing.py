@@ -18,14 +18,13 @@ class Player:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, faulting: Faulting, open: Iterable[Any]) -> None:
+    def __init__(self, clock: IReactorTime, faulting: Faulting) -> None:
         self.scenario: Scenario | None = None
         #: Which part is on, counted from 0, and until when.
         self.part = 0
         self.until = 0.0
         self._clock = clock
         self._faulting = faulting
-        self._open = open
         self._mine: list[Fault] = []
         self._call: Any = None
 
@@ -74,5 +73,5 @@ class Player:
 
     def _replace(self, rules: Iterable[Any]) -> None:
         others = [fault for fault in self._faulting.inForce if fault not in self._mine]
-        self._faulting.replace([*(one.rule for one in others), *rules], self._open)
+        self._faulting.replace([*(one.rule for one in others), *rules])
         self._mine = [fault for fault in self._faulting.inForce if fault not in others]
