@@ -257,6 +257,47 @@ class EndTests(FaultTestCase):
         self.assertFalse(stream.disconnected)
         self.assertEqual(["no close"], self.did())
 
+    def test_timeout(self) -> None:
+        """Nothing comes, and after its time the end; a rule that is gone ends nothing."""
+        for rule, end in (("timeout 3s", b""), ("timeout 3s with RST", None)):
+            self.ask(rule)
+            client, stream = self.serve(Echo())
+            self.ask(rule, "drop, after 9s")
+            client.sendall(b"abc")
+            self.turned()
+            self.loop.advance(2.9)
+            self.nothingFrom(client)
+            self.assertEqual(3, stream.bytesIn)
+            self.loop.advance(0.1)
+            self.turned()
+            if end is None:
+                self.assertRaises(ConnectionResetError, client.recv, 1)
+            else:
+                self.assertEqual(end, client.recv(1))
+                client.close()
+            self.turned()
+            self.assertEqual("fault timeout", self.reasons()[-1])
+        client, _ = self.serve(Echo())
+        client.sendall(b"abc")
+        self.turned()
+        self.loop.advance(2)
+        self.ask()
+        self.assertEqual(b"abc", self.readAll(client, 3))
+        self.assertEqual([], self.loop.getDelayedCalls())
+
+    def test_slowClose(self) -> None:
+        """Its FIN comes late, and what it said before does not."""
+        self.ask("slow close 3s")
+        client, _ = self.serve(HalfCloseable())
+        client.shutdown(socket.SHUT_WR)
+        self.turned()
+        self.assertEqual(b"over", client.recv(10))
+        self.loop.advance(2.9)
+        self.nothingFrom(client)
+        self.loop.advance(0.1)
+        self.turned()
+        self.assertEqual(b"", client.recv(1))
+
     def test_linger(self) -> None:
         """The FIN comes at once, the end of the connection later."""
         self.ask("linger 5s")

@@ -131,6 +131,23 @@ def linger(step: Step, memory: Memory, seconds: float) -> list[Step]:
     return first + last
 
 
+def slowClose(step: Step, memory: Memory, seconds: float) -> list[Step]:
+    """The service closes so much later than it would have."""
+    return [replace(step, at=step.at + seconds)]
+
+
+def _timeout(act: str) -> Act:
+    """Nothing passes for so long, and then comes this."""
+
+    def timeout(step: Step, memory: Memory, seconds: float) -> list[Step]:
+        if memory.free:
+            return [step]
+        memory.free = step.at + seconds
+        return [step, Step(memory.free, act)]
+
+    return timeout
+
+
 def loss(step: Step, memory: Memory, percent: float) -> list[Step]:
     """It is lost, with this probability."""
     return [] if memory.draw.random() * 100 < percent else [step]
@@ -152,7 +169,7 @@ def _turned(act: str) -> Act:
 
 
 _CLOSE = frozenset({"close", "fin"})
-_ACCEPT = frozenset({"accept"})
+_ACCEPT, _MET = frozenset({"accept"}), frozenset({"accept", "join"})
 _STREAM, _DATAGRAM = frozenset({"stream"}), frozenset({"datagram"})
 _LISTENER: dict[str, Any] = {
     "counts": "listeners",
@@ -191,13 +208,16 @@ KINDS = (
         "stop reading",
         _beforehand("stop"),
         direction="in",
-        on=frozenset({"accept", "join", "pass"}),
+        on=_MET | {"pass"},
         given="stop reading",
     ),
     _kind("half-close at accept", _beforehand("fin"), direction="", on=_ACCEPT),
     _kind("half-close after SIZE", _after("fin")),
     _kind("never close", drop, direction="", on=_CLOSE, given="never close"),
     _kind("linger TIME", linger, direction="", on=_CLOSE),
+    _kind("slow close TIME", slowClose, direction="", on=_CLOSE, given="slow close"),
+    _kind("timeout TIME", _timeout("end"), direction="", on=_MET),
+    _kind("timeout TIME with RST", _timeout("reset"), direction="", on=_MET),
     _kind("refuse", _instead("refuse"), **_LISTENER),
     _kind("stall", _instead("stall"), **_LISTENER),
     _kind("loss PERCENT", loss, "chunks", carriers=_DATAGRAM),

@@ -121,6 +121,11 @@ class Plan:
     def __len__(self) -> int:
         return len(self._grips)
 
+    @property
+    def names(self) -> set[str]:
+        """Of the kinds that concern it."""
+        return {grip.fault.rule.kind.name for grip in self._grips}
+
     def replace(self, faults: Iterable[Fault], now: float) -> None:
         """Others concern it from now on; those that stay remember what they did."""
         before = {id(grip.fault): grip for grip in self._grips}

@@ -55,6 +55,7 @@ class Between:
     def replaced(self) -> bool:
         """The plan has changed. Is there anything left to do here?"""
         self._isStopped = False
+        self._out.keep(lambda step: not step.by or step.by in self.plan.names)
         self._meet("join")
         self._steer()
         self._in.run()
@@ -73,9 +74,8 @@ class Between:
                 self._real.write(step.data)
 
     def _meet(self, act: str) -> None:
-        for step in self.plan.steps(Step(self._clock.seconds(), act)):
-            if not self._isOver:
-                self._send(step)
+        if not self._isOver:
+            self._out.put(self.plan.steps(Step(self._clock.seconds(), act)))
 
     # From the transport
 

@@ -48,6 +48,7 @@ class Lane:
     def run(self) -> None:
         """Take what may be taken now, and see to the rest."""
         if self._isRunning:
+            self._changed()
             return
         self._isRunning = True
         try:
@@ -69,6 +70,13 @@ class Lane:
         self.size = self._begun = 0
         self._wait()
         return steps
+
+    def keep(self, isKept: Callable[[Step], bool]) -> None:
+        """Let go of the others that wait, and have not begun."""
+        for step in [step for step in self._steps if not isKept(step)]:
+            self._steps.remove(step)
+            self.size -= len(step.data) or 1
+        self.run()
 
     def _due(self) -> float:
         """When the first one may be taken, or its next piece."""
