@@ -6,6 +6,7 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests import ladders
 from tests.running import ROOT
 from twistednet.catalog import SERVICES
 from twistednet.core.faultkinds import KINDS
@@ -35,6 +36,19 @@ class PageTests(SynchronousTestCase):
         for carrier, title in {"datagram": "datagrams", "listener": "listening ports"}.items():
             carried = {kind.form.text for kind in KINDS if carrier in kind.carriers}
             self.assertEqual(carried, _forms(sections[title]))
+
+    def test_ladders(self) -> None:
+        """Each kind has its picture, and it is what happens; `python -m tests.ladders` draws
+        them anew."""
+        for carrier, rules in {
+            "stream": ladders.STREAMS,
+            "listener": ladders.LISTENERS,
+            "datagram": ladders.DATAGRAMS,
+        }.items():
+            kinds = [parse(f"x: {rule}").kind for rule in rules]
+            self.assertEqual({kind for kind in KINDS if carrier in kind.carriers}, set(kinds))
+        for name, drawn in ladders.drawn().items():
+            self.assertEqual(drawn, ladders.shown(name))
 
     def test_choices(self) -> None:
         """It has every choice, and no other."""

@@ -1,0 +1,237 @@
+"""Pictures of what each fault does to a conversation, for the docs: made by letting it happen.
+
+Run as a program, this writes those of docs/faults.md anew.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterable
+from itertools import zip_longest
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.running import ROOT
+from tests.test_faultdatagrams import ANNA, FaultyPortTests
+from tests.test_faultlayer import FaultTestCase
+from twistednet.core.faultrules import parse
+from twistednet.services.echo import Echo
+from twistednet.transport import gates
+
+PAGE = ROOT / "docs" / "faults.md"
+
+#: Seconds between two looks at the client, and how long a conversation is watched.
+TICK, LONG = 0.25, 5.0
+#: How wide an arrow is, and how many ladders stand in a row.
+WIDTH, ROW = 20, 3
+
+#: A rule of each kind for streams. The client sends `hello`, `again` a second later, and after
+#: another one its FIN; the service is echo.
+STREAMS = (
+    "latency 500ms",
+    "rate 5B/s",
+    "slice 2 bytes pause 250ms",
+    "drop, the 1st",
+    "corrupt 20%, seed 5",
+    "corrupt byte 1",
+    "truncate after 3 bytes",
+    "truncate after 3 bytes with RST",
+    "truncate after 1 messages",
+    "reset after 1 messages",
+    "reset at accept",
+    "reset at first byte",
+    "reset after 3 bytes",
+    "reset at close",
+    "close before reply, the 2nd",
+    "close in reply, the 2nd",
+    "close after reply",
+    "silence",
+    "stop reading",
+    "half-close at accept",
+    "half-close after 3 bytes",
+    "never close",
+    "linger 1s",
+    "slow close 1s",
+    "timeout 1.5s",
+    "timeout 1.5s with RST",
+)
+
+#: And for listeners: the client would connect.
+LISTENERS = ("refuse", "stall")
+
+#: And for datagrams: the client sends `one` and `two`, and a second later `three`.
+DATAGRAMS = (
+    "loss 50%, seed 1",
+    "drop, the 2nd",
+    "duplicate, the 2nd",
+    "reorder, the 1st",
+    "delay 500ms",
+    "latency 500ms",
+    "corrupt 20%, seed 2",
+    "truncate to 2 bytes",
+    "wrong port, the 2nd",
+)
+
+
+def _shown(data: bytes) -> str:
+    return "".join(chr(byte) if 31 < byte < 127 else f"\\x{byte:02x}" for byte in data)
+
+
+class Ladder:
+    """Time goes down, the client is on the left."""
+
+    def __init__(self, title: str) -> None:
+        self.lines = [title]
+
+    def sent(self, at: float, what: str) -> None:
+        self._add(at, f"{what} {'─' * (WIDTH - len(what) - 2)}▶")
+
+    def got(self, at: float, what: str) -> None:
+        self._add(at, f"◀{'─' * (WIDTH - len(what) - 2)} {what}")
+
+    def _add(self, at: float, arrow: str) -> None:
+        time = f"{at:.2f}".rstrip("0").rstrip(".")
+        self.lines.append(f"{time:>4} {arrow}")
+
+
+def _rows(ladders: Iterable[Ladder]) -> str:
+    """The ladders side by side."""
+    left = [ladder.lines for ladder in ladders]
+    text = []
+    while left:
+        row, left = left[:ROW], left[ROW:]
+        for lines in zip_longest(*row, fillvalue=""):
+            text.append("  ".join(f"{line:{WIDTH + 11}}" for line in lines).rstrip())
+        text.append("")
+    return "\n".join(text[:-1]) + "\n"
+
+
+class _Stream(FaultTestCase):
+    def draw(self, rule: str) -> Ladder:
+        """One conversation with echo."""
+        self.ladder = Ladder(rule)
+        self.connections.faults.replace([parse(f"echo: {rule}")])
+        self.client, _ = self.serve(Echo())
+        self.client.setblocking(False)
+        #: Has the server's FIN come, or its RST?
+        self._hasFIN = self._isReset = False
+        script = {0.0: b"hello", 1.0: b"again", 2.0: b""}
+        for tick in range(int(LONG / TICK)):
+            at = tick * TICK
+            self._hear(at)
+            if at in script and not self._isReset:
+                self._say(at, script[at])
+            self._hear(at)
+            self.loop.advance(TICK)
+        return self.ladder
+
+    def _say(self, at: float, data: bytes) -> None:
+        self.ladder.sent(at, _shown(data) or "FIN")
+        if data:
+            self.client.send(data)
+        else:
+            self.client.shutdown(socket.SHUT_WR)
+
+    def _hear(self, at: float) -> None:
+        while self.loop.turn(0.002):
+            pass
+        while not (self._hasFIN or self._isReset):
+            try:
+                data = self.client.recv(65536)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                self._isReset = True
+                self.ladder.got(at, "RST")
+            else:
+                self._hasFIN = not data
+                self.ladder.got(at, _shown(data) or "FIN")
+
+
+class _Port(FaultyPortTests):
+    """The test case is the port, and its reactor: one that opens another port."""
+
+    @property
+    def reactor(self) -> Any:
+        return self
+
+    def listenUDP(self, port: int, protocol: Any, interface: str) -> Any:
+        return SimpleNamespace(write=self._astray, stopListening=lambda: None)
+
+    def _astray(self, data: bytes, address: Any) -> None:
+        self.sent.append((b"other port: " + data, address))
+
+    def draw(self, rule: str) -> Ladder:
+        """One conversation with datagram."""
+        ladder = Ladder(rule)
+        self.faulting.replace([parse(f"datagram: {rule}")])
+        script = {0.0: (b"one", b"two"), 1.0: (b"three",)}
+        for tick in range(int(LONG / TICK)):
+            at, told = tick * TICK, len(self.sent)
+            self.clock.advance(at - self.clock.seconds())
+            for data in script.get(at, ()):
+                ladder.sent(at, data.decode())
+            for data in script.get(at, ()):
+                self.guarded.datagramReceived(data, ANNA)
+            for data, _ in self.sent[told:]:
+                ladder.got(at, _shown(data))
+        return ladder
+
+
+class _Listener(SynchronousTestCase):
+    def draw(self, rule: str) -> Ladder:
+        """A client that would connect, and has patience for a moment."""
+        ladder = Ladder(rule)
+        port = SimpleNamespace(stopReading=lambda: None, backlog=1)
+        port.socket = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(port.socket.close)
+        getattr(gates, rule)(port)
+        ladder.sent(0, "SYN")
+        try:
+            socket.create_connection(port.socket.getsockname(), 0.05).close()
+        except ConnectionRefusedError:
+            ladder.got(0, "RST")
+        except TimeoutError:
+            pass
+        else:
+            ladder.got(0, "SYN+ACK")
+        return ladder
+
+
+def _drawn(case: type[Any], rules: Iterable[str]) -> list[Ladder]:
+    ladders = []
+    for rule in rules:
+        one = case("draw")
+        one.setUp()
+        ladders.append(one.draw(rule))
+        one.doCleanups()
+    return ladders
+
+
+def drawn() -> dict[str, str]:
+    """The ladders of each kind, by what they are about."""
+    return {
+        "streams": _rows(_drawn(_Stream, STREAMS)),
+        "listeners": _rows(_drawn(_Listener, LISTENERS)),
+        "datagrams": _rows(_drawn(_Port, DATAGRAMS)),
+    }
+
+
+def _block(name: str) -> str:
+    return rf"(<!-- ladders of {name} -->\n```text\n)(.*?)(```\n)"
+
+
+def shown(name: str) -> str:
+    """Those that the page has."""
+    found = re.search(_block(name), PAGE.read_text(), re.DOTALL)
+    return found[2] if found else ""
+
+
+if __name__ == "__main__":
+    page = PAGE.read_text()
+    for name, ladders in drawn().items():
+        page = re.sub(_block(name), lambda m, new=ladders: m[1] + new + m[3], page, flags=re.DOTALL)
+    PAGE.write_text(page)
