@@ -36,6 +36,7 @@ STREAMS = (
     "slice 2 bytes pause 250ms",
     "drop, the 1st",
     "corrupt 20%, seed 5",
+    "corrupt bit, seed 1",
     "corrupt byte 1",
     "truncate after 3 bytes",
     "truncate after 3 bytes with RST",
@@ -71,6 +72,7 @@ DATAGRAMS = (
     "delay 500ms",
     "latency 500ms",
     "corrupt 20%, seed 2",
+    "corrupt bit, the 2nd, seed 1",
     "truncate to 2 bytes",
     "wrong port, the 2nd",
 )

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.running import DaemonTests
-from twistednet.core.events import Event, EventStream, Faulted
+from twistednet.core.events import Event, EventStream, Faulted, Refused
 from twistednet.core.faultrules import parse
 from twistednet.core.journal import Journal
 from twistednet.layers.audience import Audience
@@ -144,11 +144,15 @@ class FaultyPortTests(SynchronousTestCase):
         self.assertEqual(numbers, self.protocol.received)
 
     def test_bounded(self) -> None:
-        """Of a flood that waits no more than a thousand are kept."""
+        """Of a flood that waits no more than a thousand are kept, and the others told of."""
         self.ask("delay 1s")
         self.exchange(*[b"x"] * 3000)
         self.clock.advance(1)
         self.assertEqual(1000, len(self.sent))
+        refused = [one for one in self.told if isinstance(one, Refused)]
+        expected = ("datagram", "127.0.0.1:40000", "fault delay")
+        self.assertEqual({expected}, {(one.service, one.peer, one.limit) for one in refused})
+        self.assertEqual(2000, len(refused))
 
     def test_stop(self) -> None:
         """When the port is closed nothing waits any more."""

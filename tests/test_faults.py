@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from hypothesis import given
@@ -244,6 +245,17 @@ class KindTests(SynchronousTestCase):
         self.assertEqual({1 << bit for bit in range(8)}, set(flipped))
         (after,) = passed(Schedule("corrupt 100%").connect(), data)
         self.assertNotIn(0, after)
+
+    def test_corruptBit(self) -> None:
+        """One of all bits, each as likely as another; of nothing, nothing."""
+        schedule = Schedule("corrupt bit")
+        chunks = passed(schedule.connect(), *[bytes(2)] * 1600)
+        found = Counter(int.from_bytes(chunk) for chunk in chunks)
+        self.assertEqual({1 << bit for bit in range(16)}, set(found))
+        for times in found.values():
+            # 4 sigma of 16 counts: once in a thousand seeds, and the seed is fixed.
+            self.assertApproximates(100, times, 4 * 10)
+        self.assertEqual([b""], passed(schedule.connect(), b""))
 
 
 class ChoiceTests(SynchronousTestCase):

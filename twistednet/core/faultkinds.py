@@ -108,6 +108,15 @@ def _places(size: int, probability: float, draw: Random) -> list[int]:
         places.append(place)
 
 
+def corruptBit(step: Step, memory: Memory) -> list[Step]:
+    """One bit is flipped."""
+    if not step.data:
+        return [step]
+    data = bytearray(step.data)
+    data[memory.draw.randrange(len(data))] ^= 1 << memory.draw.randrange(8)
+    return [replace(step, data=bytes(data))]
+
+
 def corruptAt(step: Step, memory: Memory, place: int) -> list[Step]:
     """All bits of one byte of the connection are flipped."""
     place -= memory.passed
@@ -191,6 +200,7 @@ KINDS = (
     _kind("slice SIZE [pause TIME]", cut),
     _kind("drop", drop, "chunks", carriers=_BOTH),
     _kind("corrupt PERCENT", corrupt, "chunks", carriers=_BOTH),
+    _kind("corrupt bit", corruptBit, "chunks", carriers=_BOTH),
     _kind("corrupt byte NUMBER", corruptAt),
     _kind("truncate after SIZE", _after("end")),
     _kind("truncate after SIZE with RST", _after("reset")),

@@ -162,10 +162,17 @@ def _chosen(kind: Kind, texts: list[str]) -> dict[str, Any]:
 
 def _kindOf(text: str) -> tuple[Kind, tuple[Any, ...]]:
     found = words(text)
+    problem: BadWord | None = None
     for kind in KINDS:
-        values = kind.form.match(found)
+        try:
+            values = kind.form.match(found)
+        except BadWord as why:
+            problem = problem or why
+            continue
         if values is not None:
             return kind, values
+    if problem is not None:
+        raise problem
     alike = [kind.form.text for kind in KINDS if found and kind.form.text.split()[0] == found[0]]
     if alike:
         raise BadWord(f"{text!r} is written as {' or '.join(alike)}")

@@ -11,6 +11,7 @@ from twisted.internet.protocol import DatagramProtocol
 
 from twistednet.core.faultplan import Plan
 from twistednet.core.faultsteps import Step
+from twistednet.core.text import place
 from twistednet.layers.conversations import Conversations
 from twistednet.layers.faulting import Faulting
 
@@ -94,10 +95,11 @@ class DatagramFaults:
             if step.at <= now:
                 self._take(step, direction, address)
             else:
-                self._later(step.at - now, partial(self._take, step, direction, address))
+                self._later(step.at - now, address, partial(self._take, step, direction, address))
 
-    def _later(self, seconds: float, do: Any) -> None:
+    def _later(self, seconds: float, address: _Address, do: Any) -> None:
         if len(self._calls) >= MOST_WAITING:
+            self._faulting.refuse(self._service, place(address))
             return
 
         def run() -> None:
@@ -111,7 +113,7 @@ class DatagramFaults:
         key = address, direction
         if step.act == "hold" and key not in self._held:
             self._held[key] = step.data
-            self._later(HOLD, partial(self._release, key, step.data))
+            self._later(HOLD, address, partial(self._release, key, step.data))
             return
         if step.act == "astray" and direction == "out":
             self._elsewhere().write(step.data, address)

@@ -9,7 +9,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from twistednet.core.events import EventStream, Faulted
+from twistednet.core.events import EventStream, Faulted, Refused
 from twistednet.core.faultplan import Plan
 from twistednet.core.faultrules import Rule
 from twistednet.core.faults import Fault, Faults
@@ -90,3 +90,7 @@ class Faulting:
         self._events.publish(
             Faulted(one.id, one.service, one.peer, name, text, fault.acted, did, monotonic())
         )
+
+    def refuse(self, service: str, peer: str) -> None:
+        """What came from, or was for, this peer cannot wait any more, and is lost."""
+        self._events.publish(Refused(service, peer, "fault delay", monotonic()))
