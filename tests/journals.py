@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
+from twistednet.core.events import Faulted
 from twistednet.core.journal import Journal
 
 
@@ -19,3 +20,8 @@ def add(
             return one.received(data, callback)
         one.inside = callback
         return one.sent(data)
+
+
+def act(journal: Journal, number: int, at: float, did: str, rule: str = "echo: drop") -> None:
+    """A fault acts on the conversation of this number, at this time."""
+    journal(Faulted(number, "echo", "p", rule.split()[1], rule, 1, did, at))

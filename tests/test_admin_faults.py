@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 import socket
+from base64 import b64decode
 from typing import Any
 
 from twisted.trial.unittest import TestCase
@@ -77,6 +80,65 @@ class FaultsTests(AdminTests):
         with self.daemon.connect("echo") as sock:
             sock.sendall(b"x")
             return sock.recv(1)
+
+    def test_kept(self) -> None:
+        """The journal has each time that a fault acted, in its place, for who asks, who follows
+        and who exports; of others it has none."""
+        _, reset = self.put("echo: latency 1ms, first 1", "echo: reset after 6 bytes, in")
+        with self.connect("echo") as sock, self.connect("chat") as other:
+            sock.sendall(b"one")
+            self.assertEqual(b"one", readUntil(sock, b"one"))
+            one, free = self.kept(sock), self.kept(other)
+            self.assertEqual((0, []), (free["faulted"], free["faults"]))
+            sock.sendall(b"two")
+            self.assertRaises(ConnectionResetError, readUntil, sock, b"never")
+        path = f"/api/v1/connections/{one['id']}"
+        told = self.told(f"{path}/events")
+        self.assertEqual(
+            ["chunk", "faulted", "chunk", "chunk", "faulted"], [name for name, _ in told[:5]]
+        )
+        late, last = told[1][1], told[4][1]
+        self.assertEqual((1, [late]), (one["faulted"], one["faults"]))
+        self.assertEqual(("latency", "3 B 0.001 s later"), (late["fault"], late["did"]))
+        self.assertEqual((reset["rule"], 1), (last["rule"], last["count"]))
+        self.assertEqual(("closed", "fault reset"), (told[-1][0], told[-1][1]["closed"]))
+        after = self.admin.ask(path).json
+        self.assertEqual((2, [late, last]), (after["faulted"], after["faults"]))
+        lines = self.admin.ask(f"{path}/export").body.splitlines()
+        acted = [event for event in map(json.loads, lines) if event["event"] == "faulted"]
+        self.assertEqual([late["rule"], last["rule"]], [event["rule"] for event in acted])
+        self.assertEqual(("faulted", last), self.told(f"{path}/events", Last_Event_ID="3-1")[0])
+
+    def test_keptDatagrams(self) -> None:
+        """So it has of a conversation over UDP, from its first datagram on."""
+        self.put("datagram: drop, in, first 1", "datagram: duplicate, first 1")
+        sock = self.datagrams()
+        for data in (b"one", b"two"):
+            sock.sendto(data, self.daemon.address("datagram", "udp"))
+        self.assertEqual([b"two", b"two"], [sock.recv(100), sock.recv(100)])
+        one = self.kept(sock)
+        self.assertEqual(["drop", "duplicate"], [each["fault"] for each in one["faults"]])
+        self.assertEqual(
+            ["one", "two", "two", "two"],
+            [b64decode(each["data"]).decode() for each in one["chunks"]],
+        )
+
+    def kept(self, sock: socket.socket) -> Any:
+        """What the journal has of this socket's connection, or conversation."""
+        peer = "{}:{}".format(*sock.getsockname())
+        [found] = self.admin.ask(f"/api/v1/connections?peer={peer}").json["connections"]
+        return self.admin.ask(f"/api/v1/connections/{found['id']}").json
+
+    def told(self, path: str, **headers: str) -> list[tuple[str, Any]]:
+        """The name and content of each event of a stream, to the end of its connection."""
+        lines = [f"GET {path} HTTP/1.1", "Host: localhost"]
+        lines += [f"Authorization: Bearer {self.admin.token}"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        with socket.create_connection((self.admin.host, self.admin.port), PATIENCE) as sock:
+            sock.sendall("".join(f"{line}\r\n" for line in (*lines, "")).encode())
+            data = readUntil(sock, lambda data: b"event: closed" in data)
+        found = re.findall(r"^event: (\w+)\ndata: (.*)$", data.decode().replace("\r", ""), re.M)
+        return [(name, json.loads(content)) for name, content in found]
 
     def test_wrong(self) -> None:
         """A rule that is wrong names itself, and all stays as it was."""

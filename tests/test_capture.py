@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.journals import add
+from tests.journals import act, add
 from tests.running import temporaryFolder
 from twistednet.core.capture import MSS, pcapng
 from twistednet.core.events import Closed, Opened
@@ -217,6 +217,29 @@ class StreamTests(SynchronousTestCase):
             comments,
         )
 
+    def test_faults(self) -> None:
+        """What a fault did stands on the next packet, and whether its end is a FIN or a RST."""
+        for reason, rule, did, flags in (
+            ("fault reset", "echo: reset at close", "reset", "RA"),
+            (
+                "fault truncate",
+                "echo: truncate after 2 bytes with RST",
+                "0 of 2 B passed, reset",
+                "RA",
+            ),
+            ("fault truncate", "echo: truncate after 2 bytes", "0 of 2 B passed, end", "FA"),
+            ("fault close", "hello: close in body", "close in body for GET /reset", "FA"),
+        ):
+            journal = recorded([("in", b"hi"), ("out", b"ho")], reason=None)
+            act(journal, 1, 50.015, "2 B 0.001 s later", "echo: latency 1ms")
+            act(journal, 1, 50.03, did, rule)
+            journal(Closed(1, "echo", V4[0], reason, 0, 0, 0.04))
+            packets = parsed(b"".join(pcapng(journal)))
+            late = "fault latency: 2 B 0.001 s later (echo: latency 1ms; 1 by now); dataReceived"
+            last = f"{reason}: {did} ({rule}; 1 by now); closed: {reason}"
+            told = {one.comment: one.flags for one in packets if "fault" in one.comment}
+            self.assertEqual({late: "PA", last: flags}, told)
+
     def test_truncated(self) -> None:
         """It says where more was said than is kept."""
         packets = parsed(b"".join(pcapng(recorded([("in", bytes(70_000))], reason="idle"))))
@@ -255,6 +278,20 @@ class DatagramTests(SynchronousTestCase):
         self.assertEqual([data for _, data in chunks], [one.data for one in packets])
         sides = ["in" if one.source.endswith(":50000") else "out" for one in packets]
         self.assertEqual([side for side, _ in chunks], sides)
+
+    def test_faults(self) -> None:
+        """What a fault did stands on the next datagram."""
+        journal = recorded([("in", b"a"), ("in", b"b")], V4, "udp", None)
+        act(journal, 1, 50.0, "in 2 pieces", "datagram: duplicate")
+        act(journal, 1, 50.015, "0 of 1 B passed", "datagram: loss 1%")
+        self.assertEqual(
+            [
+                "#1 echo udp; fault duplicate: in 2 pieces (datagram: duplicate; 1 by now); "
+                "dataReceived",
+                "fault loss: 0 of 1 B passed (datagram: loss 1%; 1 by now); dataReceived",
+            ],
+            [one.comment for one in parsed(b"".join(pcapng(journal)))],
+        )
 
     def test_sizes(self) -> None:
         """From nothing to the most that UDP carries."""
@@ -329,3 +366,15 @@ class TsharkTests(SynchronousTestCase):
         fields = ("-T", "fields", "-e", "udp.length", "-e", "udp.checksum.status")
         told = tshark("-r", str(file), "-d", "udp.port==8888,data", *fields)
         self.assertEqual([f"{8 + len(one)}\t1" for _, one in chunks], told.splitlines())
+
+    def test_faults(self) -> None:
+        """What faults did can be looked for."""
+        journal = recorded([("in", b"hi")], reason=None)
+        act(journal, 1, 50.02, "reset", "echo: reset at close")
+        journal(Closed(1, "echo", V4[0], "fault reset", 0, 0, 0.04))
+        file = temporaryFolder(self) / "faults.pcapng"
+        file.write_bytes(b"".join(pcapng(journal)))
+        fields = ("-T", "fields", "-e", "tcp.flags.str", "-e", "frame.comment")
+        told = tshark("-r", str(file), "-Y", 'frame.comment contains "fault"', *fields)
+        self.assertRegex(told, r"^\S*R\S*\tfault reset: reset \(echo: reset at close; 1 by now\)")
+        self.assertEqual(1, len(told.splitlines()))

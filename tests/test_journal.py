@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.journals import add
+from tests.journals import act, add
 from twistednet.core import chunks
 from twistednet.core import journal as room
-from twistednet.core.chunks import Chunk
+from twistednet.core.chunks import Chunk, Mark
 from twistednet.core.events import Closed, Opened, Refused
 from twistednet.core.journal import Conversation, Journal
 
@@ -268,6 +268,83 @@ class KeptTests(SynchronousTestCase):
                     if not one.truncated:
                         self.assertEqual(said[one.id], data)
                 self.assertEqual(sorted(one.id for one in journal), [one.id for one in journal])
+
+
+class FaultTests(SynchronousTestCase):
+    """What faults did, among what was said."""
+
+    def setUp(self) -> None:
+        self.now = 100.0
+        self.journal = Journal(now=lambda: self.now)
+        self.journal(opened(1))
+        self.journal(opened(2))
+
+    def one(self, number: int = 1) -> Conversation:
+        found = self.journal.get(number)
+        assert found is not None
+        return found
+
+    def test_story(self) -> None:
+        """Each time stands between the chunks at its place; nobody else's conversation has it,
+        and one that no fault acted on has no room for it."""
+        add(self.journal, 1, 100.25, "in", b"a", "x")
+        act(self.journal, 1, 100.5, "0 of 1 B passed")
+        add(self.journal, 1, 100.75, "in", b"b", "x")
+        act(self.journal, 1, 101, "reset", "echo: reset at close")
+        act(self.journal, 7, 101, "reset")
+        first = Mark(0.5, "drop", "echo: drop", 1, "0 of 1 B passed")
+        last = Mark(1.0, "reset", "echo: reset at close", 1, "reset")
+        chunks = [Chunk(0.25, "in", b"a", "x"), Chunk(0.75, "in", b"b", "x")]
+        self.assertEqual([chunks[0], first, chunks[1], last], list(self.one().story()))
+        self.assertEqual([chunks[1], last], list(self.one().story(1, 1)))
+        self.assertEqual((2, [first, last]), (self.one().faulted, self.one().marks))
+        self.assertEqual([False, True], [mark.isReset for mark in self.one().marks])
+        self.assertEqual((0, []), (self.one(2).faulted, self.one(2).marks))
+        self.assertFalse(hasattr(self.one(2), "_marks") or hasattr(self.one(2), "_faulted"))
+        self.journal(closed(1))
+        act(self.journal, 1, 102, "reset")
+        self.assertEqual(2, self.one().faulted)
+
+    def test_bounded(self) -> None:
+        """A hundred times are kept, all are counted, and the room that they take is told."""
+        for n in range(chunks.MOST_MARKS + 20):
+            act(self.journal, 1, 100 + n, "no fin")
+        self.assertEqual(
+            (chunks.MOST_MARKS + 20, chunks.MOST_MARKS), (self.one().faulted, len(self.one().marks))
+        )
+        least = chunks.MARK_OVERHEAD + len("echo: drop") + len("no fin")
+        self.assertEqual(chunks.MOST_MARKS * least, self.journal.held)
+        self.journal.keep(1)
+        self.assertEqual(0, self.journal.held)
+
+    def test_noRoom(self) -> None:
+        """One that lost its chunks loses these, too, and may be the one that makes room; it is
+        counted on."""
+        self.patch(room, "MOST_OF_ALL", 1_000)
+        self.patch(chunks, "_STEP", 200)
+        act(self.journal, 1, 100, "x" * 500)
+        add(self.journal, 2, 100, "in", bytes(500), "x")
+        self.assertEqual(([], 1), (self.one().marks, self.one().faulted))
+        self.assertEqual(500, len(self.one(2).data("in")))
+        act(self.journal, 1, 100, "no fin")
+        act(self.journal, 2, 100, "x" * 500)
+        self.assertEqual([(2, []), (1, [])], [(one.faulted, one.marks) for one in self.journal])
+        self.assertEqual(0, self.journal.held)
+
+    def test_pace(self) -> None:
+        """What is too much at once is counted, and not kept."""
+        self.patch(room, "BURST", 3)
+        self.patch(room, "RATE", 1)
+        journal = self.journal = Journal(now=lambda: self.now)
+        journal(opened(1))
+        for _ in range(10):
+            act(journal, 1, 100, "no fin")
+        self.assertEqual(10, self.one().faulted)
+        self.assertGreaterEqual(4, len(self.one().marks))
+        kept = journal.held
+        self.now += 60
+        act(journal, 1, 160, "no fin")
+        self.assertGreater(journal.held, kept)
 
 
 class FindTests(SynchronousTestCase):

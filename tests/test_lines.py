@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.journals import add
+from tests.journals import act, add
 from twistednet.core.events import SCHEMA, Closed, Event, Faulted, Opened, Received, Refused, Sent
 from twistednet.core.journal import Journal
 from twistednet.core.lines import jsonLines, line
@@ -73,6 +73,10 @@ class ConversationTests(SynchronousTestCase):
         happened: list[tuple[Event, float]] = [
             (Opened(1, "echo", "p", "tcp", "h", 50.0, 1000.0), 1000.0),
             (Received(1, "echo", "p", b"\0\xff" * 400, "dataReceived", 50.25), 1000.25),
+            (
+                Faulted(1, "echo", "p", "rate", "echo: rate 1B/s", 1, "1 B 0.100 s later", 50.4),
+                1000.4,
+            ),
             (Sent(1, "echo", "p", b"b", "later", 50.5), 1000.5),
             (Closed(1, "echo", "p", "idle", 800, 1, 0.75, "tcp", 50.75), 1000.75),
         ]
@@ -80,7 +84,8 @@ class ConversationTests(SynchronousTestCase):
         journal = Journal()
         journal(happened[0][0])
         add(journal, 1, 50.25, "in", b"\0\xff" * 400, "dataReceived")
+        act(journal, 1, 50.4, "1 B 0.100 s later", "echo: rate 1B/s")
         add(journal, 1, 50.5, "out", b"b", "later")
-        self.assertEqual(expected[:3], list(jsonLines(journal)))
-        journal(happened[3][0])
+        self.assertEqual(expected[:4], list(jsonLines(journal)))
+        journal(happened[4][0])
         self.assertEqual(expected, list(jsonLines(journal)))

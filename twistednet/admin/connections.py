@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from typing import Any
 
 from twistednet.admin.replies import Poured, Reply, Wrong, told
 from twistednet.admin.site import Asked, Route
 from twistednet.admin.streams import Streams, message
 from twistednet.core.capture import pcapng
+from twistednet.core.chunks import Chunk, Mark
 from twistednet.core.lines import jsonLines
 from twistednet.core.text import place
 
@@ -43,6 +46,7 @@ def summary(one: Any) -> dict[str, Any]:
         "bytesIn": one.bytesIn,
         "bytesOut": one.bytesOut,
         "truncated": one.truncated,
+        "faulted": one.faulted,
     }
 
 
@@ -56,12 +60,19 @@ def chunk(one: Any) -> dict[str, Any]:
     }
 
 
+def mark(one: Any) -> dict[str, Any]:
+    """What a fault did."""
+    return {**asdict(one), "at": round(one.at, 6)}
+
+
 class Unkept:
     """An open connection of which the journal, full or off, keeps nothing."""
 
     closed = seconds = None
     truncated = True
+    faulted = 0
     chunks: tuple[Any, ...] = ()
+    marks: tuple[Any, ...] = ()
 
     def __init__(self, connection: Any, ahead: float) -> None:
         self.id = connection.id
@@ -84,27 +95,37 @@ class Unkept:
 
 
 class Follower:
-    """One reader of one conversation: each chunk as it comes, and then the end."""
+    """One reader of one conversation: each chunk, and each time that a fault acted, as it
+    comes, and then the end. An id has how many of both were told."""
 
     def __init__(self, conversation: Any, last: str) -> None:
         self._conversation = conversation
-        self._told = int(last) if last.isascii() and last.isdecimal() else 0
+        had = re.fullmatch("([0-9]{1,9})(?:-([0-9]{1,9}))?", last)
+        self._chunks, self._marks = map(int, had.groups("0")) if had else (0, 0)
         self._isOver = False
 
     def more(self) -> bytes:
         one = self._conversation
         news: list[bytes] = []
         size = 0
-        for new in one.after(self._told):
+        for new in one.story(self._chunks, self._marks):
             if size > AT_ONCE:
                 return b"".join(news)
-            self._told += 1
-            size += len(new.data)
-            news.append(message("chunk", chunk(new), str(self._told)))
+            news.append(self._told(new))
+            size += len(news[-1])
         if one.closed is not None and not self._isOver:
             self._isOver = True
             news.append(message("closed", summary(one)))
         return b"".join(news)
+
+    def _told(self, new: Chunk | Mark) -> bytes:
+        if isinstance(new, Mark):
+            self._marks += 1
+            kind, content = "faulted", mark(new)
+        else:
+            self._chunks += 1
+            kind, content = "chunk", chunk(new)
+        return message(kind, content, f"{self._chunks}-{self._marks}")
 
 
 class ConnectionsAPI:
@@ -139,7 +160,8 @@ class ConnectionsAPI:
 
     def one(self, asked: Asked) -> Reply:
         conversation = self._known(asked)
-        return told({**summary(conversation), "chunks": [*map(chunk, conversation.chunks)]})
+        chunks, faults = map(chunk, conversation.chunks), map(mark, conversation.marks)
+        return told({**summary(conversation), "chunks": [*chunks], "faults": [*faults]})
 
     def exportOne(self, asked: Asked) -> Poured:
         return _export(asked, [self._kept(asked)], f"netdemo-{asked.id()}")

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import pack
 from typing import NamedTuple
 
+from twistednet.core.chunks import Mark
 from twistednet.core.journal import Conversation
 
 #: Bytes of a segment: what fits a packet of 64 KiB, over IPv6 too.
@@ -53,7 +54,7 @@ def pcapng(conversations: Iterable[Conversation]) -> Iterator[bytes]:
 
 
 def packets(conversation: Conversation) -> Iterator[_Packet]:
-    """What may have been on the wire."""
+    """What may have been on the wire, and on the next packet of each what faults did."""
     if conversation.kind == "udp":
         return _datagrams(conversation)
     return _Segments(conversation).all()
@@ -61,10 +62,15 @@ def packets(conversation: Conversation) -> Iterator[_Packet]:
 
 def _datagrams(one: Conversation) -> Iterator[_Packet]:
     peer, host = _ends(one)
-    for number, chunk in enumerate(one.chunks):
-        source, target = (peer, host) if chunk.direction == "in" else (host, peer)
-        comment = chunk.callback if number else f"{_about(one)}; {chunk.callback}"
-        yield _Packet(one.opened + chunk.at, _udp(source, target, chunk.data), comment)
+    said = [_about(one)]
+    for part in one.story():
+        if isinstance(part, Mark):
+            said.append(str(part))
+            continue
+        source, target = (peer, host) if part.direction == "in" else (host, peer)
+        comment = "; ".join([*said, part.callback])
+        said.clear()
+        yield _Packet(one.opened + part.at, _udp(source, target, part.data), comment)
 
 
 class _Side:
@@ -86,15 +92,20 @@ class _Segments:
         first = one.id * 0x9E3779B1
         self._peer = _Side(peer, first)
         self._host = _Side(host, first ^ 0x5BD1E995)
+        #: What faults did since the last segment.
+        self._said: list[str] = []
 
     def all(self) -> Iterator[_Packet]:
         one, peer, host = self._one, self._peer, self._host
         yield self._segment(one.opened, peer, _SYN, comment=_about(one))
         yield self._segment(one.opened, host, _SYN | _ACK)
         yield self._segment(one.opened, peer, _ACK)
-        for chunk in one.chunks:
-            side = peer if chunk.direction == "in" else host
-            yield from self._chunk(one.opened + chunk.at, side, chunk.data, chunk.callback)
+        for part in one.story():
+            if isinstance(part, Mark):
+                self._said.append(str(part))
+            else:
+                side = peer if part.direction == "in" else host
+                yield from self._chunk(one.opened + part.at, side, part.data, part.callback)
         if one.closed is not None and one.seconds is not None:
             last = one.chunks[-1].at if one.chunks else 0.0
             yield from self._end(one.opened + max(last, one.seconds), one.closed)
@@ -114,7 +125,7 @@ class _Segments:
             return
         if reason == "client RST":
             yield self._segment(time, self._peer, _RST | _ACK, comment=comment)
-        elif _isFin(reason):
+        elif _isFin(self._one, reason):
             if reason == "client FIN":
                 yield from self._fin(time, self._peer, comment)
             yield from self._fin(time, self._host, comment)
@@ -134,11 +145,16 @@ class _Segments:
         acknowledged = other.next if flags & _ACK else 0
         segment = _tcp(side.end, other.end, side.next, acknowledged, flags, data)
         side.next += len(data) + bool(flags & (_SYN | _FIN))
+        comment = "; ".join([*self._said, *([comment] if comment else [])])
+        self._said.clear()
         return _Packet(time, segment, comment)
 
 
-def _isFin(reason: str) -> bool:
+def _isFin(one: Conversation, reason: str) -> bool:
     """Does a connection that ends so end by a FIN of ours?"""
+    if reason.startswith("fault "):
+        resets = {"fault reset", *(f"fault {mark.fault}" for mark in one.marks if mark.isReset)}
+        return reason not in resets
     return reason in ("client FIN", "service", "message", "messages") or reason.startswith("HTTP")
 
 

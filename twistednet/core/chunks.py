@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from heapq import merge
 from struct import Struct
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 #: Bytes that are kept of one conversation, in both directions together.
 MOST_OF_ONE = 64 * 1024
 #: Chunks that are kept of one conversation.
 MOST_CHUNKS = 2048
+#: Times that faults acted on one conversation of which what they did is kept.
+MOST_MARKS = 100
+#: What a mark costs beside its texts.
+MARK_OVERHEAD = 220
 
 # What stands before a chunk's bytes: when it was, and a number for its direction and
 # callback. Objects of Python's own would take three times the memory of a small message,
@@ -34,6 +40,30 @@ class Chunk(NamedTuple):
     direction: str
     data: bytes
     callback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A fault acted, at `at` as of a chunk; `Faulted` says what the others are."""
+
+    at: float
+    fault: str
+    rule: str
+    count: int
+    did: str
+
+    def __str__(self) -> str:
+        return f"fault {self.fault}: {self.did} ({self.rule}; {self.count} by now)"
+
+    @property
+    def isReset(self) -> bool:
+        """Has it ended the connection with a RST?"""
+        return self.did.split(", ")[-1] == "reset"
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes to keep it."""
+        return MARK_OVERHEAD + len(self.rule) + len(self.did)
 
 
 class _Codes(dict[str, int]):
@@ -69,14 +99,17 @@ class Record:
     """A tap that keeps what it is told, up to 64 KiB and 2,048 chunks.
 
     `since` and `now()` are of one clock, in seconds. `truncated` if more was said than is kept.
+    Of faults it keeps the first 100 times; what is for them does not exist before.
     """
 
     __slots__ = (
         "_asked",
         "_chunks",
+        "_faulted",
         "_granted",
         "_holder",
         "_isSealed",
+        "_marks",
         "_now",
         "_room",
         "inside",
@@ -108,6 +141,21 @@ class Record:
         """The chunks without the first `count`."""
         return list(map(_read, self._chunks[count:]))
 
+    @property
+    def faulted(self) -> int:
+        """How often faults have acted on it."""
+        return getattr(self, "_faulted", 0)
+
+    @property
+    def marks(self) -> list[Mark]:
+        """What they did, the first times."""
+        return getattr(self, "_marks", [])
+
+    def story(self, chunks: int = 0, marks: int = 0) -> Iterator[Chunk | Mark]:
+        """Chunks and marks as they came, without the first so many of each."""
+        parts: list[list[Any]] = [self.after(chunks), self.marks[marks:]]
+        return merge(*parts, key=lambda one: one.at)
+
     def data(self, direction: str) -> bytes:
         """All that came "in" or went "out"."""
         return b"".join(chunk.data for chunk in self.chunks if chunk.direction == direction)
@@ -121,6 +169,17 @@ class Record:
         """Keep what was written in the callback that runs now. Is more wanted?"""
         return self._keep(self._now() - self.since, _SENT[self.inside], data)
 
+    def mark(self, mark: Mark) -> None:
+        """Keep it, if there is room, and count it."""
+        self._faulted = self.faulted + 1
+        if self._isSealed or len(self.marks) >= MOST_MARKS:
+            return
+        # It may be this one that is dropped to make room.
+        if self._holder.grant(mark.size, 1) and not self._isSealed:
+            self._marks = [*self.marks, mark]
+        else:
+            self._holder.free(mark.size)
+
     def seal(self) -> None:
         """Keep nothing more; what there is stays, until it is dropped."""
         self._isSealed = True
@@ -133,7 +192,8 @@ class Record:
         self._isSealed = True
         self.truncated = self.truncated or bool(self._chunks)
         self._chunks.clear()
-        self._holder.free(self._granted)
+        self._holder.free(self._granted + sum(mark.size for mark in self.marks))
+        self.marks.clear()
         self._granted = self._room = 0
 
     def _keep(self, at: float, code: int, data: bytes) -> bool:

@@ -8,8 +8,8 @@ from heapq import merge
 from time import monotonic
 from typing import Any
 
-from twistednet.core.chunks import Holder, Record
-from twistednet.core.events import Closed, Event, Opened
+from twistednet.core.chunks import Holder, Mark, Record
+from twistednet.core.events import Closed, Event, Faulted, Opened
 from twistednet.core.limits import TokenBucket
 
 #: Bytes that are kept of all, what it costs to tell chunks apart counted in.
@@ -66,7 +66,8 @@ class Conversation(Record):
 class Journal:
     """A sink that keeps the last `most` conversations; with 0, none.
 
-    Chunks are no events for it: each conversation is the tap of its own. Of more than
+    Chunks are no events for it: each conversation is the tap of its own; what faults did is
+    told it by events. Of more than
     `most` the one goes that ended first, so long as half of them have ended, or else
     the one that was opened first. All chunks together hold 32 MiB: beyond that
     conversations lose theirs, in the same order. Once all have kept `BURST` chunks at
@@ -103,6 +104,10 @@ class Journal:
             self._forget()
         elif isinstance(event, Closed):
             self._end(event)
+        elif isinstance(event, Faulted) and event.connection in self._open:
+            one = self._open[event.connection]
+            at = event.at - one.since
+            one.mark(Mark(at, event.fault, event.rule, event.count, event.did))
 
     def keep(self, most: int) -> None:
         """From now on keep this many."""

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
-from twistednet.core.events import SCHEMA, Closed, Event, Opened, Received, Sent
+from twistednet.core.chunks import Mark
+from twistednet.core.events import SCHEMA, Closed, Event, Faulted, Opened, Received, Sent
 from twistednet.core.journal import Conversation
 
 # Fields that go by another name in a line, or that it has anyway.
@@ -55,9 +56,13 @@ def events(conversation: Conversation) -> Iterator[Event]:
     one = conversation
     whose = (one.id, one.service, one.peer)
     yield Opened(*whose, one.kind, one.host, one.since, one.opened)
-    for chunk in one.chunks:
-        kind = Received if chunk.direction == "in" else Sent
-        yield kind(*whose, chunk.data, chunk.callback, one.since + chunk.at)
+    for part in one.story():
+        at = one.since + part.at
+        if isinstance(part, Mark):
+            yield Faulted(*whose, part.fault, part.rule, part.count, part.did, at)
+        else:
+            kind = Received if part.direction == "in" else Sent
+            yield kind(*whose, part.data, part.callback, at)
     if one.closed is not None and one.seconds is not None:
         end = one.since + one.seconds
         yield Closed(*whose, one.closed, one.bytesIn, one.bytesOut, one.seconds, one.kind, end)
