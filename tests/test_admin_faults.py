@@ -12,6 +12,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.admin import Admin, AdminTests
 from tests.running import PATIENCE, readUntil, running, temporaryFolder
+from twistednet.core.faultrules import KINDS
 
 FAULTS = "/api/v1/faults"
 
@@ -139,6 +140,40 @@ class FaultsTests(AdminTests):
             data = readUntil(sock, lambda data: b"event: closed" in data)
         found = re.findall(r"^event: (\w+)\ndata: (.*)$", data.decode().replace("\r", ""), re.M)
         return [(name, json.loads(content)) for name, content in found]
+
+    def test_kinds(self) -> None:
+        """Whoever writes a rule is told what there is, for which services, and their own
+        address; a rule that is made of that is taken."""
+        got = self.admin.ask(f"{FAULTS}/kinds").json
+        self.assertEqual({kind.form.text for kind in KINDS}, {one["form"] for one in got["kinds"]})
+        self.assertEqual(["datagram", "listener", "stream"], sorted(got["services"]["receive"]))
+        self.assertIn("every NTH", got["choices"])
+        [latency] = [one for one in got["kinds"] if one["form"].startswith("latency")]
+        self.assertEqual(
+            {
+                "form": "latency TIME [jitter TIME]",
+                "values": ["TIME", "TIME"],
+                "counts": "chunks",
+                "direction": "out",
+                "carriers": ["datagram", "stream"],
+            },
+            latency,
+        )
+        you = self.admin.ask(FAULTS).json["you"]
+        self.assertEqual("127.0.0.1", you)
+        fits = {
+            name: {one["form"] for one in got["kinds"] if {*one["carriers"]} & {*carriers}}
+            for name, carriers in got["services"].items()
+        }
+        self.assertIn("loss PERCENT", fits["datagram"])
+        self.assertNotIn("loss PERCENT", fits["echo"])
+        self.assertNotIn("silence", fits["datagram"])
+        for name, forms in fits.items():
+            plain = [form for form in forms if form in ("silence", "duplicate", "drop")]
+            self.put(*(f"{name}: {form}, from {you}" for form in plain))
+        self.assertEqual(
+            "GET, HEAD, OPTIONS", self.admin.ask(f"{FAULTS}/kinds", "PUT").headers["Allow"]
+        )
 
     def test_wrong(self) -> None:
         """A rule that is wrong names itself, and all stays as it was."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from twistednet.admin.replies import Reply, Wrong, told
 from twistednet.admin.site import Asked, Route
-from twistednet.core.faultrules import BadFault, Rule, parse
+from twistednet.core.faultrules import CHOICES, KINDS, BadFault, Rule, parse
 from twistednet.core.faults import Fault
+from twistednet.core.faultsteps import Kind
 from twistednet.layers.faulting import Faulting
 
 #: Rules that may be in force at once.
@@ -43,6 +45,7 @@ class FaultsAPI:
         path = "/api/v1/faults"
         return (
             Route("GET", path, self.all),
+            Route("GET", path + "/kinds", self.kinds),
             Route("PUT", path, self.replace),
             Route("POST", path, self.add),
             Route("DELETE", path + "/{id}", self.remove),
@@ -50,7 +53,21 @@ class FaultsAPI:
         )
 
     def all(self, asked: Asked) -> Reply:
-        return told({"faults": [shown(fault) for fault in self._faulting.inForce]})
+        faults = [shown(fault) for fault in self._faulting.inForce]
+        return told({"faults": faults, "you": _addressOf(asked.request)})
+
+    def kinds(self, asked: Asked) -> Reply:
+        """What there is to be written into a rule. A kind is for the services that have one
+        of its carriers."""
+        serving = {service.name for service, _, _ in self._daemon.serving}
+        carriers = self._daemon.carriers
+        return told(
+            {
+                "kinds": [*map(_described, KINDS)],
+                "choices": [form.text for forms in CHOICES.values() for form in forms],
+                "services": {name: [*carriers[name]] for name in carriers if name in serving},
+            }
+        )
 
     def replace(self, asked: Asked) -> Reply:
         """All at once; a rule that stays keeps its seed and its counts."""
@@ -99,6 +116,25 @@ class FaultsAPI:
             if fault.id == asked.id():
                 return fault
         raise Wrong(404, "no such rule is in force")
+
+
+def _described(kind: Kind) -> dict[str, Any]:
+    return {
+        "form": kind.form.text,
+        "values": kind.form.types,
+        "counts": kind.counts,
+        "direction": kind.direction,
+        "carriers": sorted(kind.carriers),
+    }
+
+
+def _addressOf(request: Any) -> str | None:
+    """Where who asks comes from, as a rule's `from` has it; None over a UNIX socket."""
+    host = getattr(request.getClientAddress(), "host", None)
+    if host is None:
+        return None
+    address = ip_address(host.partition("%")[0])
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def field(body: Any, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""What each service does a second."""
+"""What each service does a second, and how many faults are in force meanwhile."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Rates:
             self._before, self._at = self._measured(), now
             self._latest = {
                 "seconds": round(seconds, 3),
+                "faults": len(self._daemon.connections.faults.inForce),
                 "services": {
                     name: _rates(before.get(name, values), values, seconds)
                     for name, values in self._before.items()

@@ -147,7 +147,8 @@ class Root(Resource):
         if tokens and (method, path) == ("GET", "/"):
             return self._access.welcome(request, tokens[0].decode("latin-1"))
         found = [(one, named) for one in self._routes if (named := one.match(path)) is not None]
-        found = found or [(self._files, {})]
+        # What is named goes before what any {name} stands for.
+        found = [one for one in found if not one[1]] or found or [(self._files, {})]
         self._access.check(request, found[0][0].isOpen)
         if method == "OPTIONS":
             return Reply(b"", status=204, headers=_allow(found))

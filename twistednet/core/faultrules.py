@@ -8,9 +8,12 @@ from difflib import get_close_matches
 from random import Random
 from typing import Any
 
-from twistednet.core.faultkinds import KINDS
+from twistednet.core import faultkinds
 from twistednet.core.faultsteps import Kind
 from twistednet.core.faultwords import BadWord, Form, parts, words
+
+#: Every kind.
+KINDS = faultkinds.KINDS
 
 
 class BadFault(ValueError):
