@@ -9,9 +9,12 @@ const CHANGE = { "X-Netdemo": "1", "Content-Type": "application/json" };
 /**
  * @typedef {{at: number, direction: "in" | "out", data: Uint8Array, callback: string}} Chunk
  *   `at` in seconds since the conversation began
+ * @typedef {{at: number, fault: string, rule: string, count: number, did: string}} Mark a fault acted, by
+ *   this rule, which had acted so often by then
  * @typedef {{id: number, service: string, kind: string, peer: string, host: string, opened: number,
  *   seconds: number | null, reason: string | null, bytesIn: number, bytesOut: number, truncated: boolean,
- *   chunks: Chunk[]}} Conversation `reason` and `seconds` are null while it is open
+ *   chunks: Chunk[], faulted: number, faults: Mark[]}} Conversation `reason` and `seconds` are null while it is
+ *   open; `faulted` is how often faults acted, of which the first times stand in `faults`
  * @typedef {{kind: string, host: string, port: number | null, path: string | null}} Address
  * @typedef {{name: string, help: string, addresses: Address[]}} Service
  * @typedef {{at: number, direction: "sent" | "received", data: Uint8Array}} Seen
@@ -71,8 +74,8 @@ export async function connection(id) {
   return conversation(await ask(`/connections/${id}`));
 }
 
-function conversation({ closed, chunks = [], ...one }) {
-  return { ...one, reason: closed, chunks: chunks.map(chunk) };
+function conversation({ closed, chunks = [], faults = [], ...one }) {
+  return { ...one, reason: closed, chunks: chunks.map(chunk), faults };
 }
 
 function chunk(one) {
@@ -145,16 +148,18 @@ export function watch(on) {
   };
   heard("opened", on.moved);
   heard("closed", on.moved);
+  heard("faulted", on.moved);
   heard("missed", (data) => on.missed(JSON.parse(data).events));
   heard("refused", (data) => on.refused(JSON.parse(data)));
   heard("rates", (data) => on.rates(JSON.parse(data).services));
 }
 
 /** One conversation as it goes on. What is returned stops it.
- * @param {number} id @param {{chunk: (chunk: Chunk) => void, closed: (all: Conversation) => void}} on */
+ * @param {number} id @param {{chunk: (chunk: Chunk) => void, faulted: (mark: Mark) => void, closed: (all: Conversation) => void}} on */
 export function follow(id, on) {
   const stream = opened(`/connections/${id}/events`);
   stream.addEventListener("chunk", (event) => on.chunk(chunk(JSON.parse(event.data))));
+  stream.addEventListener("faulted", (event) => on.faulted(JSON.parse(event.data)));
   stream.addEventListener("closed", (event) => {
     closed(stream);
     on.closed(conversation(JSON.parse(event.data)));

@@ -4,7 +4,7 @@ import { endConnection, exportURL } from "./api.js";
 import { safe } from "./bytes.js";
 import { stateClass } from "./connections.js";
 import { fill, h, say, setText } from "./dom.js";
-import { clock, size, span } from "./format.js";
+import { clock, counted, size, span } from "./format.js";
 import { wireView } from "./wireview.js";
 
 /** @param {HTMLElement} main @param {string} argument */
@@ -34,7 +34,13 @@ function showFacts(into, one) {
     fact("Lasted", one.seconds === null ? "goes on" : span(one.seconds)),
     fact("In", size(one.bytesIn), "client"),
     fact("Out", size(one.bytesOut), "server"),
+    one.faulted > 0 && fact("Faults", `acted ${acted(one)}`, "fault"),
     one.truncated && fact("Kept", "not all: it was too much", "bad"));
+}
+
+function acted({ faulted, faults }) {
+  const some = faulted > faults.length ? `, the first ${faults.length} of which are shown` : "";
+  return `${counted(faulted, "time")}${some}`;
 }
 
 function showActions(into, one) {

@@ -3,6 +3,7 @@
 import { connections, services } from "./api.js";
 import { safe } from "./bytes.js";
 import { fill, h, setText } from "./dom.js";
+import { bolt } from "./faultmarks.js";
 import { age, clock, counted, size, span } from "./format.js";
 import { live, onChange } from "./live.js";
 
@@ -146,6 +147,10 @@ function row(of) {
   const [name, peer, opened, aged, bytesIn, bytesOut, state] = cells;
   fill(name, h("a", { href: `#/connections/${of.id}` }, safe(of.service)), h("span", { class: "soft" }, ` #${of.id}`));
   if (of.kind !== "tcp") fill(name, [...name.childNodes], h("span", { class: "tag" }, of.kind));
+  const reason = h("span");
+  const acted = h("span");
+  const faults = h("span", { class: "tag fault", hidden: true }, bolt(), acted, h("span", { class: "unseen" }, " by faults"));
+  fill(state, reason, " ", faults);
   const [, host, port] = /^(.*?)(:\d+)?$/.exec(safe(of.peer)) ?? [];
   fill(peer, host, h("wbr"), port);
   setText(opened, clock(of.opened));
@@ -157,7 +162,9 @@ function row(of) {
       setText(aged, one.reason === null ? age(Math.max(0, Date.now() / 1000 - one.opened)) : span(one.seconds));
       setText(bytesIn, size(one.bytesIn));
       setText(bytesOut, size(one.bytesOut));
-      setText(state, one.reason === null ? "open" : safe(one.reason));
+      setText(reason, one.reason === null ? "open" : safe(one.reason));
+      setText(acted, `×${one.faulted}`);
+      faults.hidden = !one.faulted;
       state.className = `state ${stateClass(one.reason)}`;
     },
   };

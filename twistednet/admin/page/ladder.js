@@ -2,6 +2,7 @@
 
 import { preview } from "./bytes.js";
 import { fill, h, svg } from "./dom.js";
+import { faultMark } from "./faultmarks.js";
 import { moment, size, span } from "./format.js";
 import { steps } from "./steps.js";
 
@@ -59,8 +60,14 @@ function drawing(conversation, width, openSource) {
       parts.push(silence(left, right, y, at - before));
       y += 34;
     }
-    parts.push(step.kind === "gone" ? gone(step, left, right, y, openSource) : rung(step, left, right, y, openSource));
     before = at;
+    if (step.mark) {
+      const mark = faultMark(step.mark, left, y - 4, width);
+      parts.push(mark.element);
+      y += mark.height;
+      continue;
+    }
+    parts.push(step.kind === "gone" ? gone(step, left, right, y, openSource) : rung(step, left, right, y, openSource));
     y += STEP;
   }
   if (conversation.reason === null) {

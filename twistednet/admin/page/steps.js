@@ -1,11 +1,25 @@
 // A conversation as the steps of a ladder: who did what to whom, when, and what ran then.
 
 /** @typedef {import("./api.js").Conversation} Conversation */
-/** @typedef {{at: number | null, from: "client" | "server", kind: "connect" | "data" | "fin" | "rst" | "gone",
- *   data?: Uint8Array, callback: string | null, note: string}} Step `at` is null where only the order is known */
+/** @typedef {import("./api.js").Chunk} Chunk */
+/** @typedef {import("./api.js").Mark} Mark */
+/** @typedef {{at: number | null, from: "client" | "server", kind: "connect" | "data" | "fin" | "rst" | "gone" | "fault",
+ *   data?: Uint8Array, mark?: Mark, callback: string | null, note: string}} Step `at` is null where only the order
+ *   is known */
 
 /** Reasons for which we abort, and the client sees a RST. */
 const OUR_RESET = ["idle", "write stall", "handshake", "queue", "error", "shutdown"];
+
+/** What was said, and what faults did, as it came. @param {Conversation} conversation @returns {(Chunk | Mark)[]} */
+export function story({ chunks, faults }) {
+  const all = [];
+  let next = 0;
+  for (const chunk of chunks) {
+    while (next < faults.length && faults[next].at < chunk.at) all.push(faults[next++]);
+    all.push(chunk);
+  }
+  return [...all, ...faults.slice(next)];
+}
 
 /** @param {Conversation} conversation @returns {Step[]} */
 export function steps(conversation) {
@@ -14,7 +28,11 @@ export function steps(conversation) {
   const all = isStream
     ? [{ at: 0, from: "client", kind: "connect", callback: "connectionMade", note: "connect" }]
     : [];
-  for (const chunk of conversation.chunks) {
+  for (const chunk of story(conversation)) {
+    if ("fault" in chunk) {
+      all.push({ at: chunk.at, from: "server", kind: "fault", mark: chunk, callback: null, note: "" });
+      continue;
+    }
     const from = chunk.direction === "in" ? "client" : "server";
     const isFIN = isStream && from === "client" && chunk.data.length === 0;
     all.push({ at: chunk.at, from, kind: isFIN ? "fin" : "data", data: chunk.data,
@@ -30,7 +48,9 @@ function ended(all, { reason, seconds }) {
   if (reason === "client RST") return [...all, { ...lost, from: "client", kind: "rst", note: "RST" }];
   if (reason === "connection lost") return [...all, { ...lost, from: "client", kind: "rst", note: "lost" }];
   // The site closes or resets; who is closed by it says goodbye as well.
-  const isOurs = OUR_RESET.includes(reason) || (reason === "admin" && fin < 0);
+  const isFault = reason === "fault reset"
+    || all.some(({ mark }) => mark && reason === `fault ${mark.fault}` && /(^|, )reset$/.test(mark.did));
+  const isOurs = OUR_RESET.includes(reason) || (reason === "admin" && fin < 0) || isFault;
   if (isOurs) return [...all, { ...lost, from: "server", kind: "rst", note: `RST: ${reason}` }];
   if (reason === "client FIN") {
     // One that said goodbye, though nobody heard when.

@@ -2,7 +2,9 @@
 
 import { rendered } from "./bytes.js";
 import { fill, h, setText } from "./dom.js";
+import { faultBox } from "./faultmarks.js";
 import { counted, size, span } from "./format.js";
+import { story } from "./steps.js";
 
 /** Boxes at once, and bytes of one box until somebody asks for all. */
 const MOST = 400;
@@ -14,24 +16,27 @@ export function followStream(isDatagram, openSource) {
   const list = h("ol", { class: "stream" });
   const element = h("div", {}, earlier, list);
   let mode = "text";
-  /** @type {import("./api.js").Chunk[]} */
-  let chunks = [];
+  /** @type {(import("./api.js").Chunk | import("./api.js").Mark)[]} */
+  let parts = [];
   let drawn = 0;
 
   const draw = () => {
-    if (chunks.length - drawn > MOST) {
-      drawn = chunks.length - MOST;
+    if (parts.length - drawn > MOST) {
+      drawn = parts.length - MOST;
       fill(list);
     }
     const perRow = element.clientWidth && element.clientWidth < 560 ? 8 : 16;
     const boxes = [];
-    for (; drawn < chunks.length; drawn += 1) {
-      const before = drawn ? chunks[drawn - 1].at : null;
-      boxes.push(box(chunks[drawn], drawn + 1, before, mode, perRow, isDatagram, openSource));
+    let number = parts.slice(0, drawn).filter((part) => "data" in part).length;
+    for (; drawn < parts.length; drawn += 1) {
+      const part = parts[drawn];
+      const gap = drawn ? `+${span(part.at - parts[drawn - 1].at)}` : `at ${span(part.at)}`;
+      if ("fault" in part) boxes.push(faultBox(part, gap));
+      else boxes.push(box(part, number += 1, gap, mode, perRow, isDatagram, openSource));
     }
     list.append(...boxes);
     while (list.children.length > MOST) list.firstElementChild?.remove();
-    const hidden = chunks.length - list.children.length;
+    const hidden = parts.length - list.children.length;
     earlier.hidden = !hidden;
     setText(earlier, `${counted(hidden, "earlier chunk")} not shown; the export has them.`);
   };
@@ -39,7 +44,7 @@ export function followStream(isDatagram, openSource) {
     element,
     /** @param {import("./api.js").Conversation} conversation */
     show(conversation) {
-      chunks = conversation.chunks;
+      parts = story(conversation);
       draw();
     },
     /** @param {string} chosen "text", "escaped" or "hex" */
@@ -52,10 +57,9 @@ export function followStream(isDatagram, openSource) {
   };
 }
 
-function box(chunk, number, before, mode, perRow, isDatagram, openSource) {
+function box(chunk, number, gap, mode, perRow, isDatagram, openSource) {
   const isClient = chunk.direction === "in";
   const isFIN = isClient && !isDatagram && !chunk.data.length;
-  const gap = before === null ? `at ${span(chunk.at)}` : `+${span(chunk.at - before)}`;
   const what = isFIN ? "FIN" : size(chunk.data.length);
   const body = h("pre");
   const show = (bytes) => fill(body, rendered(bytes, mode, perRow));

@@ -49,13 +49,22 @@ export function wireView(into, id, onNews = () => {}) {
     if (shown.reason !== null) return;
     // The stream begins with all that was said: what is here already comes again.
     let toSkip = shown.chunks.length;
+    let marksToSkip = shown.faults.length;
     unfollow = follow(id, {
       chunk(chunk) {
         if (toSkip > 0) toSkip -= 1;
         else if (shown.chunks.length < MOST) shown.chunks.push(chunk);
         news();
       },
-      closed({ chunks, ...rest }) {
+      faulted(mark) {
+        if (marksToSkip > 0) marksToSkip -= 1;
+        else {
+          shown.faults.push(mark);
+          shown.faulted += 1;
+        }
+        news();
+      },
+      closed({ chunks, faults, ...rest }) {
         Object.assign(shown, rest);
         news();
       },
