@@ -156,7 +156,7 @@ class Pictures:
             print(f"{name}-{scheme}.png: {len(data)} B")
 
 
-def views(page: Browser, pictures: Pictures, daemon: Running) -> None:
+def views(page: Browser, pictures: Pictures, daemon: Running, admin: Admin) -> None:
     page.show("services")
     page.look(WIDE, "light")
     page.until(lambda: len(page.all(".spark .line")) >= 12)
@@ -182,6 +182,14 @@ def views(page: Browser, pictures: Pictures, daemon: Running) -> None:
     page.one(".rung.fin.server")
     page.says(".client-side", "server's FIN")
     pictures.take("try", whole=True)
+    rules = ["echo: latency 100ms jitter 20ms, first 3", "chat: silence, from 127.0.0.9"]
+    admin.ask("/api/v1/faults", "PUT", {"rules": rules})
+    page.show("faults")
+    page.says(".rules", "acted on 3 of")
+    page.click("label:has([name=service][value=datagram])")
+    page.choose("[name=kind]", "loss PERCENT")
+    pictures.take("faults", whole=True)
+    admin.ask("/api/v1/faults", "PUT", {"rules": []})
     page.show("lessons/split")
     page.click(".lesson .line button")
     page.script(SUBMIT)
@@ -201,7 +209,7 @@ def main() -> None:
     try:
         page.enter(f"http://{admin.host}:{admin.port}/?token={admin.token}")
         time.sleep(BEFORE)
-        views(page, Pictures(page, admin), daemon)
+        views(page, Pictures(page, admin), daemon, admin)
     finally:
         traffic.stop()
         page.close()

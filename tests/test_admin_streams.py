@@ -270,6 +270,7 @@ class BrowserTests(AdminTests):
         )
         _, rates = self.until(sock, "rates")
         self.assertIn("echo", rates["services"])
+        self.assertEqual(0, rates["faults"])
         sock.close()
         # And somebody who lost it in between reads on.
         with self.connect("echo") as client:

@@ -1,4 +1,4 @@
-"""Faults on the live page: seen in their places, in a real browser."""
+"""Faults on the live page: switched on and off, and seen in their places, in a real browser."""
 
 from __future__ import annotations
 
@@ -7,18 +7,36 @@ import socket
 import pytest
 
 from tests.browser import NARROW, WIDE
-from tests.running import readUntil
+from tests.running import PATIENCE, readUntil
 from tests.test_page import PageTests, axeSource, violations
 
 pytestmark = pytest.mark.slow
 
 
+ADD = "form.faulting button[type=submit]"
+
+#: Each service, and of each every kind: the rules that stand there then.
+_EVERY = """
+    const one = (selector) => document.querySelector(selector);
+    return arguments[0].flatMap((service) => {
+      one(`[name=service][value="${service}"]`).click();
+      return [...one("[name=kind]").options].flatMap(({ value }) => {
+        one("[name=kind]").value = value;
+        one("[name=kind]").dispatchEvent(new Event("change"));
+        return one("[name=rule]").value.split("\\n");
+      });
+    });
+"""
+
+
 class FaultTests(PageTests):
-    """Each test begins with nothing in force, and leaves nothing."""
+    """Each test begins in the view of faults, with nothing in force, and leaves nothing."""
 
     def setUp(self) -> None:
         super().setUp()
         self.addCleanup(self.put)
+        self.page.show("faults")
+        self.page.one("form.faulting")
 
     def put(self, *rules: str) -> None:
         """These are in force, and no others, whatever the page has done."""
@@ -29,6 +47,175 @@ class FaultTests(PageTests):
         """Open the view of its connection."""
         self.page.show(f"connections/{self.number(sock)}")
         self.page.one(".rung")
+
+    def badge(self) -> str:
+        """What stands in the header, whichever view is open."""
+        seen = "const one = document.getElementById('in-force');"
+        return str(self.page.script(f"{seen} return one.checkVisibility() ? one.textContent : ''"))
+
+    def rule(self) -> str:
+        return str(self.page.script("return document.querySelector('[name=rule]').value"))
+
+    def pill(self, name: str, value: str) -> None:
+        self.page.click(f"label.pill:has([name={name}][value='{value}'])")
+
+    def inForce(self, *rules: str) -> None:
+        """Wait until the list has these, whose seeds were drawn, and the badge their number."""
+
+        def listed() -> bool:
+            texts = self.page.texts(".rules code")
+            return [text.partition(", seed ")[0] for text in texts] == [*rules]
+
+        self.page.until(listed, f"{rules} in force")
+        count = f"{len(rules)} fault{'s' if len(rules) > 1 else ''} in force" if rules else ""
+        self.page.until(lambda: self.badge() == count, count or "no badge")
+
+    def reply(self, data: bytes, source: str) -> bytes:
+        """What a new connection to echo from this address gets, or nothing if it is reset."""
+        with socket.socket() as sock:
+            sock.settimeout(PATIENCE)
+            sock.bind((source, 0))
+            try:
+                sock.connect(self.daemon.address("echo"))
+                sock.sendall(data)
+                return readUntil(sock, data)
+            except ConnectionError:
+                return b""
+
+    def test_switches(self) -> None:
+        """What is switched on hits a connection, is seen where it hit, and is over once it is
+        switched off."""
+        self.page.choose("[name=kind]", "corrupt byte NUMBER")
+        self.page.choose("[name=many]", "first")
+        self.assertEqual("echo: corrupt byte 0, first 2", self.rule())
+        self.page.click(ADD)
+        self.inForce("echo: corrupt byte 0, first 2")
+        sock = self.send("echo", b"hello")
+        self.assertEqual(b"\x97ello", readUntil(sock, b"ello"))
+        self.page.says(".rules", "acted on 1 of 1")
+        self.page.show("connections")
+        self.page.says(f"tr:has([href='#/connections/{self.number(sock)}']) .tag.fault", "×1")
+        self.shown(sock)
+        self.assertEqual(
+            ["box client", "box fault", "box server"],
+            [one.get_attribute("class") for one in self.page.all(".stream > li")],
+        )
+        box = self.page.text(".box.fault")
+        for part in ("fault corrupt", "1 of 5 B changed", "first 2, seed", "acted 1 time by then"):
+            self.assertIn(part, box)
+        drawn = "[...document.querySelectorAll('.ladder svg > g')].map((one) => one.classList[0])"
+        self.assertEqual(["rung", "rung", "acted", "rung"], self.page.script(f"return {drawn}"))
+        self.assertEqual(
+            "fault corrupt · 1 of 5 B changed", self.page.texts(".acted text.label")[0]
+        )
+        self.page.says(".facts", "acted 1 time")
+        self.page.click("#in-force")
+        self.page.click(".rules [aria-label^=Remove]")
+        self.inForce()
+        self.assertEqual("In force", self.page.script("return document.activeElement.textContent"))
+        self.assertEqual(b"again", self.reply(b"again", "127.0.0.1"))
+
+    def test_mine(self) -> None:
+        """What concerns my connections only hits nobody else's."""
+        self.page.choose("[name=kind]", "reset at accept")
+        self.pill("whose", "me")
+        self.assertEqual("echo: reset at accept, from 127.0.0.1", self.rule())
+        self.page.click(ADD)
+        self.inForce("echo: reset at accept, from 127.0.0.1/32")
+        self.assertEqual(b"", self.reply(b"hello", "127.0.0.1"))
+        self.assertEqual(b"hello", self.reply(b"hello", "127.0.0.2"))
+
+    def test_choices(self) -> None:
+        """Every switch is in the rule, as it is written."""
+        self.page.choose("[name=value-1]", "20ms")
+        self.page.choose("[name=direction]", "in")
+        self.page.choose("[name=seed]", "7")
+        self.page.choose("[name=lasting]", "1min")
+        for many, written in (("every", "every 2nd, "), ("percent", "30%, "), ("", "")):
+            self.page.choose("[name=many]", many)
+            self.assertEqual(
+                f"echo: latency 200ms jitter 20ms, in, {written}for 1min, seed 7", self.rule()
+            )
+        self.page.choose("[name=many]", "every")
+        for number, written in ((3, "3rd"), (11, "11th"), (21, "21st"), (112, "112th")):
+            self.page.choose("[name=count]", str(number))
+            self.assertIn(f"every {written}, ", self.rule())
+        self.page.choose("[name=kind]", "refuse")
+        self.assertEqual("echo: refuse, for 1min", self.rule())
+        self.pill("service", "datagram")
+        options = self.page.texts("[name=kind] option")
+        self.assertIn("loss PERCENT", options)
+        self.assertNotIn("silence", options)
+        self.page.choose("[name=kind]", "loss PERCENT")
+        self.assertTrue(self.rule().startswith("datagram: loss 30%, every"), self.rule())
+
+    def test_anyKind(self) -> None:
+        """Whatever kind and service are chosen, the rule that the switches make is one."""
+        got = self.admin.ask("/api/v1/faults/kinds").json
+        made = self.page.script(_EVERY, ["", *got["services"]])
+        # Each for its own service, and once more where all were meant.
+        fits = [
+            name
+            for name, carriers in got["services"].items()
+            for kind in got["kinds"]
+            if {*carriers} & {*kind["carriers"]}
+        ]
+        self.assertEqual(2 * len(fits), len(made))
+        for start in range(0, len(made), 100):
+            self.put(*made[start : start + 100])
+
+    def test_all(self) -> None:
+        """What is meant for all services is a rule for each that can have it."""
+        self.pill("service", "")
+        self.page.choose("[name=kind]", "silence")
+        self.page.click(ADD)
+        streams = ("echo", "receive", "answer", "hello", "chat")
+        self.inForce(*(f"{service}: silence" for service in streams))
+        self.page.click(".in-force-box .section-top button")
+        self.inForce()
+
+    def test_wrong(self) -> None:
+        """A rule that is written wrongly is answered with the reason, and changes nothing."""
+        self.page.choose("[name=rule]", "echo: drop\necho: latnecy 1s")
+        self.page.click(ADD)
+        self.page.until(lambda: self.page.text("#rule-wrong"), "a reason")
+        self.assertEqual(
+            "'echo: latnecy 1s': there is no fault 'latnecy 1s'; did you mean latency?",
+            self.page.text("#rule-wrong"),
+        )
+        self.inForce()
+        self.assertEqual([], self.admin.ask("/api/v1/faults").json["faults"])
+        self.page.choose("[name=rule]", "echo: drop")
+        self.assertEqual([""], self.page.texts("#rule-wrong"))
+        # The browser itself tells the console of the answer.
+        self.assertEqual([], [one for one in self.page.complaints() if "409" not in one])
+
+    def test_fromElsewhere(self) -> None:
+        """What others put in force is told in every view, and its text is only text."""
+        self.put('echo: drop, matching "<img src=x onerror=window.ran=1>\u202e"')
+        for view in ("services", "connections", "lessons", "try"):
+            self.page.show(view)
+            self.page.until(lambda: self.badge() == "1 fault in force", f"the badge in {view}")
+        sock = self.send("echo", "<img src=x onerror=window.ran=1>\u202e".encode())
+        self.shown(sock)
+        self.page.says(".box.fault code", "\\u202e")
+        self.page.one(".acted")
+        self.page.show("faults")
+        self.page.says(".rules code", "<img src=x onerror=window.ran=1>\\u202e")
+        self.assertIsNone(self.page.script("return window.ran ?? null"))
+        self.assertEqual([], self.page.all("main img"))
+
+    def test_keyboard(self) -> None:
+        """Switches and rules can be had without a pointer, and it shows where one is."""
+        self.page.click(ADD)
+        self.inForce("echo: latency 200ms")
+        self.page.script("document.querySelector('h1').focus()")
+        stops = list(self.page.tabStops(16))
+        self.assertEqual([], [one for one in stops if not (one["shows"] and one["inView"])])
+        self.assertEqual(["Count anew", "Remove"], [one["text"] for one in stops[1:3]])
+        names = [one["name"] for one in stops[3:]]
+        known = "service kind value-0 value-1 direction whose many lasting seed rule"
+        self.assertEqual([*known.split(), ""], names[:11])
 
     def test_live(self) -> None:
         """What a fault does to a connection that is looked at is seen at once, as its end is."""
@@ -72,7 +259,7 @@ class FaultTests(PageTests):
 
     def test_accessible(self) -> None:
         """axe-core finds nothing, nor has anything to be scrolled sideways, in the views of
-        a connection that faults hit, and of the list."""
+        faults, a connection that they hit, and the list."""
         axe = axeSource()
         long = "echo: truncate after 5 bytes with RST, from 127.0.0.1, new connections, 1000 times"
         self.put("echo: latency 1ms", long)
@@ -81,9 +268,12 @@ class FaultTests(PageTests):
         for view, mark in (
             (f"connections/{self.number(sock)}", ".acted"),
             ("connections", ".tag.fault"),
+            ("faults", "form.faulting"),
         ):
             self.page.show(view)
             self.page.one(mark)
+            if view == "faults":
+                self.page.one("form.faulting details summary").click()
             for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
                 self.page.look(size, scheme, "reduce")
                 self.assertEqual([], violations(axe), (view, scheme, size))

@@ -21,7 +21,7 @@ from tests.running import PATIENCE, ROOT, Running, readAll
 pytestmark = pytest.mark.slow
 
 LESSONS = ("split", "half", "reset", "chat", "lost", "joined")
-VIEWS = ("services", "connections", "try", "lessons")
+VIEWS = ("services", "connections", "try", "faults", "lessons")
 #: Markup that would run, colours and a bell for terminals, a reversed reading order, no UTF-8.
 HOSTILE = (
     b'<img src=x onerror="window.ran=1"><script>window.ran=1</script>'
@@ -132,9 +132,9 @@ class LookTests(PageTests):
 
     def test_keyboard(self) -> None:
         """Everything can be done without a pointer, and it shows where one is."""
-        stops = list(self.page.tabStops(7))
+        stops = list(self.page.tabStops(8))
         self.assertEqual("Skip to the content", stops[0]["text"])
-        self.assertEqual([f"#/{view}" for view in VIEWS], [one["href"] for one in stops[2:6]])
+        self.assertEqual([f"#/{view}" for view in VIEWS], [one["href"] for one in stops[2:7]])
         self.assertEqual([], [one for one in stops if not (one["shows"] and one["inView"])])
         self.page.show("try/echo")
         self.page.one("form.try")

@@ -20,6 +20,11 @@ const CHANGE = { "X-Netdemo": "1", "Content-Type": "application/json" };
  * @typedef {{at: number, direction: "sent" | "received", data: Uint8Array}} Seen
  * @typedef {{id: number, service: string, connection: number | null, ended: string | null, seen: Seen[]}} Trial
  * @typedef {{data: Uint8Array, pauseMs: number}} Piece
+ * @typedef {{id: number, rule: string, service: string, seen: number, acted: number}} Fault
+ * @typedef {{faults: Fault[], you: string | null}} Faults those in force, and the address that we come from
+ * @typedef {{form: string, values: string[], counts: "connections" | "chunks", direction: "in" | "out" | "",
+ *   carriers: string[]}} Kind `values` are the words of the form that stand for one
+ * @typedef {{kinds: Kind[], choices: string[], services: Record<string, string[]>}} Kinds carriers by service
  */
 
 /** The daemon said no, and why. */
@@ -43,7 +48,7 @@ async function ask(path, options = {}) {
   return content;
 }
 
-const change = (path, body = {}) => ask(path, { method: "POST", headers: CHANGE, body: JSON.stringify(body) });
+const change = (path, body = {}, method = "POST") => ask(path, { method, headers: CHANGE, body: JSON.stringify(body) });
 
 /** @returns {Promise<Service[]>} */
 export async function services() {
@@ -108,6 +113,27 @@ function trial({ chunks, ...one }) {
   return { ...one, seen: chunks.map(chunk) };
 }
 
+/** @returns {Promise<Faults>} */
+export const faults = () => ask("/faults");
+
+/** @returns {Promise<Kinds>} */
+export const faultKinds = () => ask("/faults/kinds");
+
+/** Put all of them in force or, if one is wrong, none. @param {string[]} rules @returns {Promise<Faults>} */
+export async function addFaults(rules) {
+  const before = await faults();
+  return change("/faults", { rules: [...before.faults.map((one) => one.rule), ...rules] }, "PUT");
+}
+
+/** @param {number} id @returns {Promise<Faults>} */
+export const removeFault = (id) => change(`/faults/${id}`, {}, "DELETE");
+
+/** @returns {Promise<Faults>} */
+export const removeFaults = () => change("/faults", { rules: [] }, "PUT");
+
+/** Count and draw anew. @param {number} id */
+export const resetFault = (id) => change(`/faults/${id}/reset`);
+
 /** The code that ran, as the daemon has it. @param {string} service @param {string} callback
  * @returns {Promise<{where: string, line: number, lines: string[]}>} */
 export const source = (service, callback) => ask(`/services/${encodeURIComponent(service)}/source/${callback}`);
@@ -132,7 +158,7 @@ function closed(stream) {
 /** All that happens, for as long as the page is there; the browser connects again by itself.
  * @param {{state: (connected: boolean, gone: string) => void, moved: () => void, missed: (events: number) => void,
  *   refused: (event: {service: string, peer: string, limit: string}) => void,
- *   rates: (services: Record<string, any>) => void}} on */
+ *   rates: (latest: {services: Record<string, any>, faults: number}) => void}} on */
 export function watch(on) {
   const stream = opened("/events");
   const heard = (name, act) => stream.addEventListener(name, (event) => act(event.data));
@@ -151,7 +177,7 @@ export function watch(on) {
   heard("faulted", on.moved);
   heard("missed", (data) => on.missed(JSON.parse(data).events));
   heard("refused", (data) => on.refused(JSON.parse(data)));
-  heard("rates", (data) => on.rates(JSON.parse(data).services));
+  heard("rates", (data) => on.rates(JSON.parse(data)));
 }
 
 /** One conversation as it goes on. What is returned stops it.

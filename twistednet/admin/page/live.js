@@ -21,6 +21,8 @@ export const live = {
   changes: 0,
   /** How many events the daemon left out for us. */
   missed: 0,
+  /** Rules of faults in force. */
+  faults: 0,
   /** @type {{at: number, service: string, peer: string, limit: string}[]} */
   refused: [],
 };
@@ -69,7 +71,8 @@ export function start() {
       live.changes += 1;
       changed();
     },
-    rates(services) {
+    rates({ services, faults }) {
+      live.faults = faults;
       for (const [name, rates] of Object.entries(services)) {
         const kept = live.rates.get(name) ?? [];
         kept.push(rates);

@@ -1,12 +1,14 @@
 // The frame around the views: which one is shown, the theme, and whether the daemon is there.
 
-import { h, fill, setText } from "./dom.js";
+import { h, fill, say, setText } from "./dom.js";
 import { live, onChange, start, totals } from "./live.js";
 import { counted, rate } from "./format.js";
 import { connectionView } from "./connection.js";
 import { connectionsView } from "./connections.js";
 import { lessonsView } from "./lessonview.js";
 import { servicesView } from "./services.js";
+import { bolt } from "./faultmarks.js";
+import { faultsView } from "./faultview.js";
 import { closeSource } from "./source.js";
 import { tryView } from "./tryview.js";
 
@@ -15,6 +17,7 @@ const VIEWS = {
   services: { title: "Services", show: servicesView },
   connections: { title: "Connections", show: (main, id) => (id ? connectionView : connectionsView)(main, id) },
   try: { title: "Try it", show: tryView },
+  faults: { title: "Faults", show: faultsView },
   lessons: { title: "Lessons", show: lessonsView },
 };
 
@@ -55,6 +58,18 @@ function showState() {
 }
 let everConnected = false;
 
+/** Nobody is to wonder, in any view, why the server misbehaves. */
+function showFaults() {
+  if (live.faults === shownFaults) return;
+  const badge = byId("in-force");
+  badge.hidden = live.faults === 0;
+  fill(badge, bolt(), counted(live.faults, "fault"), " in force");
+  if (shownFaults !== null) say(`${counted(live.faults, "fault")} in force`);
+  shownFaults = live.faults;
+}
+/** @type {number | null} */
+let shownFaults = null;
+
 const THEMES = { auto: "Auto", light: "Light", dark: "Dark" };
 
 function showTheme() {
@@ -76,6 +91,7 @@ byId("theme").addEventListener("click", () => {
 showTheme();
 showState();
 onChange(showState);
+onChange(showFaults);
 window.addEventListener("hashchange", () => route());
 start();
 route(true);

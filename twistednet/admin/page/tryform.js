@@ -2,6 +2,7 @@
 
 import { preview } from "./bytes.js";
 import { choice, fill, h, setText } from "./dom.js";
+import { check, number, radio, select } from "./fields.js";
 import { counted, size } from "./format.js";
 import { complaint, MOST, pieces, planFor } from "./plans.js";
 
@@ -100,27 +101,4 @@ export function tryForm(services, plan, send) {
       draw();
     },
   };
-}
-
-function radio(name, value, shown, chosen, choose) {
-  return h("label", { class: "pill" },
-    h("input", { type: "radio", name, value, checked: value === chosen, on: { change: () => choose(value) } }), shown);
-}
-
-function check(name, shown, plan, set) {
-  return h("label", {},
-    h("input", { type: "checkbox", name, checked: plan[name], on: { change: (event) => set(name, event.target.checked) } }), shown);
-}
-
-function select(name, label, options, chosen, choose) {
-  return h("label", { class: "field" }, h("span", { class: "name" }, label),
-    h("select", { name, on: { change: (event) => choose(event.target.value) } },
-      options.map(([value, shown]) => h("option", { value, selected: value === chosen }, shown))));
-}
-
-function number(name, label, value, least, most, set) {
-  return h("label", { class: "field small" }, h("span", { class: "name" }, label),
-    h("input", { type: "number", name, value, min: least, max: most, on: {
-      input: (event) => set(name, Math.min(most, Math.max(least, Math.round(Number(event.target.value) || 0)))),
-    } }));
 }

@@ -1,0 +1,79 @@
+// A rule as switches make it. What it means is the daemon's to say: here is only how it is written.
+
+/** @typedef {import("./api.js").Kind} Kind */
+/** @typedef {{service: string, form: string, values: string[], direction: string, many: string, count: number,
+ *   percent: string, isMine: boolean, lasting: string, seed: string}} Switches `service` is empty for all that can;
+ *   `form` is the kind's; `many` is "", "first", "every" or "percent" */
+
+/** What stands for each value at first. @type {Record<string, string>} */
+const WORTH = { TIME: "200ms", SIZE: "100 bytes", RATE: "10KiB/s", PERCENT: "30%", N: "2", NUMBER: "0", STATUS: "503",
+  NTH: "2nd", TEXT: '"bye"' };
+
+/** @typedef {{word: string, isValue: boolean, isOptional: boolean}} Word */
+
+/** @param {Kind} kind @returns {Word[]} */
+export function wordsOf(kind) {
+  const [head, tail = ""] = kind.form.split(" [");
+  const values = [...kind.values];
+  const read = (text, isOptional) => text.split(" ").filter(Boolean).map((word) => {
+    const isValue = word === values[0];
+    if (isValue) values.shift();
+    return { word, isValue, isOptional };
+  });
+  return [...read(head, false), ...read(tail.replace("]", ""), true)];
+}
+
+/** What is asked for at first of a kind: all that has to be there. @param {Kind} kind */
+export function valuesFor(kind) {
+  return wordsOf(kind).filter((one) => one.isValue).map((one) => (one.isOptional ? "" : WORTH[one.word] ?? ""));
+}
+
+/** The kinds that a service can have, or that any can. @param {import("./api.js").Kinds} all @param {string} service */
+export function kindsFor(all, service) {
+  return all.kinds.filter((kind) => (service ? carries(all, service, kind) : servicesFor(all, kind).length));
+}
+
+/** The services that can have a kind. @param {import("./api.js").Kinds} all @param {Kind} kind */
+export function servicesFor(all, kind) {
+  return Object.keys(all.services).filter((service) => carries(all, service, kind));
+}
+
+function carries(all, service, kind) {
+  return all.services[service].some((carrier) => kind.carriers.includes(carrier));
+}
+
+/** A rule for each service that is meant. @param {import("./api.js").Kinds} all @param {Switches} switches @param {string | null} you */
+export function rulesOf(all, switches, you) {
+  const kind = all.kinds.find((one) => one.form === switches.form);
+  if (!kind) return [];
+  const services = switches.service ? [switches.service] : servicesFor(all, kind);
+  const rest = [written(kind, switches.values), ...choices(kind, switches, you)].join(", ");
+  return services.map((service) => `${service}: ${rest}`);
+}
+
+function written(kind, values) {
+  const given = [...values];
+  const all = wordsOf(kind).map((one) => ({ ...one, text: one.isValue ? given.shift() ?? "" : one.word }));
+  const isWhole = all.every((one) => one.text);
+  return all.filter((one) => isWhole || !one.isOptional).map((one) => one.text).join(" ");
+}
+
+/** Is there a choice of whom, and of how many? A port that nobody can reach is so for all. @param {Kind} kind */
+export const isForSome = (kind) => kind.counts !== "listeners";
+
+function choices(kind, { direction, many, count, percent, isMine, lasting, seed }, you) {
+  const some = [
+    direction && direction !== kind.direction && direction,
+    isMine && `from ${you}`,
+    many === "first" && `first ${count}`,
+    many === "every" && `every ${nth(count)}`,
+    many === "percent" && percent,
+  ];
+  return [...(isForSome(kind) ? some : []), lasting && `for ${lasting}`, isForSome(kind) && seed && `seed ${seed}`].filter(Boolean);
+}
+
+/** @param {number} number */
+function nth(number) {
+  const isTeen = number % 100 > 10 && number % 100 < 14;
+  return `${number}${(!isTeen && { 1: "st", 2: "nd", 3: "rd" }[number % 10]) || "th"}`;
+}
