@@ -27,6 +27,12 @@ IMAGES = ROOT / "docs" / "images"
 BEFORE = 50
 #: Without a pointer, which would show.
 SUBMIT = "document.querySelector('form.try').requestSubmit()"
+#: Whose connections faults concern, and which.
+FAULTED = "127.0.0.5"
+RULES = (
+    f"answer: latency 80ms jitter 20ms, from {FAULTED}",
+    f"answer: close in reply, from {FAULTED}, every 3rd",
+)
 #: Bytes of one picture.
 MOST = 150_000
 
@@ -128,6 +134,19 @@ def datagrams(daemon: Running) -> socket.socket:
     return sock
 
 
+def faulted(daemon: Running) -> socket.socket:
+    """One whose answers come late, and the last one not whole."""
+    there = daemon.address("answer")
+    sock = socket.create_connection(there, timeout=5, source_address=(FAULTED, 0))
+    for question in (b"how are u", b"how old are u"):
+        asked(sock, question)
+        time.sleep(0.3)
+    sock.sendall(b"how are u\n")
+    readAll(sock)
+    sock.shutdown(socket.SHUT_WR)
+    return sock
+
+
 class Pictures:
     """Taken of a page, one view after another."""
 
@@ -182,10 +201,12 @@ def views(page: Browser, pictures: Pictures, daemon: Running, admin: Admin) -> N
     page.one(".rung.fin.server")
     page.says(".client-side", "server's FIN")
     pictures.take("try", whole=True)
-    rules = ["echo: latency 100ms jitter 20ms, first 3", "chat: silence, from 127.0.0.9"]
-    admin.ask("/api/v1/faults", "PUT", {"rules": rules})
+    admin.ask("/api/v1/faults", "PUT", {"rules": RULES})
+    page.show(f"connections/{pictures.number(faulted(daemon))}")
+    page.one(".rung.fin.server")
+    pictures.take("faulted", whole=True)
     page.show("faults")
-    page.says(".rules", "acted on 3 of")
+    page.says(".rules", "acted on 1 of 3")
     page.click("label:has([name=service][value=datagram])")
     page.choose("[name=kind]", "loss PERCENT")
     pictures.take("faults", whole=True)
