@@ -327,6 +327,19 @@ class ChoiceTests(SynchronousTestCase):
         self.assertEqual([b"a"], passed(other, b"a"))
         self.assertEqual([b""], passed(one, b"c"))
 
+    def test_passedBefore(self) -> None:
+        """Where more has passed already than is to pass, the end comes at once, and once."""
+        for rule, end in {
+            "reset after 3 bytes": b"!reset",
+            "truncate after 4 bytes": b"!end",
+            "half-close after 1 byte": b"!fin",
+            "reset after 1 messages": b"!reset",
+        }.items():
+            plan = Schedule(f'{rule}, matching "bye"').connect()
+            self.assertEqual([b"abcd"], passed(plan, b"abcd"))
+            passed(plan, b"bye", direction="in")
+            self.assertEqual([end, b""], passed(plan, b"efgh", b"ijkl"), rule)
+
     def test_text(self) -> None:
         """What the client said last decides of what it is answered."""
         plan = Schedule('close before reply, matching "bye"').connect()

@@ -42,15 +42,20 @@ def _inPieces(step: Step, memory: Memory, size: int, gap: float, lasts: float) -
 
 
 def _after(act: str) -> Act:
-    """Let so many bytes pass, to the byte, then do this, and let no more pass."""
+    """Let so many bytes pass, to the byte, then do this, and let no more pass.
+
+    More may have passed before, where a choice says from where on.
+    """
 
     def after(step: Step, memory: Memory, most: int) -> list[Step]:
-        left = most - memory.passed
-        if left <= 0:
+        left = max(0, most - memory.passed)
+        if memory.isOver:
             return []
         if len(step.data) < left:
             return [step]
-        return [replace(step, data=step.data[:left]), Step(step.at, act)]
+        memory.isOver = True
+        head = [replace(step, data=step.data[:left])] if left else []
+        return [*head, Step(step.at, act)]
 
     return after
 
@@ -59,10 +64,13 @@ def _afterMessages(act: str) -> Act:
     """Let so many chunks pass, then do this, and let no more pass."""
 
     def after(step: Step, memory: Memory, most: int) -> list[Step]:
-        if memory.chunks >= most:
+        left = max(0, most - memory.chunks)
+        if memory.isOver:
             return []
-        isLast = memory.chunks + 1 == most
-        return [step, Step(step.at, act)] if isLast else [step]
+        if left > 1:
+            return [step]
+        memory.isOver = True
+        return [*[step] * left, Step(step.at, act)]
 
     return after
 

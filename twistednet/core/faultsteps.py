@@ -52,6 +52,8 @@ class Memory:
     chunks: int = 0
     #: When the next bytes may leave.
     free: float = 0.0
+    #: Has it let pass all that is to pass?
+    isOver: bool = False
 
 
 Act = Callable[..., list[Step]]
