@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.loops import LoopTestCase
 from tests.test_streams import HalfCloseable
 from twistednet.services.hello import Hello, HelloSite
-from twistednet.transport.closing import LINGER, STALL, finish
+from twistednet.transport.closing import LINGER, STALL, finish, untaken
 
 
 class FinishTests(LoopTestCase):
@@ -75,3 +75,11 @@ class FinishTests(LoopTestCase):
         self.later(LINGER)
         self.loop.advance(LINGER)
         self.assertTrue(self.stream.disconnected)
+
+    def test_reset(self) -> None:
+        """For a client that has gone nothing is on its way, whatever it has not taken."""
+        client, stream = self.connect(HalfCloseable())
+        client.close()
+        self.loop.turn()
+        stream.write(b"Bye\n")
+        self.assertEqual(0, untaken(stream))

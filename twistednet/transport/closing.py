@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import sys
 from contextlib import suppress
 from typing import Any
@@ -88,14 +89,25 @@ class Farewell:
 
 
 def untaken(transport: Any) -> int:
-    """Bytes that the peer's system has not got, in our queue or the kernel's; our FIN is one."""
+    """Bytes that the peer's system is still to get, from our queue or the kernel's; our FIN is
+    one. It gets no more once it has answered with a RST, which may wait to be noticed."""
     queued: int = getattr(transport, "queued", 0)
     if ioctl is not None and hasattr(transport, "getHandle"):
         # Other kinds of socket, and other systems, may not tell.
         with suppress(OSError):
-            answer = ioctl(transport.getHandle().fileno(), TIOCOUTQ, bytes(4))
+            socket = transport.getHandle().fileno()
+            if _isBroken(socket):
+                return 0
+            answer = ioctl(socket, TIOCOUTQ, bytes(4))
             queued += int.from_bytes(answer, sys.byteorder)
     return queued
+
+
+def _isBroken(socket: int) -> bool:
+    """Has it an error? It is left there, for who reads or writes next."""
+    poll = select.poll()
+    poll.register(socket, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
 def _canHalfClose(transport: Any) -> bool:
