@@ -99,6 +99,7 @@ class FaultyPortTests(SynchronousTestCase):
             "truncate to 1 byte": [b"a", b"d", b"g"],
             "delay 1s, every 2nd": [b"abc", b"ghi"],
             'drop, matching "e"': [b"abc", b"ghi"],
+            "drop, after 4 bytes": [b"abc", b"def"],
         }.items():
             self.ask(rule)
             self.assertEqual(expected, self.exchange(b"abc", b"def", b"ghi"), rule)

@@ -41,6 +41,7 @@ class Grip:
         self.ear = None if fault.rule.text is None else Ear(fault.rule.text, isStream)
         self._opened = opened
         self._memory = Memory(fault.random)
+        self._isStream = isStream
         self._counts = fault.rule.kind.counts == "connections"
         choose = fault.choose if self._counts else fault.admits
         self._isChosen = not fault.isOver(now) and choose()
@@ -53,7 +54,7 @@ class Grip:
         if step.act == "pass" and rule.direction not in ("", direction):
             return [step]
         least = (rule.afterBytes or 0) - self._memory.passed
-        if 0 < least < len(step.data):
+        if self._isStream and 0 < least < len(step.data):
             head = replace(step, data=step.data[:least])
             tail = replace(step, data=step.data[least:])
             return [self._passed(head)[0], *self.apply(tail, direction, tell)]
