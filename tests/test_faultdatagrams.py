@@ -40,12 +40,16 @@ class Returning(DatagramProtocol):
         return True
 
 
-class FaultyPortTests(SynchronousTestCase):
+class PortTestCase(SynchronousTestCase):
     """On a clock of the test's; the test is the port."""
 
     tap: Any = None
 
     def setUp(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Nothing has come yet, and nothing was told."""
         self.clock = Clock()
         self.sent: list[tuple[bytes, tuple[str, int]]] = []
         self.told: list[Event] = []
@@ -77,6 +81,10 @@ class FaultyPortTests(SynchronousTestCase):
         for datagram in datagrams:
             self.guarded.datagramReceived(datagram, address)
         return [datagram for datagram, _ in self.sent[before:]]
+
+
+class FaultyPortTests(PortTestCase):
+    """What each kind does, by itself."""
 
     def test_nothing(self) -> None:
         """Without a rule for this port's service nothing stands in the path."""

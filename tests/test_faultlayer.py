@@ -83,6 +83,10 @@ class FaultTestCase(LoopTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.begin()
+
+    def begin(self) -> None:
+        """There have been no connections yet, and nothing was told."""
         self.told: list[Event] = []
         events = EventStream(self.fail)
         self.journal = Journal()

@@ -36,14 +36,16 @@ VALUES: dict[str, Any] = {
 
 
 @st.composite
-def rules(draw: Any) -> Rule:
-    """Any rule that can be written."""
-    kind: Kind = draw(st.sampled_from(KINDS))
-    values = tuple(draw(VALUES[name]) for name in kind.form.types)
+def rules(draw: Any, carrier: str = "", of: dict[str, Any] = VALUES, most: int = 99) -> Rule:
+    """Any rule that can be written: for what is carried so, of these values, and with at
+    most so many choices."""
+    kinds = [kind for kind in KINDS if not carrier or carrier in kind.carriers]
+    kind: Kind = draw(st.sampled_from(kinds))
+    values = tuple(draw(of[name]) for name in kind.form.types)
     if "[" in kind.form.text and draw(st.booleans()):
         values = (*values[:-1], None)
     chosen: dict[str, Any] = {"direction": kind.direction}
-    for name in draw(st.sets(st.sampled_from(sorted(CHOICES)))):
+    for name in draw(st.sets(st.sampled_from(sorted(CHOICES)), max_size=most)):
         form = CHOICES[name][0]
         if kind.on == {"listen"} and name not in ("lasting", "seed"):
             continue
@@ -53,7 +55,7 @@ def rules(draw: Any) -> Rule:
             if kind.direction:
                 chosen[name] = draw(st.sampled_from(["in", "out"]))
         elif kind.on != {"accept"} or name not in ("afterBytes", "afterTime", "text"):
-            chosen[name] = draw(VALUES[form.types[0]]) if form.types else form.text
+            chosen[name] = draw(of[form.types[0]]) if form.types else form.text
     return Rule("echo", kind, values, **chosen)
 
 
