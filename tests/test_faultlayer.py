@@ -325,6 +325,19 @@ class EndTests(FaultTestCase):
         self.turned()
         self.assertEqual((b"abc", False), (recorder.received, bool(stream.disconnected)))
 
+    def test_halfCloseLate(self) -> None:
+        """A service is given nothing before it was told of the connection, which may wait for
+        our FIN."""
+        self.ask("half-close at accept", "slow close 1s")
+        recorder = Recorder()
+        client, _ = self.serve(recorder)
+        client.sendall(b"abc")
+        self.nothingFrom(client)
+        self.assertEqual((None, b""), (recorder.transport, recorder.received))
+        self.loop.advance(1)
+        self.turned()
+        self.assertEqual((b"", b"abc"), (client.recv(9), recorder.received))
+
     def test_silence(self) -> None:
         """What is sent arrives, and what is answered does not; the FIN does."""
         self.ask("silence")

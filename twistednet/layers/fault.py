@@ -185,6 +185,8 @@ class Between:
         elif step.act == "accept":
             self._isMade = True
             self.protocol.makeConnection(Outside(self, self._real))
+            self._steer()
+            self._in.run()
         else:
             self._meddle(step)
 
@@ -215,7 +217,7 @@ class Between:
         """Read, or do not; ask the producer for more, or do not."""
         if self._isOver:
             return
-        self._in.held = self._isStopped or not self._isWanted
+        self._in.held = self._isStopped or not (self._isWanted and self._isMade)
         isReading = not self._in.held and self._in.size <= MOST and self._out.size <= MOST
         if isReading != self._isReading:
             self._isReading = isReading
