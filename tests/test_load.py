@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from itertools import count
 from typing import Any, ClassVar
 
@@ -287,22 +288,36 @@ class AgreementTests(SynchronousTestCase):
         self.assertEqual(found["errors"], {})
         return float(found["rate"])
 
+    def assertAgree(self, service: str, measure: Callable[[], float]) -> None:
+        """The same rate to 10 %, once in three times: what else the machine does hits one of
+        the two at a time, and one that counts wrong would never agree."""
+        for _ in range(3):
+            ratio = self.rate(service) / measure()
+            if abs(ratio - 1) < 0.1:
+                return
+        self.fail(f"we find {ratio:.2f} times what they find")
+
     @pytest.mark.slow
     def test_wrk(self) -> None:
-        """wrk and we find the same rate, to 10 %."""
+        """wrk and we find the same rate."""
         if shutil.which("wrk") is None:
             self.skipTest("wrk is not installed")
+        self.assertAgree("hello", self.wrk)
+
+    def wrk(self) -> float:
         command = ["wrk", "-t1", f"-c{self.CONNECTIONS}", f"-d{self.SECONDS}"]
         done = subprocess.run(
             [*command, f"http://127.0.0.1:{self.port}/"], capture_output=True, text=True, check=True
         )
         [line] = (line for line in done.stdout.splitlines() if line.startswith("Requests/sec"))
-        theirs = float(line.split()[1])
-        self.assertApproximates(self.rate("hello") / theirs, 1, 0.1)
+        return float(line.split()[1])
 
     @pytest.mark.slow
     def test_plainSockets(self) -> None:
         """So does a loop of blocking sockets, one a thread."""
+        self.assertAgree("echo", self.plainSockets)
+
+    def plainSockets(self) -> float:
         answered = []
         end = time.monotonic() + self.SECONDS
 
@@ -317,7 +332,7 @@ class AgreementTests(SynchronousTestCase):
             thread.start()
         for thread in threads:
             thread.join()
-        self.assertApproximates(self.rate("echo") * self.SECONDS / len(answered), 1, 0.1)
+        return len(answered) / self.SECONDS
 
 
 class CommandTests(SynchronousTestCase):
