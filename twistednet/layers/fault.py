@@ -14,11 +14,8 @@ from zope.interface import implementer
 from twistednet.core.faultplan import Plan
 from twistednet.core.faultsteps import Step
 from twistednet.layers.faultlane import MOST, Lane, Outside, Valve
-from twistednet.transport.closing import finish, untaken
+from twistednet.transport.closing import Reset, finish
 from twistednet.transport.tls import giveTo, protocolOf
-
-#: Seconds between two looks whether the client's system has got all that comes before a RST.
-LOOK = 0.005
 
 
 @implementer(IHalfCloseableProtocol)
@@ -201,17 +198,11 @@ class Between:
             self._out.drain()
             if self._valve is not None:
                 self._real.unregisterProducer()
-            (self._end if step.act == "end" else self._reset)()
-
-    def _end(self) -> None:
-        self._farewell = finish(self._real, self._clock)
-
-    def _reset(self) -> None:
-        """A RST destroys what is on its way, and it was not meant for that."""
-        if untaken(self._stream):
-            self._farewell = self._clock.callLater(LOOK, self._reset)
-        else:
-            self._stream.abortConnection()
+            self._farewell = (
+                finish(self._real, self._clock)
+                if step.act == "end"
+                else Reset(self._stream, self._clock)
+            )
 
     def _steer(self) -> None:
         """Read, or do not; ask the producer for more, or do not."""

@@ -25,6 +25,8 @@ LINGER = 2.0
 STALL = 30.0
 #: Seconds between two looks at what it has taken.
 LOOK = 0.25
+#: The same, where nothing is waited for but that it has taken all.
+GLANCE = 0.005
 
 
 def because(transport: Any, cause: str) -> None:
@@ -88,14 +90,39 @@ class Farewell:
             self._call = self._clock.callLater(LOOK, self._look)
 
 
+class Reset:
+    """Ends a connection with a RST, once the peer's system has got all that we said.
+
+    A RST destroys what is on its way, and it is not meant for that.
+    """
+
+    def __init__(self, transport: Any, clock: IReactorTime) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._call: Any = None
+        self._look()
+
+    def active(self) -> bool:
+        return self._call is not None and bool(self._call.active())
+
+    def cancel(self) -> None:
+        self._call.cancel()
+
+    def _look(self) -> None:
+        if untaken(self._transport):
+            self._call = self._clock.callLater(GLANCE, self._look)
+        else:
+            self._transport.abortConnection()
+
+
 def untaken(transport: Any) -> int:
     """Bytes that the peer's system is still to get, from our queue or the kernel's; our FIN is
     one. It gets no more once it has answered with a RST, which may wait to be noticed."""
     queued: int = getattr(transport, "queued", 0)
-    if ioctl is not None and hasattr(transport, "getHandle"):
-        # Other kinds of socket, and other systems, may not tell.
-        with suppress(OSError):
-            socket = transport.getHandle().fileno()
+    if ioctl is not None and hasattr(transport, "fileno"):
+        # Other kinds of socket, and other systems, may not tell. (`getHandle` of TLS is no socket.)
+        with suppress(OSError, ValueError):
+            socket = transport.fileno()
             if _isBroken(socket):
                 return 0
             answer = ioctl(socket, TIOCOUTQ, bytes(4))
