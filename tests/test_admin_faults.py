@@ -148,7 +148,7 @@ class FaultsTests(AdminTests):
         self.assertEqual({kind.form.text for kind in KINDS}, {one["form"] for one in got["kinds"]})
         self.assertEqual(["datagram", "listener", "stream"], sorted(got["services"]["receive"]))
         self.assertIn("every NTH", got["choices"])
-        [latency] = [one for one in got["kinds"] if one["form"].startswith("latency")]
+        [latency] = [one for one in got["kinds"] if one["form"].startswith("latency TIME")]
         self.assertEqual(
             {
                 "form": "latency TIME [jitter TIME]",

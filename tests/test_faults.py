@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.core.faultkinds import KINDS
 from twistednet.core.faultplan import Plan
-from twistednet.core.faultrules import CHOICES, OF_CONNECTIONS, BadFault, Rule, parse
+from twistednet.core.faultrules import CHOICES, KINDS, OF_CONNECTIONS, BadFault, Rule, parse
 from twistednet.core.faults import Fault, Faults
 from twistednet.core.faultsteps import Kind, Step
 
@@ -19,6 +18,7 @@ SERVICES = {
     "echo": ("stream", "listener"),
     "datagram": ("datagram",),
     "receive": ("stream", "listener", "datagram"),
+    "hello": ("stream", "listener", "request"),
 }
 
 _COUNTS = st.integers(1, 10**15 - 1)
@@ -29,9 +29,17 @@ VALUES: dict[str, Any] = {
     "N": _COUNTS,
     "NUMBER": st.integers(0, 10**15 - 1),
     "NTH": _COUNTS,
+    "STATUS": st.integers(200, 599),
     "PERCENT": st.integers(1, 10_000).map(lambda hundredth: hundredth / 100),
     "NETWORK": st.ip_addresses().map(lambda address: __import__("ipaddress").ip_network(address)),
     "TEXT": st.text(min_size=1),
+}
+
+
+#: What cannot be said of kinds of these steps.
+_SENSELESS = {
+    frozenset({"accept"}): ("afterBytes", "afterTime", "text"),
+    frozenset({"request"}): ("afterBytes",),
 }
 
 
@@ -54,7 +62,7 @@ def rules(draw: Any, carrier: str = "", of: dict[str, Any] = VALUES, most: int =
         if name == "direction":
             if kind.direction:
                 chosen[name] = draw(st.sampled_from(["in", "out"]))
-        elif kind.on != {"accept"} or name not in ("afterBytes", "afterTime", "text"):
+        elif name not in _SENSELESS.get(kind.on, ()):
             chosen[name] = draw(of[form.types[0]]) if form.types else form.text
     return Rule("echo", kind, values, **chosen)
 
@@ -114,6 +122,13 @@ class GrammarTests(SynchronousTestCase):
             "as in for 10s",
             "datagram: stall": "stall is for connections, and datagram has none",
             "datagram: silence": "silence is for connections, and datagram has none",
+            "echo: status 503": "status is for HTTP requests, and echo has none",
+            "hello: status 600": "600 is no status of a reply: write it as 503, from 200 to 599",
+            "hello: status 503, in": "status STATUS has no direction: leave 'in' out",
+            "hello: status 503, after 1kB": "status STATUS is of whole replies: "
+            "leave 'after SIZE' out",
+            "hello: close in": "'close in' is written as close before reply or close in reply or "
+            "close after reply or close in headers or close in body",
         }.items():
             with self.assertRaises(BadFault) as caught:
                 parse(text, SERVICES)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from twistednet.core.faults import Fault
 from twistednet.core.faultsteps import Memory, Step
+from twistednet.core.text import shown
 
 #: Told of each time a fault acts, with what it did.
 Tell = Callable[[Fault, str], None]
@@ -93,7 +94,7 @@ class Grip:
         if steps != [step] and not self._hasBegun:
             self._hasBegun = self._counts
             self.fault.acted += 1
-            tell(self.fault, told(step, steps))
+            tell(self.fault, told(step, steps, rule.kind.form.write(rule.values)))
         return [
             replace(one, by=rule.kind.name) if one.act in ("end", "reset") else one for one in steps
         ]
@@ -102,7 +103,7 @@ class Grip:
 class Plan:
     """All faults that concern one connection, in the order of their rules.
 
-    Without `isStream`, what the client sends is whole by itself: datagrams.
+    Without `isStream`, what the client sends is whole by itself: datagrams, requests.
     """
 
     def __init__(
@@ -148,7 +149,7 @@ class Plan:
                 for before in steps
                 for after in (
                     grip.apply(before, direction, self._tell)
-                    if before.act in ("accept", "join", "pass", "fin", "close")
+                    if before.act in ("accept", "join", "pass", "fin", "close", "request")
                     else [before]
                 )
             ]
@@ -158,8 +159,10 @@ class Plan:
         return steps
 
 
-def told(before: Step, after: list[Step]) -> str:
-    """What has become of a step, for people."""
+def told(before: Step, after: list[Step], fault: str) -> str:
+    """What has become of a step by this fault, for people."""
+    if before.act == "request":
+        return f"{fault} for {shown(before.data, 100)}"
     size = len(before.data)
     passed = b"".join(step.data for step in after if step.act in ("pass", "hold", "astray"))
     acts = [step.act for step in after if step.act not in ("pass", before.act)]

@@ -8,12 +8,12 @@ from difflib import get_close_matches
 from random import Random
 from typing import Any
 
-from twistednet.core import faultkinds
+from twistednet.core import faulthttp, faultkinds
 from twistednet.core.faultsteps import Kind
 from twistednet.core.faultwords import BadWord, Form, parts, words
 
 #: Every kind.
-KINDS = faultkinds.KINDS
+KINDS = (*faultkinds.KINDS, *faulthttp.KINDS)
 
 
 class BadFault(ValueError):
@@ -116,7 +116,15 @@ OF_CONNECTIONS = {
     "percentConnections": "percent",
 }
 
-#: What each service carries, by its name: stream, listener, datagram.
+#: What each carrier of faults is to people.
+_CARRIED = {
+    "datagram": "datagrams",
+    "request": "HTTP requests",
+    "stream": "connections",
+    "listener": "connections",
+}
+
+#: What each service carries, by its name: stream, listener, datagram, request.
 Carriers = Mapping[str, Iterable[str]]
 
 
@@ -144,10 +152,15 @@ def _parsed(text: str, services: Carriers | None) -> Rule:
     if services is not None and service not in services:
         raise BadWord(f"there is no service {service!r}{_guess(service, services)}")
     first, *others = parts(rest) or [""]
-    kind, values = _kindOf(first)
-    if services is not None and kind.carriers.isdisjoint(services[service]):
-        carrier = "datagrams" if "datagram" in kind.carriers else "connections"
-        raise BadWord(f"{kind.name} is for {carrier}, and {service} has none")
+    fitting = [
+        kind
+        for kind in KINDS
+        if services is None or not kind.carriers.isdisjoint(services[service])
+    ]
+    kind, values = _kindOf(first, fitting)
+    if kind not in fitting:
+        carried = next(what for one, what in _CARRIED.items() if one in kind.carriers)
+        raise BadWord(f"{kind.name} is for {carried}, and {service} has none")
     return Rule(service, kind, values, **_checked(kind, _chosen(kind, others)))
 
 
@@ -163,7 +176,8 @@ def _chosen(kind: Kind, texts: list[str]) -> dict[str, Any]:
     return chosen
 
 
-def _kindOf(text: str) -> tuple[Kind, tuple[Any, ...]]:
+def _kindOf(text: str, fitting: list[Kind]) -> tuple[Kind, tuple[Any, ...]]:
+    """The kind, whether it fits or not; what is said of a bad one names those that fit."""
     found = words(text)
     problem: BadWord | None = None
     for kind in KINDS:
@@ -176,10 +190,11 @@ def _kindOf(text: str) -> tuple[Kind, tuple[Any, ...]]:
             return kind, values
     if problem is not None:
         raise problem
-    alike = [kind.form.text for kind in KINDS if found and kind.form.text.split()[0] == found[0]]
+    forms = [kind.form.text for kind in fitting]
+    alike = [form for form in forms if found and form.split()[0] == found[0]]
     if alike:
         raise BadWord(f"{text!r} is written as {' or '.join(alike)}")
-    names = dict.fromkeys(kind.name for kind in KINDS)
+    names = dict.fromkeys(kind.name for kind in fitting)
     raise BadWord(f"there is no fault {text!r}{_guess(found[0] if found else '', names)}")
 
 
@@ -207,6 +222,8 @@ def _checked(kind: Kind, chosen: dict[str, Any]) -> dict[str, Any]:
         raise BadWord(f"{kind.form} is for all that connect: it may be for a time, as in for 10s")
     if kind.on == {"accept"} and {"afterBytes", "afterTime", "text"} & set(chosen):
         raise BadWord(f"{kind.form} comes first: nothing can be before it")
+    if kind.on == {"request"} and "afterBytes" in chosen:
+        raise BadWord(f"{kind.form} is of whole replies: leave 'after SIZE' out")
     return {"direction": kind.direction, **chosen}
 
 

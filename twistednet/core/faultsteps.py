@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 from twistednet.core.faultwords import Form
 
@@ -22,11 +23,11 @@ class Step:
     `act` is one of: accept, join (the rule met a connection that was there), pass (`data`),
     fin and close (the service's own), end (our FIN, in the fault's name), reset, stop
     (read no more), hold (pass `data` after the next datagram), astray (pass `data`, from
-    another port); of a listener: listen, refuse, stall. `by` names the fault that ends the
-    connection.
+    another port), request (HTTP, for `data`; `spoils` is what its reply is to go through);
+    of a listener: listen, refuse, stall. `by` names the fault that ends the connection.
 
     With a `piece`, so many bytes of the data pass at once, and the next ones `gap` seconds
-    after them.
+    after them. One that `isEndless` passes again and again.
     """
 
     at: float
@@ -35,6 +36,8 @@ class Step:
     by: str = ""
     piece: int = 0
     gap: float = 0.0
+    spoils: tuple[Callable[[Any], Any], ...] = ()
+    isEndless: bool = False
 
     @property
     def pieces(self) -> int:
@@ -63,8 +66,8 @@ Act = Callable[..., list[Step]]
 class Kind:
     """A kind of fault. `act(step, memory, *values)` is given steps whose act is in `on`.
 
-    `counts` is what "first 2" counts: connections, or chunks (over UDP: datagrams). Of
-    listeners nothing is counted.
+    `counts` is what "first 2" counts: connections, chunks (over UDP: datagrams), or requests.
+    Of listeners nothing is counted.
     `direction` is the one that is meant if none is given; with "" none can be.
     """
 

@@ -99,6 +99,12 @@ def _readCount(word: str) -> int:
     return count
 
 
+def _readStatus(word: str) -> int:
+    if not re.fullmatch("[2-5][0-9]{2}", word, re.ASCII):
+        raise BadWord(f"{word} is no status of a reply: write it as 503, from 200 to 599")
+    return int(word)
+
+
 def _readNth(word: str) -> int:
     match = re.fullmatch("([0-9]{1,15})(st|nd|rd|th)", word, re.ASCII)
     if match is None or int(match[1]) == 0:
@@ -142,6 +148,7 @@ _TYPES = {
     "N": _Type(_readCount, str),
     "NUMBER": _Type(_readNumber, str),
     "NTH": _Type(_readNth, _writeNth),
+    "STATUS": _Type(_readStatus, str),
     "PERCENT": _Type(_readPercent, lambda percent: f"{percent!r}%".replace(".0%", "%")),
     "NETWORK": _Type(_readNetwork, str),
     "TEXT": _Type(_readText, _writeText),

@@ -86,6 +86,8 @@ class Lane:
     def _next(self) -> Step:
         """The first one, or its next piece, which then no longer waits."""
         first, begin = self._steps[0], self._begun
+        if first.isEndless:
+            return first
         self._begun += first.piece or len(first.data)
         if self._begun >= len(first.data):
             self._steps.popleft()
