@@ -58,9 +58,11 @@ class Service:
 
     @property
     def carriers(self) -> tuple[str, ...]:
-        """What its faults may be about: stream and listener, datagram, or all three."""
+        """What its faults may be about: stream and listener, datagram, request."""
         makers = {"stream": self.stream, "listener": self.stream, "datagram": self.datagram}
-        return tuple(name for name, make in makers.items() if make is not None)
+        carried = [name for name, make in makers.items() if make is not None]
+        # The class of a site that can be told of requests: a `BoundedSite`.
+        return (*carried, "request") if hasattr(self.stream, "meetRequest") else tuple(carried)
 
 
 def _everyLoopback(*endpoints: str) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from twistednet.endpoints import Endpoint
 from twistednet.layers.base import Connections, Entrance
 from twistednet.layers.conversations import Conversations
 from twistednet.layers.faultports import PortFaults
+from twistednet.layers.faultrequests import RequestFaults
 from twistednet.layers.limit import GuardedDatagrams
 from twistednet.listening import CannotListen, listenDatagram, listenStream
 
@@ -193,7 +194,10 @@ class Serving:
         host = port.getHost()
         here = "" if getattr(host, "host", None) in ("0.0.0.0", "::") else place(host)
         port.factory = Entrance(name, port.factory, self._connections, here)  # type: ignore[assignment]
-        self._factories[name] = factory
+        if name not in self._factories:
+            self._factories[name] = factory
+            if "request" in self._services[name].carriers:
+                RequestFaults(name, factory, self._connections.faults)
         return port
 
     def _listenDatagram(

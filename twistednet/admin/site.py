@@ -22,7 +22,8 @@ from twisted.web.server import NOT_DONE_YET
 
 from twistednet.admin.access import Access, header
 from twistednet.admin.replies import Reply, Wrong
-from twistednet.transport.http import BoundedRequest, BoundedSite
+from twistednet.transport.http import BoundedSite
+from twistednet.transport.httprequest import BoundedRequest
 
 T = TypeVar("T")
 

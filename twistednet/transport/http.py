@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
-from twisted.web.server import Request, Site
+from twisted.web.server import Site
 from zope.interface import implementer
 
-from twistednet.transport.closing import because, finish
+from twistednet.transport.closing import Reset, because, finish
+from twistednet.transport.httprequest import BoundedRequest
 
 # reg-name, IP-literal or IPv4address, and a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(:[0-9]*)?")
@@ -22,28 +24,6 @@ _REASONS = {
     413: b"Content Too Large",
     431: b"Request Header Fields Too Large",
 }
-
-
-class BoundedRequest(Request):
-    """Counts its body, which may come in chunks that no header announced."""
-
-    channel: BoundedChannel
-    bodySize = 0
-
-    def handleContentChunk(self, data: bytes) -> None:
-        self.bodySize += len(data)
-        if self.bodySize > self.channel.site.maxBody:
-            self.channel.refuse(413, f"a body may have {self.channel.site.maxBody} bytes", "body")
-        else:
-            super().handleContentChunk(data)
-
-    def process(self) -> None:
-        if self.channel.over:
-            return
-        if (self.method, self.path) == (b"OPTIONS", b"*"):
-            # About the whole server (RFC 9110, 9.3.7); twisted.web would not ask the resource.
-            self.path = b"/"
-        super().process()
 
 
 @implementer(IHalfCloseableProtocol)
@@ -63,13 +43,17 @@ class BoundedChannel(HTTPChannel):
     head: list[bytes]
     #: Nothing more is taken.
     over = False
+    #: Who chooses which of its requests faults are done to, once one was met.
+    chooser: Any = None
+    #: The client's FIN has come, and will be seen to when the reply that waits has gone.
+    hasFIN = False
 
     #: What is awaited of a request, and since when.
     _awaited = "header"
     _since: float | None
     _headerSize = 0
     _lateCall: IDelayedCall | None = None
-    _farewell: IDelayedCall | None = None
+    _farewell: Any = None
 
     def connectionMade(self) -> None:
         self.head = []
@@ -127,10 +111,14 @@ class BoundedChannel(HTTPChannel):
             self.head = []
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
+        self.complete(headers)
+        super().writeHeaders(version, code, reason, headers)
+
+    def complete(self, headers: Any) -> None:
+        """Give the headers of a reply those that are of the connection."""
         headers.setRawHeaders(b"Server", [b"twistednet"])
         if self.site.draining:
             headers.setRawHeaders(b"Connection", [b"close"])
-        super().writeHeaders(version, code, reason, headers)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.refuse(400, "this is no HTTP/1.1 request", "request")
@@ -152,17 +140,27 @@ class BoundedChannel(HTTPChannel):
 
     def loseConnection(self) -> None:
         """The last answer is given: take nothing more, and see that it arrives."""
+        self._leave(finish)
+
+    def reset(self) -> None:
+        """The same, with a RST behind it in place of our FIN."""
+        self._leave(Reset)
+
+    def _leave(self, end: Callable[[Any, IReactorTime], Any]) -> None:
         self.over = True
         self._since = None
         self.transport.unregisterProducer()
         if self._farewell is None:
-            self._farewell = finish(self.transport, self.site.clock)
+            self._farewell = end(self.transport, self.site.clock)
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         return not self.site.draining and super().checkPersistence(request, version)
 
     def readConnectionLost(self) -> None:
         """The client's FIN: what it asked for is answered, then we close."""
+        self.hasFIN = True
+        if not self.over and self.requests and self.requests[0].spoilt is not None:
+            return
         if self._buffer.strip():
             self.head.append(self._buffer)
         if self.head:
@@ -206,6 +204,9 @@ class BoundedSite(Site):
     maxHeader = 16 * 1024
     maxBody = 64 * 1024
     headerTimeout = 10.0
+
+    #: Given each request before its resource is, while faults concern them.
+    meetRequest: Callable[[Any], None] | None = None
 
     def __init__(self, resource: Any, clock: IReactorTime | None = None) -> None:
         super().__init__(resource, requestFactory=BoundedRequest, timeout=None, reactor=clock)
