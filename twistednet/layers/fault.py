@@ -201,7 +201,7 @@ class Between:
             self._farewell = (
                 finish(self._real, self._clock)
                 if step.act == "end"
-                else Reset(self._stream, self._clock)
+                else Reset(self._real, self._clock, self._stream)
             )
 
     def _steer(self) -> None:

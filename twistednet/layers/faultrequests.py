@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from twistednet.core.faulthttp import replied
@@ -10,7 +11,7 @@ from twistednet.core.faults import Fault
 from twistednet.core.faultsteps import Step
 from twistednet.layers.faulting import Faulting
 from twistednet.layers.faultlane import Lane
-from twistednet.transport.closing import because
+from twistednet.transport.closing import Reset, because
 
 #: Bytes of a reply that are gathered; of one that is longer no more is sent.
 MOST = 4 * 1024 * 1024
@@ -176,7 +177,8 @@ class Spoilt:
         elif self._last.act == "end":
             self._channel.loseConnection()
         else:
-            self._channel.reset()
+            stream = self._channel.transport.observer.transport
+            self._channel.leave(partial(Reset, stream=stream))
             return
         if self._channel.hasFIN:
             self._channel.readConnectionLost()

@@ -93,12 +93,14 @@ class Farewell:
 class Reset:
     """Ends a connection with a RST, once the peer's system has got all that we said.
 
-    A RST destroys what is on its way, and it is not meant for that.
+    A RST destroys what is on its way, and it is not meant for that. `stream` is what is
+    below the transport, or the same: TLS would say goodbye first.
     """
 
-    def __init__(self, transport: Any, clock: IReactorTime) -> None:
+    def __init__(self, transport: Any, clock: IReactorTime, stream: Any) -> None:
         self._transport = transport
         self._clock = clock
+        self._stream = stream
         self._call: Any = None
         self._look()
 
@@ -112,7 +114,7 @@ class Reset:
         if untaken(self._transport):
             self._call = self._clock.callLater(GLANCE, self._look)
         else:
-            self._transport.abortConnection()
+            self._stream.abortConnection()
 
 
 def untaken(transport: Any) -> int:

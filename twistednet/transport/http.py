@@ -12,7 +12,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.server import Site
 from zope.interface import implementer
 
-from twistednet.transport.closing import Reset, because, finish
+from twistednet.transport.closing import because, finish
 from twistednet.transport.httprequest import BoundedRequest
 
 # reg-name, IP-literal or IPv4address, and a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
@@ -140,13 +140,10 @@ class BoundedChannel(HTTPChannel):
 
     def loseConnection(self) -> None:
         """The last answer is given: take nothing more, and see that it arrives."""
-        self._leave(finish)
+        self.leave(finish)
 
-    def reset(self) -> None:
-        """The same, with a RST behind it in place of our FIN."""
-        self._leave(Reset)
-
-    def _leave(self, end: Callable[[Any, IReactorTime], Any]) -> None:
+    def leave(self, end: Callable[[Any, IReactorTime], Any]) -> None:
+        """The same, with an end of another kind, which returns its wait as `finish` does."""
         self.over = True
         self._since = None
         self.transport.unregisterProducer()

@@ -57,6 +57,13 @@ class HalfClosingTLS(BufferingTLSTransport):
             self.wrappedProtocol = _Tapped(self, self.wrappedProtocol, tap)  # type: ignore[assignment]
             self.write = self._writeTapped  # type: ignore[method-assign]
 
+    @property
+    def queued(self) -> int:
+        """Bytes written by the protocol that the kernel has not taken, most of them encrypted."""
+        gathered = getattr(self._aggregator, "_buffer", ())
+        queued: int = self.transport.queued
+        return queued + sum(map(len, (*gathered, *self._appSendBuffer)))
+
     def _writeTapped(self, data: bytes) -> None:
         dropped = self.disconnecting and self._producer is None
         going = data and not (dropped or self._lostTLSConnection)
