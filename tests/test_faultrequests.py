@@ -116,7 +116,12 @@ class PassingTests(RequestTestCase):
     def test_comesAndGoes(self) -> None:
         """A rule concerns connections that are open; with none left nobody asks."""
         client, _ = self.open()
-        for rules, status in (((), b"200"), (("status 500, first 1",), b"500"), ((), b"200")):
+        for rules, status in (
+            ((), b"200"),
+            (("status 500, first 1",), b"500"),
+            (("status 404",), b"404"),
+            ((), b"200"),
+        ):
             self.ask(*rules)
             self.assertEqual(bool(rules), self.site.meetRequest is not None)
             self.assertEqual(status, self.exchange(client, asked("/"))[9:12])
@@ -124,6 +129,10 @@ class PassingTests(RequestTestCase):
         self.ask("status 500, new connections")
         self.assertEqual(b"200", self.exchange(client, asked("/"))[9:12])
         self.ask("latency 1s")
+        self.assertIsNone(self.site.meetRequest)
+        self.ask("status 500, for 2s")
+        self.assertIsNotNone(self.site.meetRequest)
+        self.loop.advance(2)
         self.assertIsNone(self.site.meetRequest)
 
     def test_counted(self) -> None:

@@ -9,8 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests import ladders
 from tests.running import ROOT
 from twistednet.catalog import SERVICES
-from twistednet.core.faultkinds import KINDS
-from twistednet.core.faultrules import CHOICES, parse
+from twistednet.core.faultrules import CHOICES, KINDS, parse
 
 PAGE = (ROOT / "docs" / "faults.md").read_text()
 
@@ -33,7 +32,11 @@ class PageTests(SynchronousTestCase):
             {kind.form.text: kind.counts for kind in streams},
             {form: counts for form, _, counts in rows},
         )
-        for carrier, title in {"datagram": "datagrams", "listener": "listening ports"}.items():
+        for carrier, title in {
+            "datagram": "datagrams",
+            "listener": "listening ports",
+            "request": "HTTP replies",
+        }.items():
             carried = {kind.form.text for kind in KINDS if carrier in kind.carriers}
             self.assertEqual(carried, _forms(sections[title]))
 

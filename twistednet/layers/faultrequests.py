@@ -28,9 +28,12 @@ class RequestFaults:
         self.changed()
 
     def changed(self) -> None:
-        """Other rules are in force."""
+        """Other rules are in force, or one has run out."""
+        now = self._site.clock.seconds()
         isThere = any(
-            fault.rule.service == self._service and "request" in fault.rule.kind.carriers
+            fault.rule.service == self._service
+            and "request" in fault.rule.kind.carriers
+            and not fault.isOver(now)
             for fault in self._faulting.inForce
         )
         self._site.meetRequest = self._meet if isThere else None
@@ -72,7 +75,7 @@ class Chooser:
     def _concerning(self) -> list[Fault]:
         one = self._connection
         host = getattr(one.transport.getPeer(), "host", None)
-        return self._faulting.inForce.concerning(one.service, host, "request", one.opened)
+        return self._faulting.concerning(one.service, host, "request", one.opened)
 
     def _tell(self, fault: Fault, did: str) -> None:
         # One line: a text in it was found in a target, where there are no line ends.
