@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.running import ROOT
 from tests.test_faultdatagrams import ANNA, FaultyPortTests
 from tests.test_faultlayer import FaultTestCase
-from twistednet.core.faultrules import parse
+from twistednet.core.faultgrammar import parse
 from twistednet.services.echo import Echo
 from twistednet.transport import gates
 

@@ -24,9 +24,10 @@ MAY_IMPORT = {
     "layers": LIBRARIES | {"core", "transport"},
     "endpoints": LIBRARIES | {"core"},
     "listening": LIBRARIES | {"endpoints", "transport"},
-    "catalog": LIBRARIES | {"services"},
+    "catalog": LIBRARIES | {"core", "services"},
     "config": {"core", "endpoints"},
-    "sources": LIBRARIES | {"catalog", "config", "core", "endpoints"},
+    "faultsettings": {"config", "core"},
+    "sources": LIBRARIES | {"catalog", "config", "core", "endpoints", "faultsettings"},
     "logs": LIBRARIES | {"core"},
     "signposts": {"catalog", "core", "endpoints"},
     "serving": LIBRARIES | {"catalog", "config", "core", "endpoints", "layers", "listening"},
@@ -52,7 +53,7 @@ MAY_IMPORT = {
     "testing": {"serverprocess"},
     "pytest_plugin": {"pytest", "serverprocess", "testing"},
     "served": LIBRARIES | {"catalog", "config", "core", "daemon", "listening", "logs", "sources"},
-    "__init__": {"catalog", "services"},
+    "__init__": {"catalog", "core", "services"},
 }
 
 

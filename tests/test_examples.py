@@ -14,7 +14,17 @@ from pathlib import Path
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.running import PATIENCE, ROOT, TWISTD, Running, asked, environment, line, readAll
+from tests.running import (
+    PATIENCE,
+    ROOT,
+    TWISTD,
+    Running,
+    asked,
+    environment,
+    line,
+    readAll,
+    run,
+)
 
 EXAMPLES = ROOT / "examples"
 
@@ -139,10 +149,11 @@ class HookTests(SynchronousTestCase):
 
 @cache
 def _installed() -> dict[str, str]:
-    """The environment in which examples/shout is installed, in a folder that is no venv."""
-    folder = tempfile.TemporaryDirectory(prefix="netdemo-shout-")
+    """The environment in which the packages are installed, in a folder that is no venv."""
+    folder = tempfile.TemporaryDirectory(prefix="netdemo-examples-")
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile"]
-    command += ["--disable-pip-version-check", "--target", folder.name, str(EXAMPLES / "shout")]
+    command += ["--disable-pip-version-check", "--target", folder.name]
+    command += [str(EXAMPLES / name) for name in ("shout", "stutter")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     if done.returncode:
         raise AssertionError(f"{' '.join(command)}\n{done.stderr}")
@@ -155,7 +166,7 @@ _kept: list[tempfile.TemporaryDirectory[str]] = []
 
 @pytest.mark.slow
 class PackageTests(SynchronousTestCase):
-    """A service of a package of its own: examples/shout, installed as its users would."""
+    """A service and a fault in packages of their own, installed as their users would."""
 
     def _shout(self, *flags: str) -> Running:
         running = Running("--only=shout", "--shout=tcp:0", *flags, env=environment(**_installed()))
@@ -185,6 +196,18 @@ class PackageTests(SynchronousTestCase):
             self.assertEqual(b"message too long: 10 bytes at most", asked(connection, b"x" * 11))
             self.assertEqual(b"", readAll(connection))
         running.waitFor(r"shout: \S+ closed .*: message;")
+
+    def test_it_stutters(self) -> None:
+        """The other package's kind of fault is told of, chosen and counted as ours are."""
+        rule = "shout: stutter 3, the 1st, seed 1"
+        running = self._shout("--fault", rule)
+        with running.connect("shout") as connection:
+            self.assertEqual(b"1: HELLO", asked(connection, b"hello"))
+            self.assertEqual([b"1: HELLO"] * 2, [line(connection) for _ in range(2)])
+            self.assertEqual(b"2: AGAIN", asked(connection, b"again"))
+        running.waitFor(rf"fault stutter: 27 B in place of 9, in 3 pieces \({rule}; 1 by now\)$")
+        done = run("netdemo", "--fault", "echo: stutter", env=environment(**_installed()))
+        self.assertIn("'stutter' is written as stutter N", done.stderr)
 
     def test_it_is_drained(self) -> None:
         """After SIGTERM whoever is connected is still answered, and nobody else comes in."""

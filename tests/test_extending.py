@@ -9,6 +9,7 @@ import sys
 import types
 import unittest
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 from twisted.internet.testing import StringTransport
@@ -17,6 +18,8 @@ from twisted.trial.unittest import SynchronousTestCase
 import twistednet
 from tests.running import ROOT
 from twistednet.catalog import SERVICES, Service
+from twistednet.core.faultsteps import Memory
+from twistednet.core.faultwords import TYPES
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 
@@ -100,7 +103,7 @@ class HookTests(SynchronousTestCase):
 class CodeTests(SynchronousTestCase):
     def test_it_is_as_long_as_expected(self) -> None:
         """A block that the tests below do not know would be one that nobody ran."""
-        self.assertEqual(6, len(_blocks()))
+        self.assertEqual(7, len(_blocks()))
 
     def test_the_tests_pass(self) -> None:
         """The tests that the page has its reader write pass, each and every one."""
@@ -118,7 +121,7 @@ class CodeTests(SynchronousTestCase):
 
     def test_the_services_are_services(self) -> None:
         """Both services of the page are what an entry point must name, and serve."""
-        *_, shout, daytime, _ = _blocks()
+        *_, shout, daytime, _, _ = _blocks()
         with _modules(shout=shout, daytime=daytime) as made:
             for name, sent, expected in (
                 ("shout", b"hello\n", rb"HELLO\n"),
@@ -133,9 +136,18 @@ class CodeTests(SynchronousTestCase):
                 self.assertRegex(transport.value(), expected)
                 protocol.connectionLost()
 
+    def test_the_fault_is_the_example(self) -> None:
+        """And so are the values and the fields that are told of all there are."""
+        self.assertIn(_blocks()[-1], (ROOT / "examples" / "stutter" / "stutter.py").read_text())
+        section = PAGE.partition("## 6.")[2].partition("## 7.")[0]
+        for name in TYPES:
+            self.assertRegex(section, rf"\b{name}\b")
+        for name in ("draw", *(one.name for one in fields(Memory))):
+            self.assertIn(f"`{name}`", section)
+
     def test_the_figures_are_figures(self) -> None:
         """The page's factory with `metrics()` tells its own figure, and those of messages."""
-        with _modules(letters=_blocks()[-1]) as made:
+        with _modules(letters=_blocks()[-2]) as made:
             service = made["letters"].service
             factory = service.stream(service.protocol)
             protocol = factory.buildProtocol(None)

@@ -17,7 +17,7 @@ from tests.test_faultdatagrams import ANNA, PortTestCase
 from tests.test_faultlayer import FaultTestCase, HalfCloseable, Pouring
 from tests.test_faults import rules
 from twistednet.core.events import Closed, Event, Faulted
-from twistednet.core.faultrules import parse
+from twistednet.core.faultgrammar import parse
 from twistednet.services.echo import Echo
 from twistednet.transport.closing import untaken
 

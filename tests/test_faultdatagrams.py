@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.running import DaemonTests
 from twistednet.core.events import Event, EventStream, Faulted, Refused
-from twistednet.core.faultrules import parse
+from twistednet.core.faultgrammar import parse
 from twistednet.core.journal import Journal
 from twistednet.layers.audience import Audience
 from twistednet.layers.conversations import Conversations

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.running import PATIENCE
 from tests.serving import serve
-from twistednet.core.faultrules import parse
+from twistednet.core.faultgrammar import parse
 from twistednet.core.faults import Fault
 
 COUNT = 10_000

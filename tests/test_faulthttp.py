@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.test_faults import VALUES
+from twistednet.core.faultgrammar import parse
 from twistednet.core.faulthttp import KINDS, Reply, replied
 from twistednet.core.faultplan import Plan
-from twistednet.core.faultrules import parse
 from twistednet.core.faults import Fault
 from twistednet.core.faultsteps import Kind, Memory, Step
 

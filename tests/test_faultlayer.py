@@ -17,7 +17,8 @@ from zope.interface import implementer
 from tests.loops import LoopTestCase, Recorder
 from tests.test_faults import rules
 from twistednet.core.events import Event, EventStream, Faulted
-from twistednet.core.faultrules import Rule, parse
+from twistednet.core.faultgrammar import parse
+from twistednet.core.faultrules import Rule
 from twistednet.core.faultsteps import Step
 from twistednet.core.journal import Journal
 from twistednet.layers.base import Connections, Entrance

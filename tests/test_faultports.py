@@ -17,7 +17,7 @@ from tests.running import PATIENCE, temporaryFolder
 from tests.serving import serve
 from twistednet.client.sessions import theReactor
 from twistednet.core.events import EventStream, Faulted
-from twistednet.core.faultrules import parse
+from twistednet.core.faultgrammar import parse
 from twistednet.layers.faulting import Faulting
 from twistednet.layers.faultports import PortFaults
 from twistednet.listening import UNIXPort

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from twistednet.core.faultgrammar import KINDS, BadFault, Grammar, parse
 from twistednet.core.faultplan import Plan
-from twistednet.core.faultrules import CHOICES, KINDS, OF_CONNECTIONS, BadFault, Rule, parse
+from twistednet.core.faultrules import CHOICES, OF_CONNECTIONS, Rule
 from twistednet.core.faults import Fault, Faults
 from twistednet.core.faultsteps import Kind, Step
 
@@ -131,7 +132,7 @@ class GrammarTests(SynchronousTestCase):
             "close after reply or close in headers or close in body",
         }.items():
             with self.assertRaises(BadFault) as caught:
-                parse(text, SERVICES)
+                parse(text, Grammar(SERVICES))
             self.assertEqual(f"{text!r}: {why}", str(caught.exception))
 
     @given(st.text(st.sampled_from('echo: latncydrp015%",/msfiKB')))

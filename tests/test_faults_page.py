@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests import ladders
 from tests.running import ROOT
 from twistednet.catalog import SERVICES
-from twistednet.core.faultrules import CHOICES, KINDS, parse
+from twistednet.core.faultgrammar import KINDS, Grammar, parse
+from twistednet.core.faultrules import CHOICES
 
 PAGE = (ROOT / "docs" / "faults.md").read_text()
 
@@ -61,8 +62,8 @@ class PageTests(SynchronousTestCase):
 
     def test_recipes(self) -> None:
         """Every rule that it shows is one."""
-        services = {service.name: service.carriers for service in SERVICES}
+        grammar = Grammar({service.name: service.carriers for service in SERVICES})
         shown = re.findall(r"[`']((?:echo|answer|hello|receive|datagram|chat): [^`']+)[`']", PAGE)
         self.assertGreater(len(shown), 15)
         for rule in shown:
-            parse(rule, services)
+            parse(rule, grammar)

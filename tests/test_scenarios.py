@@ -11,10 +11,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.test_faults import SERVICES, VALUES, rules
 from twistednet.core.events import EventStream
-from twistednet.core.faultrules import BadFault, parse
+from twistednet.core.faultgrammar import BadFault, Grammar, parse
 from twistednet.core.scenarios import MOST, Part, Scenario, parseScenario
 from twistednet.layers.faulting import Faulting
 from twistednet.layers.playing import Player
+
+GRAMMAR = Grammar(SERVICES)
 
 
 class GrammarTests(SynchronousTestCase):
@@ -33,7 +35,7 @@ class GrammarTests(SynchronousTestCase):
         """The normal form of any scenario reads back as it."""
         scenario = Scenario(name, tuple(parts), isEndless)
         everything = {"echo": ("stream", "listener", "datagram", "request")}
-        self.assertEqual(scenario, parseScenario(str(scenario), everything))
+        self.assertEqual(scenario, parseScenario(str(scenario), Grammar(everything)))
 
     def test_normalForm(self) -> None:
         """What people may write differently is written in one way."""
@@ -43,7 +45,7 @@ class GrammarTests(SynchronousTestCase):
             "a = 60s echo: drop | again": "a = 60s echo: drop | again",
             'a = 1s echo: drop, matching "a|b; c"': 'a = 1s echo: drop, matching "a|b; c"',
         }.items():
-            self.assertEqual(normal, str(parseScenario(written, SERVICES)))
+            self.assertEqual(normal, str(parseScenario(written, GRAMMAR)))
 
     def test_bad(self) -> None:
         """One line names the scenario, what is wrong with it, and what would be right."""
@@ -67,7 +69,7 @@ class GrammarTests(SynchronousTestCase):
             'a = 1s echo: drop, matching "a': "a quotation mark is not closed",
         }.items():
             with self.assertRaises(BadFault) as caught:
-                parseScenario(text, SERVICES)
+                parseScenario(text, GRAMMAR)
             self.assertEqual(f"{text!r}: {why}", str(caught.exception))
 
 
@@ -80,7 +82,7 @@ class PlayerTests(SynchronousTestCase):
         self.player = Player(self.clock, self.faulting)
 
     def play(self, text: str) -> None:
-        self.player.play(parseScenario(text, SERVICES))
+        self.player.play(parseScenario(text, GRAMMAR))
 
     def inForce(self) -> list[str]:
         return [str(fault.asked) for fault in self.faulting.inForce]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint
 from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.running import temporaryFolder
+from twistednet import Kind, catalog
 from twistednet.catalog import SERVICES, Service
 from twistednet.config import SHARED, BadSetting, Settings
 from twistednet.endpoints import BadEndpoint, Endpoint
@@ -400,3 +404,36 @@ class CatalogTests(SynchronousTestCase):
                 self.assertIsInstance(service.protocol, type)
         self.assertEqual(len(CATALOGUE), len(SERVICES))
         self.assertEqual(Service("x", (), "y", Echo).client, None)
+
+    def test_brought(self) -> None:
+        """What another package brings is there; what cannot be used ends in one line."""
+        group = catalog.KIND_POINTS
+        point = EntryPoint("kind", "tests.test_settings:BROUGHT", group)
+        with self.points(point):
+            settings = load({"fault": Given("--fault", ["echo: moo 3"])}, None, CATALOGUE, {})
+        self.assertIs(BROUGHT, settings.fault[0].kind)
+        for value, why in (
+            ("tests.nowhere:KIND", "does not load: No module named 'tests.nowhere'"),
+            ("tests.test_settings:CATALOGUE", "is no twistednet.Kind but"),
+            ("tests.test_settings:TAKEN", "is written as one that is there: drop"),
+        ):
+            point = EntryPoint("kind", value, group)
+            with self.points(point), self.assertRaises(BadSetting) as caught:
+                load({}, None, CATALOGUE, {})
+            line = str(caught.exception)
+            self.assertTrue(
+                line.startswith(f"the entry point kind = {value} ({group}) {why}"), line
+            )
+
+    @contextmanager
+    def points(self, *points: EntryPoint) -> Iterator[None]:
+        """As if packages that are installed had named these."""
+        patch = self.patch(
+            catalog, "entry_points", lambda group: [one for one in points if one.group == group]
+        )
+        yield
+        patch.restore()
+
+
+BROUGHT = Kind.of("moo N", lambda step, memory, times: [step] * times)
+TAKEN = Kind.of("drop", lambda step, memory: [])

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from twistednet.catalog import Service as Service
+    from twistednet.core.faultsteps import Kind as Kind
+    from twistednet.core.faultsteps import Memory as Memory
+    from twistednet.core.faultsteps import Step as Step
     from twistednet.services.answer import Answer as Answer
     from twistednet.services.chat import Chat as Chat
     from twistednet.services.datagram import Datagram as Datagram
@@ -24,10 +27,13 @@ _HOME = {
     "Datagram": "services.datagram",
     "Echo": "services.echo",
     "Hello": "services.hello",
+    "Kind": "core.faultsteps",
+    "Memory": "core.faultsteps",
     "Messages": "services.messages",
     "MessagesFactory": "services.fairness",
     "Receive": "services.receive",
     "Service": "catalog",
+    "Step": "core.faultsteps",
 }
 
 __all__ = list(_HOME)

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Cooperator
 from twisted.logger import Logger
 
-from twistednet.catalog import Service, carriers
+from twistednet.catalog import Service, grammar
 from twistednet.config import BadSetting, Settings
 from twistednet.core.scenarios import Scenario
 from twistednet.layers.base import Connections
@@ -56,8 +56,8 @@ class Daemon(TwistedService):
         self.journal = self._recording.journal
         self.connections = Connections(reactor, self.events, self.journal)
         self.serving = Serving(reactor, services, self.connections, self.events)
-        #: What faults of each service may be about.
-        self.carriers = carriers(services)
+        #: What a rule may say.
+        self.grammar = grammar(services)
         self.player = Player(reactor, self.connections.faults)
         self._admin: AdminPort | None = None
         if settings.admin:

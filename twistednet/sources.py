@@ -15,11 +15,11 @@ from typing import Any
 
 from twisted.python.reflect import namedAny
 
-from twistednet.catalog import Service, carriers
+from twistednet.catalog import BadPlugin, Service, grammar
 from twistednet.config import SHARED, BadSetting, Settings
-from twistednet.core.faultrules import BadFault, Carriers, Rule, parseAll
-from twistednet.core.scenarios import Scenario, noScenario, parseScenario
+from twistednet.core.scenarios import noScenario
 from twistednet.endpoints import BadEndpoint, Endpoint
+from twistednet.faultsettings import faults, scenarios
 
 PREFIX = "NETDEMO_"
 #: Where the admin site listens unless told otherwise.
@@ -111,10 +111,14 @@ def load(
         for key, one in given.items()
         if key in SHARED
     }
-    for key, parse in {"fault": _faults, "scenario": _scenarios}.items():
+    try:
+        rules = grammar(services)
+    except BadPlugin as why:
+        raise BadSetting(str(why)) from None
+    for key, parse in {"fault": faults, "scenario": scenarios}.items():
         if key in given:
             texts = replace(given[key], value=values[key])
-            values[key] = _parsed(texts, partial(parse, carriers(services)))
+            values[key] = _parsed(texts, partial(parse, rules))
     known = values.get("scenario", {})
     if values.get("play") and values["play"] not in known:
         raise BadSetting(f"{given['play'].where}: {noScenario(values['play'], known)}")
@@ -127,24 +131,6 @@ def load(
         admin=_admin(given.get("admin", Given("the default of admin", ADMIN))),
         **values,
     )
-
-
-def _faults(services: Carriers, texts: list[str]) -> tuple[Rule, ...]:
-    try:
-        return tuple(rule for text in texts for rule in parseAll(text, services))
-    except BadFault as why:
-        raise BadSetting(str(why)) from None
-
-
-def _scenarios(services: Carriers, texts: list[str]) -> dict[str, Scenario]:
-    try:
-        found = [parseScenario(text, services) for text in texts]
-    except BadFault as why:
-        raise BadSetting(str(why)) from None
-    byName = {scenario.name: scenario for scenario in found}
-    if len(byName) < len(found):
-        raise BadSetting("two scenarios have the same name")
-    return byName
 
 
 def _parsed(given: Given, parse: Callable[[Any], Any]) -> Any:

@@ -8,7 +8,8 @@ from typing import Any
 
 from twistednet.admin.replies import Reply, Wrong, told
 from twistednet.admin.site import Asked, Route
-from twistednet.core.faultrules import CHOICES, KINDS, BadFault, Rule, parse
+from twistednet.core.faultgrammar import BadFault, parse
+from twistednet.core.faultrules import CHOICES, Rule
 from twistednet.core.faults import Fault
 from twistednet.core.faultsteps import Kind
 from twistednet.layers.faulting import Faulting
@@ -60,12 +61,16 @@ class FaultsAPI:
         """What there is to be written into a rule. A kind is for the services that have one
         of its carriers."""
         serving = {service.name for service, _, _ in self._daemon.serving}
-        carriers = self._daemon.carriers
+        grammar = self._daemon.grammar
         return told(
             {
-                "kinds": [*map(_described, KINDS)],
+                "kinds": [*map(_described, grammar.kinds)],
                 "choices": [form.text for forms in CHOICES.values() for form in forms],
-                "services": {name: [*carriers[name]] for name in carriers if name in serving},
+                "services": {
+                    name: [*carried]
+                    for name, carried in grammar.services.items()
+                    if name in serving
+                },
             }
         )
 
@@ -106,7 +111,7 @@ class FaultsAPI:
         if not isinstance(text, str):
             raise Wrong(400, "a rule is a text, as in echo: latency 100ms")
         try:
-            return parse(text, self._daemon.carriers)
+            return parse(text, self._daemon.grammar)
         except BadFault as why:
             # As for settings that are wrong: well said, and cannot be.
             raise Wrong(409, str(why)) from None

@@ -7,7 +7,7 @@ from typing import Any
 from twistednet.admin.faults import field
 from twistednet.admin.replies import Reply, Wrong, told
 from twistednet.admin.site import Asked, Route
-from twistednet.core.faultrules import BadFault
+from twistednet.core.faultgrammar import BadFault
 from twistednet.core.scenarios import Scenario, noScenario, parseScenario
 
 
@@ -45,7 +45,7 @@ class ScenarioAPI:
         if "=" not in wanted:
             raise Wrong(409, noScenario(wanted, known))
         try:
-            return parseScenario(wanted, self._daemon.carriers)
+            return parseScenario(wanted, self._daemon.grammar)
         except BadFault as why:
             raise Wrong(409, str(why)) from None
 

@@ -26,6 +26,9 @@ NO_SIZE = b"xyz"
 #: 1 KiB: a header field, again and again.
 ENDLESS = b"X-Endless: " + b"x" * 1011 + b"\r\n"
 
+#: Seconds from one of those to the next: 10 MB/s, and time for others.
+PACE = 0.0001
+
 _Headers = tuple[tuple[bytes, bytes], ...]
 
 
@@ -93,7 +96,7 @@ class Reply:
         if self.endless and self.cut != "headers":
             return [
                 Step(now, "pass", self.head[:-2]),
-                Step(now, "pass", self.endless, isEndless=True),
+                Step(now, "pass", self.endless, gap=PACE, isEndless=True),
             ]
         passed: dict[float, bytes] = {}
         for after, data in self._parts():
@@ -185,7 +188,9 @@ def _cut(part: str) -> Spoil:
     return lambda reply: replace(reply, cut=reply.cut or part)
 
 
-def _kind(form: str, spoil: Spoil, ends: str = "", given: str = "") -> Kind:
+def ofReply(form: str, spoil: Spoil, ends: str = "", given: str = "") -> Kind:
+    """The kind that is written so; `spoil` is given a reply and its values. With `ends`, end or
+    reset, it is the last reply: our FIN or RST comes after it."""
     name = given or form.split()[0]
 
     def act(step: Step, memory: Memory, *values: Any) -> list[Step]:
@@ -201,15 +206,15 @@ def _kind(form: str, spoil: Spoil, ends: str = "", given: str = "") -> Kind:
 
 
 def _named(form: str, spoil: Spoil, ends: str = "") -> Kind:
-    return _kind(form, spoil, ends, form)
+    return ofReply(form, spoil, ends, form)
 
 
 #: Every kind.
 KINDS = (
-    _kind("status STATUS", status),
+    ofReply("status STATUS", status),
     _named("redirect loop", redirect),
-    _kind("latency before body TIME", waitBefore),
-    _kind("latency in body TIME", waitAmidst),
+    ofReply("latency before body TIME", waitBefore),
+    ofReply("latency in body TIME", waitAmidst),
     _named("no status line", _with(hasStatusLine=False), "end"),
     _named("bytes before status line", _with(before=GARBAGE), "end"),
     _named("duplicate content-length", _with(lengths=(0, 0))),
@@ -219,8 +224,8 @@ KINDS = (
     _named("body longer than said", _with(surplus=SURPLUS), "end"),
     _named("wrong content-encoding", encode),
     _named("endless headers", _with(endless=ENDLESS)),
-    _kind("close in headers", _cut("headers"), "end"),
-    _kind("close in body", _cut("body"), "end"),
-    _kind("reset in headers", _cut("headers"), "reset"),
-    _kind("reset in body", _cut("body"), "reset"),
+    ofReply("close in headers", _cut("headers"), "end"),
+    ofReply("close in body", _cut("body"), "end"),
+    ofReply("reset in headers", _cut("headers"), "reset"),
+    ofReply("reset in body", _cut("body"), "reset"),
 )

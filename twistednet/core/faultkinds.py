@@ -8,7 +8,6 @@ from random import Random
 from typing import Any
 
 from twistednet.core.faultsteps import Act, Kind, Memory, Step
-from twistednet.core.faultwords import Form
 
 #: Seconds of a rate that leave as one piece.
 PIECE = 0.02
@@ -197,51 +196,47 @@ _LISTENER: dict[str, Any] = {
 _BOTH = _STREAM | _DATAGRAM
 
 
-def _kind(form: str, act: Act, counts: str = "connections", **rest: Any) -> Kind:
-    return Kind(Form(form), act, counts, **rest)
-
-
 #: Every kind.
 KINDS = (
-    _kind("latency TIME [jitter TIME]", latency, "chunks", carriers=_BOTH),
-    _kind("rate RATE", rate),
-    _kind("slice SIZE [pause TIME]", cut),
-    _kind("drop", drop, "chunks", carriers=_BOTH),
-    _kind("corrupt PERCENT", corrupt, "chunks", carriers=_BOTH),
-    _kind("corrupt bit", corruptBit, "chunks", carriers=_BOTH),
-    _kind("corrupt byte NUMBER", corruptAt),
-    _kind("truncate after SIZE", _after("end")),
-    _kind("truncate after SIZE with RST", _after("reset")),
-    _kind("truncate after N messages", _afterMessages("end")),
-    _kind("reset after N messages", _afterMessages("reset")),
-    _kind("reset at accept", _instead("reset"), direction="", on=_ACCEPT),
-    _kind("reset at first byte", _instead("reset"), direction="in"),
-    _kind("reset after SIZE", _after("reset")),
-    _kind("reset at close", _instead("reset"), direction="", on=_CLOSE),
-    _kind("close before reply", _instead("end"), "chunks"),
-    _kind("close in reply", amidst, "chunks"),
-    _kind("close after reply", _afterwards("end"), "chunks"),
-    _kind("silence", drop),
-    _kind(
+    Kind.of("latency TIME [jitter TIME]", latency, "chunks", carriers=_BOTH),
+    Kind.of("rate RATE", rate),
+    Kind.of("slice SIZE [pause TIME]", cut),
+    Kind.of("drop", drop, "chunks", carriers=_BOTH),
+    Kind.of("corrupt PERCENT", corrupt, "chunks", carriers=_BOTH),
+    Kind.of("corrupt bit", corruptBit, "chunks", carriers=_BOTH),
+    Kind.of("corrupt byte NUMBER", corruptAt),
+    Kind.of("truncate after SIZE", _after("end")),
+    Kind.of("truncate after SIZE with RST", _after("reset")),
+    Kind.of("truncate after N messages", _afterMessages("end")),
+    Kind.of("reset after N messages", _afterMessages("reset")),
+    Kind.of("reset at accept", _instead("reset"), direction="", on=_ACCEPT),
+    Kind.of("reset at first byte", _instead("reset"), direction="in"),
+    Kind.of("reset after SIZE", _after("reset")),
+    Kind.of("reset at close", _instead("reset"), direction="", on=_CLOSE),
+    Kind.of("close before reply", _instead("end"), "chunks"),
+    Kind.of("close in reply", amidst, "chunks"),
+    Kind.of("close after reply", _afterwards("end"), "chunks"),
+    Kind.of("silence", drop),
+    Kind.of(
         "stop reading",
         _beforehand("stop"),
         direction="in",
         on=_MET | {"pass"},
         given="stop reading",
     ),
-    _kind("half-close at accept", _beforehand("fin"), direction="", on=_ACCEPT),
-    _kind("half-close after SIZE", _after("fin")),
-    _kind("never close", drop, direction="", on=_CLOSE, given="never close"),
-    _kind("linger TIME", linger, direction="", on=_CLOSE),
-    _kind("slow close TIME", slowClose, direction="", on=_CLOSE, given="slow close"),
-    _kind("timeout TIME", _timeout("end"), direction="", on=_MET),
-    _kind("timeout TIME with RST", _timeout("reset"), direction="", on=_MET),
-    _kind("refuse", _instead("refuse"), **_LISTENER),
-    _kind("stall", _instead("stall"), **_LISTENER),
-    _kind("loss PERCENT", loss, "chunks", carriers=_DATAGRAM),
-    _kind("duplicate", duplicate, "chunks", carriers=_DATAGRAM),
-    _kind("reorder", _turned("hold"), "chunks", carriers=_DATAGRAM),
-    _kind("delay TIME [jitter TIME]", latency, "chunks", carriers=_DATAGRAM),
-    _kind("truncate to SIZE", shorten, "chunks", carriers=_DATAGRAM),
-    _kind("wrong port", _turned("astray"), "chunks", carriers=_DATAGRAM, given="wrong port"),
+    Kind.of("half-close at accept", _beforehand("fin"), direction="", on=_ACCEPT),
+    Kind.of("half-close after SIZE", _after("fin")),
+    Kind.of("never close", drop, direction="", on=_CLOSE, given="never close"),
+    Kind.of("linger TIME", linger, direction="", on=_CLOSE),
+    Kind.of("slow close TIME", slowClose, direction="", on=_CLOSE, given="slow close"),
+    Kind.of("timeout TIME", _timeout("end"), direction="", on=_MET),
+    Kind.of("timeout TIME with RST", _timeout("reset"), direction="", on=_MET),
+    Kind.of("refuse", _instead("refuse"), **_LISTENER),
+    Kind.of("stall", _instead("stall"), **_LISTENER),
+    Kind.of("loss PERCENT", loss, "chunks", carriers=_DATAGRAM),
+    Kind.of("duplicate", duplicate, "chunks", carriers=_DATAGRAM),
+    Kind.of("reorder", _turned("hold"), "chunks", carriers=_DATAGRAM),
+    Kind.of("delay TIME [jitter TIME]", latency, "chunks", carriers=_DATAGRAM),
+    Kind.of("truncate to SIZE", shorten, "chunks", carriers=_DATAGRAM),
+    Kind.of("wrong port", _turned("astray"), "chunks", carriers=_DATAGRAM, given="wrong port"),
 )

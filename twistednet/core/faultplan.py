@@ -168,7 +168,9 @@ def told(before: Step, after: list[Step], fault: str) -> str:
     acts = [step.act for step in after if step.act not in ("pass", before.act)]
     did = []
     if before.act == "pass":
-        if len(passed) != size:
+        if len(passed) > size:
+            did.append(f"{len(passed)} B in place of {size}")
+        elif len(passed) < size:
             did.append(f"{len(passed)} of {size} B passed")
         elif passed != before.data:
             changed = sum(a != b for a, b in zip(passed, before.data, strict=True))

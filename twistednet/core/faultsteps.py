@@ -79,6 +79,12 @@ class Kind:
     carriers: frozenset[str] = frozenset({"stream"})
     given: str = ""
 
+    @classmethod
+    def of(cls, form: str, act: Act, counts: str = "connections", **rest: Any) -> Kind:
+        """The kind that is written so, as in `latency TIME [jitter TIME]`: a capital word is a
+        value of that type (see faultwords), and `act` is given it."""
+        return cls(Form(form), act, counts, **rest)
+
     @property
     def name(self) -> str:
         return self.given or self.form.text.split()[0]

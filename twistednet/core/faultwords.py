@@ -141,7 +141,8 @@ def _writeText(text: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
-_TYPES = {
+#: What a capital word of a form may be.
+TYPES = {
     "TIME": _Type(readTime, writeTime),
     "SIZE": _Type(_readSize, _writeSize),
     "RATE": _Type(_readRate, "{}B/s".format),
@@ -170,12 +171,12 @@ class Form:
     @property
     def types(self) -> list[str]:
         """The types of its values, in their order."""
-        return [word for word in (*self._head, *self._tail) if word in _TYPES]
+        return [word for word in (*self._head, *self._tail) if word in TYPES]
 
     def isBegunBy(self, found: list[str]) -> bool:
         """Are the words, where neither is a value, the form's own?"""
         pairs = zip((*self._head, *self._tail), found, strict=False)
-        return all(own in _TYPES or own == word for own, word in pairs)
+        return all(own in TYPES or own == word for own, word in pairs)
 
     def match(self, found: list[str]) -> tuple[Any, ...] | None:
         """Its values, None for each that was left out; None if this is another form.
@@ -191,11 +192,11 @@ class Form:
         if not self.isBegunBy(found):
             return None
         pairs = zip(own, found, strict=True)
-        values = [_TYPES[name].read(word) for name, word in pairs if name in _TYPES]
+        values = [TYPES[name].read(word) for name, word in pairs if name in TYPES]
         return (*values, *[None] * (len(self.types) - len(values)))
 
     def write(self, values: tuple[Any, ...]) -> str:
         """The words that these values were read from, in their normal form."""
         given = iter(values)
         own = self._head if None in values else self._head + self._tail
-        return " ".join(_TYPES[word].write(next(given)) if word in _TYPES else word for word in own)
+        return " ".join(TYPES[word].write(next(given)) if word in TYPES else word for word in own)

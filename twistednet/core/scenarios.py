@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from twistednet.core.faultrules import BadFault, Carriers, Rule, parseAll
+from twistednet.core.faultgrammar import BadFault, Grammar, parseAll
+from twistednet.core.faultrules import Rule
 from twistednet.core.faultwords import BadWord, parts, readTime, words, writeTime
 
 #: Parts that a scenario may have.
@@ -40,7 +41,7 @@ class Scenario:
         return f"{self.name} = {' | '.join(told)}"
 
 
-def parseScenario(text: str, services: Carriers) -> Scenario:
+def parseScenario(text: str, grammar: Grammar) -> Scenario:
     """The scenario that this is. Raises BadFault."""
     name, equals, rest = (one.strip() for one in text.partition("="))
     try:
@@ -48,7 +49,7 @@ def parseScenario(text: str, services: Carriers) -> Scenario:
             raise BadWord("a scenario is a name, =, and parts, as in down = 5s echo: refuse")
         told = parts(rest, "|")
         isEndless = told[-1:] == [_AGAIN]
-        found = [_part(one, services) for one in (told[:-1] if isEndless else told)]
+        found = [_part(one, grammar) for one in (told[:-1] if isEndless else told)]
         if not 0 < len(found) <= MOST:
             raise BadWord(f"a scenario has 1 to {MOST} parts, and this one {len(found)}")
     except (BadWord, BadFault) as why:
@@ -61,7 +62,7 @@ def noScenario(name: str, known: Iterable[str]) -> str:
     return f"there is no scenario {name!r}; there are {', '.join(known) or 'none'}"
 
 
-def _part(text: str, services: Carriers) -> Part:
+def _part(text: str, grammar: Grammar) -> Part:
     first = (words(text) or [""])[0]
     try:
         seconds = readTime(first)
@@ -70,4 +71,4 @@ def _part(text: str, services: Carriers) -> Part:
     rest = re.sub(r"^[0-9.]+\s*[a-z]+", "", text).strip()
     if not rest:
         raise BadWord(f"{text!r}: what is to be so long? Write {text} healthy, or a rule")
-    return Part(seconds, () if rest == _HEALTHY else tuple(parseAll(rest, services)))
+    return Part(seconds, () if rest == _HEALTHY else tuple(parseAll(rest, grammar)))

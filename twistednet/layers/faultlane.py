@@ -87,6 +87,7 @@ class Lane:
         """The first one, or its next piece, which then no longer waits."""
         first, begin = self._steps[0], self._begun
         if first.isEndless:
+            self._steps[0] = replace(first, at=first.at + first.gap)
             return first
         self._begun += first.piece or len(first.data)
         if self._begun >= len(first.data):
