@@ -248,11 +248,21 @@ class KindTests(SynchronousTestCase):
             "never close": [[], []],
             "reset at close": [[Step(at, "reset", by="reset")] for at in (1.0, 2.0)],
             "linger 5s": [[fin], [Step(6.0, "close")]],
+            "slow close 5s": [[Step(6.0, "fin")], [Step(7.0, "close")]],
         }.items():
             plan = Schedule(rule).connect()
             self.assertEqual(expected, [plan.steps(fin), plan.steps(close)], rule)
         alone = Schedule("linger 5s").connect().steps(close)
         self.assertEqual([Step(2.0, "fin"), Step(7.0, "close")], alone)
+
+    def test_timeout(self) -> None:
+        """The end is there from the beginning, once, and what passes comes behind it."""
+        for rule, act in (("timeout 5s", "end"), ("timeout 5s with RST", "reset")):
+            plan = Schedule(rule).connect()
+            accept, join = Step(1.0, "accept"), Step(2.0, "join")
+            self.assertEqual([accept, Step(6.0, act, by="timeout")], plan.steps(accept))
+            self.assertEqual([join], plan.steps(join))
+            self.assertEqual({"timeout"}, plan.names)
 
     def test_corrupt(self) -> None:
         """Each byte has its chance: within 3 sigma over 10,000, one bit each."""
