@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.running import ROOT
 from tests.test_faultdatagrams import ANNA, FaultyPortTests
 from tests.test_faultlayer import FaultTestCase
+from tests.test_faultrequests import RequestTestCase, asked
 from twistednet.core.faultgrammar import parse
 from twistednet.services.echo import Echo
 from twistednet.transport import gates
@@ -25,6 +26,10 @@ PAGE = ROOT / "docs" / "faults.md"
 
 #: Seconds between two looks at the client, and how long a conversation is watched.
 TICK, LONG = 0.25, 5.0
+#: Lines of a reply that are shown, how much of each, and those that say nothing here.
+MOST_LINES, LONGEST = 10, 24
+_DULL = re.compile("Date|Server|X-Netdemo-Fault|Content-Type|Vary|X-Content-Type-Options")
+
 #: How wide an arrow is, and how many ladders stand in a row.
 WIDTH, ROW = 20, 3
 
@@ -82,6 +87,28 @@ def _shown(data: bytes) -> str:
     return "".join(chr(byte) if 31 < byte < 127 else f"\\x{byte:02x}" for byte in data)
 
 
+#: Of HTTP replies: the client sends `GET /`, and is answered by a page that says `Hello!`
+REPLIES = (
+    "status 503",
+    "redirect loop",
+    "latency before body 1s",
+    "latency in body 1s",
+    "no status line",
+    "bytes before status line",
+    "duplicate content-length",
+    "conflicting content-length",
+    "bad chunk size",
+    "body shorter than said",
+    "body longer than said",
+    "wrong content-encoding",
+    "endless headers",
+    "close in headers",
+    "close in body",
+    "reset in headers",
+    "reset in body",
+)
+
+
 class Ladder:
     """Time goes down, the client is on the left."""
 
@@ -93,6 +120,14 @@ class Ladder:
 
     def got(self, at: float, what: str) -> None:
         self._add(at, f"◀{'─' * (WIDTH - len(what) - 2)} {what}")
+
+    def reply(self, at: float, data: bytes) -> None:
+        """HTTP, a line each; an arrow stands for its CRLF."""
+        *lines, last = _shown(data).split("\\x0d\\x0a")
+        shown = [f"{line}↵" for line in lines if not _DULL.match(line)]
+        for line in [*shown, last] if last else shown:
+            if len(self.lines) < MOST_LINES:
+                self._add(at, f"◀ {line if len(line) <= LONGEST else line[: LONGEST - 1] + '…'}")
 
     def _add(self, at: float, arrow: str) -> None:
         time = f"{at:.2f}".rstrip("0").rstrip(".")
@@ -151,6 +186,40 @@ class _Stream(FaultTestCase):
             else:
                 self._hasFIN = not data
                 self.ladder.got(at, _shown(data) or "FIN")
+
+
+class _Reply(RequestTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.pages.greeting = lambda request: b"Hello!"  # type: ignore[method-assign]
+
+    def draw(self, rule: str) -> Ladder:
+        """One request, and what is answered."""
+        ladder = Ladder(rule)
+        self.connections.faults.replace([parse(f"echo: {rule}, seed 1")])
+        client, _ = self.open()
+        ladder.sent(0, "GET /")
+        client.send(asked("/"))
+        for tick in range(int(LONG / TICK)):
+            while self.loop.turn(0.002):
+                pass
+            client.setblocking(False)
+            isOpen = True
+            while isOpen:
+                try:
+                    data = client.recv(65536)
+                except BlockingIOError:
+                    break
+                except ConnectionError:
+                    ladder.got(tick * TICK, "RST")
+                    isOpen = False
+                else:
+                    isOpen = data != b""
+                    (ladder.reply(tick * TICK, data) if data else ladder.got(tick * TICK, "FIN"))
+            if not isOpen or len(ladder.lines) >= MOST_LINES:
+                break
+            self.loop.advance(TICK)
+        return ladder
 
 
 class _Port(FaultyPortTests):
@@ -218,6 +287,7 @@ def drawn() -> dict[str, str]:
     return {
         "streams": _rows(_drawn(_Stream, STREAMS)),
         "listeners": _rows(_drawn(_Listener, LISTENERS)),
+        "replies": _rows(_drawn(_Reply, REPLIES)),
         "datagrams": _rows(_drawn(_Port, DATAGRAMS)),
     }
 
