@@ -35,17 +35,20 @@ class FaultsTests(AdminTests):
         faults: list[dict[str, Any]] = self.admin.ask(FAULTS).json["faults"]
         return faults
 
+    def add(self, *rules: str) -> list[dict[str, Any]]:
+        """Those that were added."""
+        got = self.admin.ask(FAULTS, "POST", {"rules": list(rules)})
+        self.assertEqual((201, ["faults"]), (got.status, list(got.json)), got.body)
+        faults: list[dict[str, Any]] = got.json["faults"]
+        return faults
+
     def test_add(self) -> None:
         """One more holds at once, for who is there, too; it is counted, told in the metrics,
         and gone when it is taken out."""
         sock = self.connect("echo")
         sock.sendall(b"one")
         self.assertEqual(b"one", readUntil(sock, b"one"))
-        got = self.admin.ask(FAULTS, "POST", {"rule": "echo: corrupt byte 0, first 1"})
-        added = got.json
-        self.assertEqual(
-            (201, f"{FAULTS}/{added['id']}"), (got.status, got.headers["Location"]), got.body
-        )
+        [added] = self.add("echo: corrupt byte 0, first 1")
         self.assertRegex(added["rule"], r"^echo: corrupt byte 0, first 1, seed \d+$")
         self.assertEqual(("echo", "corrupt", 1), (added["service"], added["kind"], added["seen"]))
         sock.sendall(b"two")
@@ -58,6 +61,19 @@ class FaultsTests(AdminTests):
         self.assertEqual((200, []), (got.status, got.json["faults"]))
         sock.sendall(b"three")
         self.assertEqual(b"three", readUntil(sock, b"three"))
+
+    def test_addSeveral(self) -> None:
+        """Several are added in one step, after those that are in force, and only they are told;
+        a scenario's rules that are on meanwhile end with it."""
+        play = {"play": "down = 60s echo: silence"}
+        self.assertEqual(200, self.admin.ask("/api/v1/scenario", "PUT", play).status)
+        [before] = self.faults()
+        added = self.add("echo: drop, 5%", "chat: silence")
+        self.assertEqual(["drop", "silence"], [one["kind"] for one in added])
+        self.assertEqual([before, *added], self.faults())
+        self.admin.ask("/api/v1/scenario", "PUT", {"play": None})
+        self.assertEqual(added, self.faults())
+        self.assertEqual([], self.add())
 
     def test_replace(self) -> None:
         """All at once: what stays keeps its number, seed and counts."""
@@ -188,13 +204,18 @@ class FaultsTests(AdminTests):
             got = self.admin.ask(FAULTS, "PUT", {"rules": rules})
             self.assertEqual(status, got.status, got.body)
             self.assertIn(why, got.json["error"])
-        self.assertEqual(409, self.admin.ask(FAULTS, "POST", {"rule": "echo: nonsense"}).status)
-        for body in ({"rules": []}, [], {"rule": "x", "more": 1}):
-            self.assertEqual(400, self.admin.ask(FAULTS, "POST", body).status, body)
-        got = self.admin.ask(FAULTS, "PUT", {"rules": ["echo: drop"] * 101})
-        self.assertEqual(
-            (409, "100 rules may be in force at once"), (got.status, got.json["error"])
-        )
+        for body, status in (
+            ({"rules": ["echo: drop", "echo: nonsense"]}, 409),
+            ({"rule": "echo: drop"}, 400),
+            ([], 400),
+            ({"rules": [], "more": 1}, 400),
+        ):
+            self.assertEqual(status, self.admin.ask(FAULTS, "POST", body).status, body)
+        for method, count in (("PUT", 101), ("POST", 100)):
+            got = self.admin.ask(FAULTS, method, {"rules": ["echo: drop"] * count})
+            self.assertEqual(
+                (409, "100 rules may be in force at once"), (got.status, got.json["error"])
+            )
         for path, method in (("7777", "DELETE"), ("7777/reset", "POST"), ("x", "DELETE")):
             got = self.admin.ask(f"{FAULTS}/{path}", method)
             self.assertEqual(404, got.status, path)
@@ -213,7 +234,7 @@ class ReloadTests(TestCase):
         config.write_text(_CONFIG.format("drop, 5%, the 9th"))
         with running("--config", str(config), "--admin", "tcp:0") as daemon:
             admin = Admin(daemon)
-            admin.ask(FAULTS, "POST", {"rule": "echo: close after reply, first 3"})
+            admin.ask(FAULTS, "POST", {"rules": ["echo: close after reply, first 3"]})
             self.assertEqual(2, len(before := admin.ask(FAULTS).json["faults"]))
             with socket.create_connection(daemon.address("echo"), PATIENCE) as sock:
                 sock.sendall(b"x")

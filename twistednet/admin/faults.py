@@ -76,17 +76,15 @@ class FaultsAPI:
 
     def replace(self, asked: Asked) -> Reply:
         """All at once; a rule that stays keeps its seed and its counts."""
-        texts = field(asked.body(), "rules")
-        if not isinstance(texts, list):
-            raise Wrong(400, "rules is a list of rules")
-        self._change([self._parsed(text) for text in texts])
+        self._change(self._wanted(asked))
         return self.all(asked)
 
     def add(self, asked: Asked) -> Reply:
-        rule = self._parsed(field(asked.body(), "rule"))
-        self._change([*self._rules(), rule])
-        *_, last = self._faulting.inForce
-        return told(shown(last), 201, {"Location": f"/api/v1/faults/{last.id}"})
+        """After what is in force, which stays as it is, whoever has asked for it."""
+        wanted, before = self._wanted(asked), [fault.rule for fault in self._faulting.inForce]
+        self._change([*before, *wanted])
+        added = [*self._faulting.inForce][len(before) :]
+        return told({"faults": [*map(shown, added)]}, 201)
 
     def remove(self, asked: Asked) -> Reply:
         gone = self._found(asked)
@@ -99,8 +97,11 @@ class FaultsAPI:
         fault.reset()
         return told(shown(fault))
 
-    def _rules(self) -> list[Rule]:
-        return [fault.rule for fault in self._faulting.inForce]
+    def _wanted(self, asked: Asked) -> list[Rule]:
+        texts = field(asked.body(), "rules")
+        if not isinstance(texts, list):
+            raise Wrong(400, "rules is a list of rules")
+        return [self._parsed(text) for text in texts]
 
     def _change(self, rules: list[Rule]) -> None:
         if len(rules) > MOST:

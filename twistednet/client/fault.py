@@ -20,8 +20,8 @@ async def listed(reactor: Any, site: Site) -> None:
 
 async def added(reactor: Any, site: Site, rules: Iterable[str]) -> None:
     """All of them or, if one is wrong, none."""
-    before = [one["rule"] for one in (await site.ask(reactor, _PATH))["faults"]]
-    await replaced(reactor, site, (*before, *rules))
+    await site.ask(reactor, _PATH, "POST", {"rules": [*rules]})
+    await listed(reactor, site)
 
 
 async def replaced(reactor: Any, site: Site, rules: Iterable[str]) -> None:

@@ -119,11 +119,8 @@ export const faults = () => ask("/faults");
 /** @returns {Promise<Kinds>} */
 export const faultKinds = () => ask("/faults/kinds");
 
-/** Put all of them in force or, if one is wrong, none. @param {string[]} rules @returns {Promise<Faults>} */
-export async function addFaults(rules) {
-  const before = await faults();
-  return change("/faults", { rules: [...before.faults.map((one) => one.rule), ...rules] }, "PUT");
-}
+/** Put all of them in force or, if one is wrong, none. @param {string[]} rules */
+export const addFaults = (rules) => change("/faults", { rules });
 
 /** @param {number} id @returns {Promise<Faults>} */
 export const removeFault = (id) => change(`/faults/${id}`, {}, "DELETE");

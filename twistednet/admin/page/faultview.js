@@ -66,7 +66,7 @@ export function faultsView(main) {
   const begin = async () => {
     try {
       const [{ you }, kinds] = await Promise.all([faults(), faultKinds()]);
-      if (!isGone) fill(place, faultForm(kinds, you, async (rules) => show(await addFaults(rules))));
+      if (!isGone) fill(place, faultForm(kinds, you, (rules) => addFaults(rules).then(look)));
     } catch (why) {
       fill(place, h("p", { class: "empty" }, String(why.message)));
     }
