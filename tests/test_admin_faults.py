@@ -92,6 +92,11 @@ class FaultsTests(AdminTests):
         self.assertEqual((200, fault), (got.status, got.json))
         self.assertEqual([b"", b"x"], [self.answer(), self.answer()])
 
+    def test_over(self) -> None:
+        """A rule whose time has run out says so, and none else does."""
+        self.put("echo: drop, for 1us", "echo: drop, for 1h", "echo: drop")
+        self.assertEqual([True, False, False], [one["over"] for one in self.faults()])
+
     def answer(self) -> bytes:
         """What a connection of its own gets for a byte."""
         with self.daemon.connect("echo") as sock:

@@ -629,6 +629,13 @@ class FaultTests(CommandCase):
         )
         self.assertEqual(["(nothing goes wrong)"], self.fault("only"))
 
+    def test_over(self) -> None:
+        """What has run out is shown with its counts, as over."""
+        self.assertEqual(
+            ["1  echo: drop, for 1us, seed 1  (acted 0 of 0, over)"],
+            self.fault("only", "echo: drop, for 1us, seed 1"),
+        )
+
     def test_scenario(self) -> None:
         """Played by its text, shown with what is left of it, and stopped."""
         shown = self.fault("play", "down = 60s echo: drop, seed 1 | 1s healthy")

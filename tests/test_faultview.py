@@ -205,6 +205,14 @@ class FaultTests(PageTests):
         self.assertIsNone(self.page.script("return window.ran ?? null"))
         self.assertEqual([], self.page.all("main img"))
 
+    def test_over(self) -> None:
+        """A rule that is over says so in its row, and is no fault that is in force."""
+        self.put("echo: drop, for 1us", "echo: drop, for 60s")
+        self.page.until(lambda: self.badge() == "1 fault in force", "the badge")
+        self.page.says(".rules", "for 60s")
+        shown = "return [...document.querySelectorAll('.rules .tag')].map((one) => !one.hidden)"
+        self.assertEqual([True, False], self.page.script(shown))
+
     def test_keyboard(self) -> None:
         """Switches and rules can be had without a pointer, and it shows where one is."""
         self.page.click(ADD)

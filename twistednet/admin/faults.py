@@ -18,19 +18,6 @@ from twistednet.layers.faulting import Faulting
 MOST = 100
 
 
-def shown(fault: Fault) -> dict[str, Any]:
-    """One rule in force; what stands in `rule`, put into a rule, gives the same again."""
-    return {
-        "id": fault.id,
-        "rule": str(fault),
-        "service": fault.rule.service,
-        "kind": fault.rule.kind.name,
-        "seed": fault.seed,
-        "seen": fault.seen,
-        "acted": fault.acted,
-    }
-
-
 class FaultsAPI:
     """A rule that is wrong changes nothing."""
 
@@ -54,7 +41,7 @@ class FaultsAPI:
         )
 
     def all(self, asked: Asked) -> Reply:
-        faults = [shown(fault) for fault in self._faulting.inForce]
+        faults = [self._shown(fault) for fault in self._faulting.inForce]
         return told({"faults": faults, "you": _addressOf(asked.request)})
 
     def kinds(self, asked: Asked) -> Reply:
@@ -84,7 +71,7 @@ class FaultsAPI:
         wanted, before = self._wanted(asked), [fault.rule for fault in self._faulting.inForce]
         self._change([*before, *wanted])
         added = [*self._faulting.inForce][len(before) :]
-        return told({"faults": [*map(shown, added)]}, 201)
+        return told({"faults": [*map(self._shown, added)]}, 201)
 
     def remove(self, asked: Asked) -> Reply:
         gone = self._found(asked)
@@ -95,7 +82,20 @@ class FaultsAPI:
         """Its counts and its draws begin anew."""
         fault = self._found(asked)
         fault.reset()
-        return told(shown(fault))
+        return told(self._shown(fault))
+
+    def _shown(self, fault: Fault) -> dict[str, Any]:
+        """One rule in force; what stands in `rule`, put into a rule, gives the same again."""
+        return {
+            "id": fault.id,
+            "rule": str(fault),
+            "service": fault.rule.service,
+            "kind": fault.rule.kind.name,
+            "seed": fault.seed,
+            "seen": fault.seen,
+            "acted": fault.acted,
+            "over": self._faulting.isOver(fault),
+        }
 
     def _wanted(self, asked: Asked) -> list[Rule]:
         texts = field(asked.body(), "rules")

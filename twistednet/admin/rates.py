@@ -1,4 +1,4 @@
-"""What each service does a second, and how many faults are in force meanwhile."""
+"""What each service does a second, and what goes wrong on purpose meanwhile."""
 
 from __future__ import annotations
 
@@ -35,13 +35,18 @@ class Rates:
             self._before, self._at = self._measured(), now
             self._latest = {
                 "seconds": round(seconds, 3),
-                "faults": len(self._daemon.connections.faults.inForce),
+                "faults": self._faults(),
                 "services": {
                     name: _rates(before.get(name, values), values, seconds)
                     for name, values in self._before.items()
                 },
             }
         return self._latest
+
+    def _faults(self) -> int:
+        """How many are in force, without those that are over."""
+        faulting = self._daemon.connections.faults
+        return sum(not faulting.isOver(fault) for fault in faulting.inForce)
 
     def _measured(self) -> dict[str, dict[str, float]]:
         measured = {name: dict(vars(total)) for name, total in totals(self._daemon).items()}

@@ -54,6 +54,7 @@ def _showPlaying(playing: dict[str, Any] | None) -> None:
 
 def _show(faults: list[dict[str, Any]]) -> None:
     for one in faults:
-        show(f"{one['id']}  {one['rule']}  (acted {one['acted']} of {one['seen']})")
+        over = ", over" if one["over"] else ""
+        show(f"{one['id']}  {one['rule']}  (acted {one['acted']} of {one['seen']}{over})")
     if not faults:
         show("(nothing goes wrong)")

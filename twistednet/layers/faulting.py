@@ -64,6 +64,10 @@ class Faulting:
         left = self.inForce.left(now)
         self._expiry = None if left is None else self._clock.callLater(left, self._changed)
 
+    def isOver(self, fault: Fault) -> bool:
+        """Has it run out by now? It still has its counts, until it is taken out."""
+        return fault.isOver(self._clock.seconds())
+
     def meet(self, connection: Any) -> None:
         """Stand between it and its service, if there are faults that concern it."""
         faults = self._concerning(connection)
@@ -80,9 +84,8 @@ class Faulting:
         self, service: str, host: str | None, carrier: str, opened: float
     ) -> list[Fault]:
         """Those that can act, from now on, on what these say to each other."""
-        now = self._clock.seconds()
         faults = self.inForce.concerning(service, host, carrier, opened)
-        return [fault for fault in faults if not fault.isOver(now)]
+        return [fault for fault in faults if not self.isOver(fault)]
 
     def tell(self, one: Any, fault: Fault, did: str) -> None:
         """It has acted on this connection, or conversation over UDP."""

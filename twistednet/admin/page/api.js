@@ -20,7 +20,7 @@ const CHANGE = { "X-Netdemo": "1", "Content-Type": "application/json" };
  * @typedef {{at: number, direction: "sent" | "received", data: Uint8Array}} Seen
  * @typedef {{id: number, service: string, connection: number | null, ended: string | null, seen: Seen[]}} Trial
  * @typedef {{data: Uint8Array, pauseMs: number}} Piece
- * @typedef {{id: number, rule: string, service: string, seen: number, acted: number}} Fault
+ * @typedef {{id: number, rule: string, service: string, seen: number, acted: number, over: boolean}} Fault
  * @typedef {{faults: Fault[], you: string | null}} Faults those in force, and the address that we come from
  * @typedef {{form: string, values: string[], counts: "connections" | "chunks", direction: "in" | "out" | "",
  *   carriers: string[]}} Kind `values` are the words of the form that stand for one

@@ -32,7 +32,7 @@ export function faultsView(main) {
     none.hidden = all.length > 0;
     setText(none, "Nothing goes wrong on purpose.");
     clear.hidden = all.length < 2;
-    live.faults = all.length;
+    live.faults = all.filter((one) => !one.over).length;
     changed();
   };
   const look = async () => {
@@ -82,14 +82,18 @@ export function faultsView(main) {
 /** @param {import("./api.js").Fault} of @param {(doing: Promise<any>, done: string) => void} act */
 function row(of, act) {
   const counts = h("p", { class: "soft" });
+  const over = h("span", { class: "tag", hidden: true }, "over");
   const rule = safe(of.rule);
   const button = (name, doing, done) => h("button", { type: "button", "aria-label": `${name}: ${rule}`, on: { click: () => act(doing(), done) } }, name);
   return {
     element: h("li", { "data-rule": of.id },
-      h("div", {}, h("p", { class: "rule" }, bolt(), h("code", {}, rule)), counts),
+      h("div", {}, h("p", { class: "rule" }, bolt(), h("code", {}, rule), over), counts),
       h("div", { class: "actions" },
         button("Count anew", () => resetFault(of.id), "Counted anew"),
         button("Remove", () => removeFault(of.id), "Removed"))),
-    show: ({ acted, seen }) => setText(counts, `acted on ${acted} of ${seen} that it could choose from`),
+    show: ({ acted, seen, over: isOver }) => {
+      setText(counts, `acted on ${acted} of ${seen} that it could choose from`);
+      over.hidden = !isOver;
+    },
   };
 }

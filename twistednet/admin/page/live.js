@@ -21,7 +21,7 @@ export const live = {
   changes: 0,
   /** How many events the daemon left out for us. */
   missed: 0,
-  /** Rules of faults in force. */
+  /** Rules of faults in force, without those that are over. */
   faults: 0,
   /** @type {{at: number, service: string, peer: string, limit: string}[]} */
   refused: [],
