@@ -36,6 +36,7 @@ class Rates:
             self._latest = {
                 "seconds": round(seconds, 3),
                 "faults": self._faults(),
+                "playing": self._playing(),
                 "services": {
                     name: _rates(before.get(name, values), values, seconds)
                     for name, values in self._before.items()
@@ -47,6 +48,15 @@ class Rates:
         """How many are in force, without those that are over."""
         faulting = self._daemon.connections.faults
         return sum(not faulting.isOver(fault) for fault in faulting.inForce)
+
+    def _playing(self) -> dict[str, Any] | None:
+        """Which scenario, and which of its parts; the API of scenarios has all of it."""
+        scenario = self._daemon.player.scenario
+        return scenario and {
+            "name": scenario.name,
+            "part": self._daemon.player.part + 1,
+            "of": len(scenario.parts),
+        }
 
     def _measured(self) -> dict[str, dict[str, float]]:
         measured = {name: dict(vars(total)) for name, total in totals(self._daemon).items()}

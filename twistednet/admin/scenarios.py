@@ -56,7 +56,7 @@ class ScenarioAPI:
             "name": scenario.name,
             "scenario": str(scenario),
             "part": player.part + 1,
-            "parts": len(scenario.parts),
-            "now": str(scenario.parts[player.part]),
+            "parts": [*map(str, scenario.parts)],
+            "again": scenario.isEndless,
             "left": round(player.left, 3),
         }

@@ -49,7 +49,9 @@ async def played(reactor: Any, site: Site, scenario: str | None) -> None:
 
 def _showPlaying(playing: dict[str, Any] | None) -> None:
     if playing is not None:
-        show("scenario {name}, part {part} of {parts}, {left:.1f} s left: {now}".format(**playing))
+        part, parts = playing["part"], playing["parts"]
+        where = f"scenario {playing['name']}, part {part} of {len(parts)}"
+        show(f"{where}, {playing['left']:.1f} s left: {parts[part - 1]}")
 
 
 def _show(faults: list[dict[str, Any]]) -> None:
