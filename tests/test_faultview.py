@@ -14,6 +14,8 @@ pytestmark = pytest.mark.slow
 
 
 ADD = "form.faulting button[type=submit]"
+PLAY = ".scenarios form button[type=submit]"
+OUTAGE = "outage = 60s hello: drop; echo: drop | 60s healthy"
 
 #: Each service, and of each every kind: the rules that stand there then.
 _EVERY = """
@@ -32,15 +34,22 @@ _EVERY = """
 class FaultTests(PageTests):
     """Each test begins in the view of faults, with nothing in force, and leaves nothing."""
 
+    flags = (*PageTests.flags, "--scenario", OUTAGE)
+
     def setUp(self) -> None:
         super().setUp()
         self.addCleanup(self.put)
+        self.addCleanup(self.play)
         self.page.show("faults")
         self.page.one("form.faulting")
 
     def put(self, *rules: str) -> None:
         """These are in force, and no others, whatever the page has done."""
         got = self.admin.ask("/api/v1/faults", "PUT", {"rules": list(rules)})
+        self.assertEqual(200, got.status, got.body)
+
+    def play(self, scenario: str | None = None) -> None:
+        got = self.admin.ask("/api/v1/scenario", "PUT", {"play": scenario})
         self.assertEqual(200, got.status, got.body)
 
     def shown(self, sock: socket.socket) -> None:
@@ -213,15 +222,48 @@ class FaultTests(PageTests):
         shown = "return [...document.querySelectorAll('.rules .tag')].map((one) => !one.hidden)"
         self.assertEqual([True, False], self.page.script(shown))
 
+    def test_scenario(self) -> None:
+        """One that is known is played at a click, told in every view, and over at another."""
+        self.page.click("[aria-label='Play outage']")
+        self.page.says(".playing .rule", "outage, part 1 of 2")
+        self.page.until(lambda: len(self.page.all(".rules li")) == 2, "its rules")
+        for view in ("services", "faults"):
+            self.page.show(view)
+            told = "2 faults in force · outage, part 1 of 2"
+            self.page.until(lambda told=told: self.badge() == told, f"{told} in {view}")
+        self.page.click(".playing button")
+        self.inForce()
+        self.assertEqual([], [one for one in self.page.all(".playing") if one.is_displayed()])
+        self.assertEqual("Scenarios", self.page.script("return document.activeElement.textContent"))
+
+    def test_scenarioWritten(self) -> None:
+        """Any other is played as it is written, or the reason stands there why not; which part
+        is on can be seen, and how long it still is."""
+        self.page.choose("[name=scenario]", "quick = 1s ecko: drop")
+        self.page.click(PLAY)
+        self.page.says("#scenario-wrong", "there is no service 'ecko'; did you mean echo?")
+        self.assertEqual(1, sum("409" in one for one in self.page.complaints()))
+        self.page.choose("[name=scenario]", "quick = 100ms healthy\n| 50s chat: drop | again")
+        self.assertEqual([""], self.page.texts("#scenario-wrong"))
+        self.page.click(PLAY)
+        self.page.says(".playing [aria-current=step]", "50s chat: drop")
+        self.assertEqual(["100ms healthy", "50s chat: drop", "again"], self.page.texts("ol code"))
+        first = self.page.text(".left")
+        self.assertRegex(first, r"^\d\d s left$")
+        self.page.until(lambda: self.page.text(".left") != first, "fewer seconds")
+        self.assertRegex(self.page.text(".left"), r"^\d\d s left$")
+
     def test_keyboard(self) -> None:
         """Switches and rules can be had without a pointer, and it shows where one is."""
         self.page.click(ADD)
         self.inForce("echo: latency 200ms")
         self.page.script("document.querySelector('h1').focus()")
-        stops = list(self.page.tabStops(16))
+        stops = list(self.page.tabStops(20))
         self.assertEqual([], [one for one in stops if not (one["shows"] and one["inView"])])
-        self.assertEqual(["Count anew", "Remove"], [one["text"] for one in stops[1:3]])
-        names = [one["name"] for one in stops[3:]]
+        buttons = ["Count anew", "Remove", "Play", "", "Copy", "Play"]
+        self.assertEqual(buttons, [one["text"] for one in stops[1:7]])
+        self.assertEqual("scenario", stops[4]["name"])
+        names = [one["name"] for one in stops[7:]]
         known = "service kind value-0 value-1 direction whose many lasting seed rule"
         self.assertEqual([*known.split(), ""], names[:11])
 
@@ -273,10 +315,11 @@ class FaultTests(PageTests):
         self.put("echo: latency 1ms", long)
         sock = self.send("echo", b"hello, hello")
         self.assertRaises(ConnectionResetError, readUntil, sock, b"never")
+        self.play(f'{"long" * 9} = 60s {long}, matching "{"long" * 20}" | 1s healthy | again')
         for view, mark in (
             (f"connections/{self.number(sock)}", ".acted"),
             ("connections", ".tag.fault"),
-            ("faults", "form.faulting"),
+            ("faults", ".playing"),
         ):
             self.page.show(view)
             self.page.one(mark)

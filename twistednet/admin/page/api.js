@@ -24,6 +24,9 @@ const CHANGE = { "X-Netdemo": "1", "Content-Type": "application/json" };
  * @typedef {{faults: Fault[], you: string | null}} Faults those in force, and the address that we come from
  * @typedef {{form: string, values: string[], counts: "connections" | "chunks", direction: "in" | "out" | "",
  *   carriers: string[]}} Kind `values` are the words of the form that stand for one
+ * @typedef {{name: string, part: number, parts: string[], again: boolean, left: number}} Playing a scenario, of which
+ *   this part is on, counted from 1, for so many seconds more
+ * @typedef {{known: {name: string, scenario: string}[], playing: Playing | null}} Scenarios
  * @typedef {{kinds: Kind[], choices: string[], services: Record<string, string[]>}} Kinds carriers by service
  */
 
@@ -131,6 +134,12 @@ export const removeFaults = () => change("/faults", { rules: [] }, "PUT");
 /** Count and draw anew. @param {number} id */
 export const resetFault = (id) => change(`/faults/${id}/reset`);
 
+/** @returns {Promise<Scenarios>} */
+export const scenarios = () => ask("/scenario");
+
+/** One that is known, by its name, or any other as it is written; or no more. @param {string | null} scenario */
+export const play = (scenario) => change("/scenario", { play: scenario }, "PUT");
+
 /** The code that ran, as the daemon has it. @param {string} service @param {string} callback
  * @returns {Promise<{where: string, line: number, lines: string[]}>} */
 export const source = (service, callback) => ask(`/services/${encodeURIComponent(service)}/source/${callback}`);
@@ -155,7 +164,8 @@ function closed(stream) {
 /** All that happens, for as long as the page is there; the browser connects again by itself.
  * @param {{state: (connected: boolean, gone: string) => void, moved: () => void, missed: (events: number) => void,
  *   refused: (event: {service: string, peer: string, limit: string}) => void,
- *   rates: (latest: {services: Record<string, any>, faults: number}) => void}} on */
+ *   rates: (latest: {services: Record<string, any>, faults: number,
+ *     playing: {name: string, part: number, of: number} | null}) => void}} on */
 export function watch(on) {
   const stream = opened("/events");
   const heard = (name, act) => stream.addEventListener(name, (event) => act(event.data));

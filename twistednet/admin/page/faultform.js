@@ -1,7 +1,7 @@
 // Switches that make a rule, and the rule as it is written, which can be changed by hand.
 
-import { copyButton, fill, h, say, setText } from "./dom.js";
-import { number, radio, select, words } from "./fields.js";
+import { fill, h } from "./dom.js";
+import { number, radio, select, words, written } from "./fields.js";
 import { isForSome, kindsFor, rulesOf, servicesFor, valuesFor, wordsOf } from "./faultrules.js";
 import { counted } from "./format.js";
 
@@ -16,22 +16,17 @@ export function faultForm(all, you, add) {
   let switches = { service, form: first.form, values: valuesFor(first), direction: first.direction, many: "", count: 2,
     percent: "30%", isMine: false, lasting: "", seed: "" };
   const kind = () => all.kinds.find((one) => one.form === switches.form) ?? first;
-  const text = h("textarea", { name: "rule", rows: 2, spellcheck: "false", autocomplete: "off", autocapitalize: "off",
-    "aria-describedby": "rule-wrong", on: { input: () => judge("") } });
-  const wrong = h("p", { class: "bad", role: "alert", id: "rule-wrong" });
-  const button = h("button", { type: "submit", class: "main" }, "Put in force");
+  const box = written("rule", "The rule as it is written; of several, one a line", "Put in force", { send: async (text) => {
+    const rules = text.split("\n").map((rule) => rule.trim()).filter(Boolean);
+    await add(rules);
+    return `${counted(rules.length, "rule")} put in force`;
+  } });
   const what = h("div", { class: "try-what" });
   const how = h("div", { class: "try-how" });
 
-  const judge = (why) => {
-    setText(wrong, why);
-    text.setAttribute("aria-invalid", String(Boolean(why)));
-  };
   const write = () => {
     const rules = rulesOf(all, switches, you);
-    text.value = rules.join("\n");
-    text.rows = Math.max(2, rules.length);
-    judge("");
+    box.write(rules.join("\n"), Math.max(2, rules.length));
   };
   const set = (changes) => {
     switches = { ...switches, ...changes };
@@ -55,25 +50,8 @@ export function faultForm(all, you, add) {
         isForSome(kind()) && words("seed", "Seed", switches.seed, "drawn", (seed) => set({ seed }))));
     write();
   };
-  const element = h("form", { class: "try faulting", on: { submit: async (event) => {
-    event.preventDefault();
-    const rules = text.value.split("\n").map((rule) => rule.trim()).filter(Boolean);
-    button.disabled = true;
-    try {
-      await add(rules);
-      judge("");
-      say(`${counted(rules.length, "rule")} put in force`);
-    } catch (why) {
-      judge(String(why.message));
-    }
-    button.disabled = false;
-  } } },
-  what, how,
-  h("div", { class: "rule-box" },
-    h("label", { class: "field" }, h("span", { class: "name" }, "The rule as it is written; of several, one a line"), text),
-    copyButton(() => text.value, "the rule"),
-    h("div", { class: "line" }, button, wrong),
-    grammar(all)));
+  const element = h("form", { class: "try faulting", on: { submit: box.submit } },
+    what, how, h("div", { class: "rule-box" }, box.elements, grammar(all)));
   draw();
   return element;
 }

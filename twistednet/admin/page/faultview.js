@@ -1,11 +1,12 @@
 // What goes wrong on purpose: the rules in force, with what each has done, and switches for more.
 
-import { addFaults, faultKinds, faults, removeFault, removeFaults, resetFault } from "./api.js";
+import { addFaults, faultKinds, faults, removeFault, removeFaults, resetFault, scenarios } from "./api.js";
 import { safe } from "./bytes.js";
 import { fill, h, say, setText } from "./dom.js";
 import { faultForm } from "./faultform.js";
 import { bolt } from "./faultmarks.js";
 import { changed, live } from "./live.js";
+import { scenarioSection } from "./scenarioview.js";
 
 /** Milliseconds between two looks at the counts. */
 const LOOK = 1000;
@@ -22,8 +23,8 @@ export function faultsView(main) {
   let timer = 0;
   let isGone = false;
 
-  /** @param {import("./api.js").Faults} all */
-  const show = ({ faults: all }) => {
+  /** @param {import("./api.js").Faults} rules @param {import("./api.js").Scenarios} played */
+  const show = ({ faults: all }, played) => {
     const before = rows;
     rows = new Map(all.map((one) => [one.id, before.get(one.id) ?? row(one, act)]));
     for (const one of all) rows.get(one.id)?.show(one);
@@ -33,19 +34,23 @@ export function faultsView(main) {
     setText(none, "Nothing goes wrong on purpose.");
     clear.hidden = all.length < 2;
     live.faults = all.filter((one) => !one.over).length;
+    const { playing } = played;
+    live.playing = playing && { name: playing.name, part: playing.part, of: playing.parts.length };
+    scenario.show(played);
     changed();
   };
   const look = async () => {
-    clearTimeout(timer);
     try {
-      const all = await faults();
-      if (!isGone) show(all);
+      const [rules, played] = await Promise.all([faults(), scenarios()]);
+      if (!isGone) show(rules, played);
     } catch (why) {
       setText(none, String(why.message));
     }
+    // Whoever has acted looks out of turn: there is to be one next look.
+    clearTimeout(timer);
     if (!isGone) timer = window.setTimeout(look, LOOK);
   };
-  const act = async (doing, done) => {
+  const act = async (doing, done, from = heading) => {
     try {
       await doing;
       say(done);
@@ -53,15 +58,18 @@ export function faultsView(main) {
       say(String(why.message));
     }
     await look();
-    // The button may be gone, and the focus with it.
-    if (document.activeElement === document.body) heading.focus();
+    // The button may be gone, and the focus with it, or about to go.
+    const at = document.activeElement;
+    if (at === document.body || !at?.checkVisibility()) from.focus();
   };
+  const scenario = scenarioSection(act, look);
   fill(main,
     h("div", { class: "top" }, h("div", {}, h("h1", { tabindex: -1 }, "Faults"),
       h("p", {}, "What goes wrong on purpose, for whom and how often. What no rule hits is untouched. ",
         h("a", { href: "#/try" }, "Try it"), " makes a connection that meets them, and so does any client of yours."))),
     h("section", { class: "in-force-box", "aria-labelledby": "rules-title" },
       h("div", { class: "section-top" }, heading, clear), none, list),
+    scenario.element,
     h("section", { "aria-labelledby": "new-title" }, h("div", { class: "section-top" }, h("h2", { id: "new-title" }, "Let something go wrong")), place));
   const begin = async () => {
     try {

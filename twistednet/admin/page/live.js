@@ -23,6 +23,8 @@ export const live = {
   missed: 0,
   /** Rules of faults in force, without those that are over. */
   faults: 0,
+  /** The scenario that is played, and which part of how many is on. @type {{name: string, part: number, of: number} | null} */
+  playing: null,
   /** @type {{at: number, service: string, peer: string, limit: string}[]} */
   refused: [],
 };
@@ -71,8 +73,9 @@ export function start() {
       live.changes += 1;
       changed();
     },
-    rates({ services, faults }) {
+    rates({ services, faults, playing }) {
       live.faults = faults;
+      live.playing = playing;
       for (const [name, rates] of Object.entries(services)) {
         const kept = live.rates.get(name) ?? [];
         kept.push(rates);

@@ -60,15 +60,22 @@ let everConnected = false;
 
 /** Nobody is to wonder, in any view, why the server misbehaves. */
 function showFaults() {
-  if (live.faults === shownFaults) return;
+  const { faults, playing } = live;
+  const inForce = `${counted(faults, "fault")} in force`;
+  const parts = [faults > 0 && inForce, playing && `${playing.name}, part ${playing.part} of ${playing.of}`];
+  const shown = parts.filter(Boolean).join(" · ");
   const badge = byId("in-force");
-  badge.hidden = live.faults === 0;
-  fill(badge, bolt(), counted(live.faults, "fault"), " in force");
-  if (shownFaults !== null) say(`${counted(live.faults, "fault")} in force`);
-  shownFaults = live.faults;
+  if (badge.textContent !== shown) {
+    badge.hidden = !shown;
+    fill(badge, bolt(), h("span", {}, shown));
+  }
+  // A scenario may go from part to part faster than anybody can listen.
+  const told = playing ? `scenario ${playing.name} is played` : inForce;
+  if (toldFaults !== null && told !== toldFaults) say(told);
+  toldFaults = told;
 }
-/** @type {number | null} */
-let shownFaults = null;
+/** @type {string | null} */
+let toldFaults = null;
 
 const THEMES = { auto: "Auto", light: "Light", dark: "Dark" };
 

@@ -1,0 +1,67 @@
+// Scenarios: which one is played and how far it is, those that are known, and any other as it is written.
+
+import { play } from "./api.js";
+import { safe } from "./bytes.js";
+import { fill, h, setText } from "./dom.js";
+import { bolt } from "./faultmarks.js";
+import { written } from "./fields.js";
+import { age } from "./format.js";
+
+const HINT = "outage = 10s healthy | 5s echo: refuse";
+
+/** A section, and what shows in it how things are now.
+ * @param {(doing: Promise<any>, done: string, heading: HTMLElement) => Promise<void>} act
+ * @param {() => Promise<void>} look at how things are, at once */
+export function scenarioSection(act, look) {
+  const heading = h("h2", { id: "scenarios-title", tabindex: -1 }, "Scenarios");
+  const stop = h("button", { type: "button", on: { click: () => act(play(null), "Stopped", heading) } }, "Stop");
+  const now = playingBox(stop);
+  const known = h("ul", { class: "known" });
+  const row = ({ name, scenario }) => h("li", {}, h("code", {}, safe(scenario)),
+    h("button", { type: "button", "aria-label": `Play ${name}`, on: { click: () => act(play(name), `${name} is played`, heading) } }, "Play"));
+  const box = written("scenario", "A scenario as it is written: a name, =, and parts", "Play", { hint: HINT, send: async (text) => {
+    await play(text.trim());
+    await look();
+    return "It is played";
+  } });
+  let drawn = "";
+  return {
+    element: h("section", { class: "scenarios", "aria-labelledby": "scenarios-title" },
+      h("div", { class: "section-top" }, heading), now.element, known,
+      h("form", { class: "rule-box", on: { submit: box.submit } }, box.elements)),
+    /** @param {import("./api.js").Scenarios} all */
+    show(all) {
+      now.show(all.playing);
+      const text = JSON.stringify(all.known);
+      if (text !== drawn) fill(known, all.known.map(row));
+      drawn = text;
+    },
+  };
+}
+
+/** What is played, with all its parts. @param {HTMLElement} stop */
+function playingBox(stop) {
+  const title = h("p", { class: "rule" });
+  const parts = h("ol");
+  const left = h("span", { class: "left" });
+  const element = h("div", { class: "playing", hidden: true }, h("div", {}, title, parts), stop);
+  let drawn = "";
+  /** @param {import("./api.js").Playing} one */
+  const draw = ({ name, part, parts: all, again }) => {
+    fill(title, bolt(), h("span", {}, `${name}, part ${part} of ${all.length}`));
+    fill(parts, all.map((text, at) => h("li", { "aria-current": at + 1 === part && "step" },
+      h("code", {}, safe(text)), at + 1 === part && left)), again && h("li", {}, h("code", {}, "again")));
+  };
+  return {
+    element,
+    /** @param {import("./api.js").Playing | null} one */
+    show(one) {
+      element.hidden = one === null;
+      if (one === null) return;
+      const mark = `${one.part} ${one.scenario}`;
+      if (mark !== drawn) draw(one);
+      drawn = mark;
+      setText(left, `${age(Math.max(1, Math.ceil(one.left)))} left`);
+    },
+  };
+}
