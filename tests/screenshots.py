@@ -33,6 +33,7 @@ RULES = (
     f"answer: latency 80ms jitter 20ms, from {FAULTED}",
     f"answer: close in reply, from {FAULTED}, every 3rd",
 )
+SCENARIO = "outage = 10s healthy | 10s echo: latency 500ms; hello: latency 2s | 5s echo: refuse"
 #: Bytes of one picture.
 MOST = 150_000
 
@@ -207,6 +208,7 @@ def views(page: Browser, pictures: Pictures, daemon: Running, admin: Admin) -> N
     pictures.take("faulted", whole=True)
     page.show("faults")
     page.says(".rules", "acted on 1 of 3")
+    page.says(".known", SCENARIO)
     page.click("label:has([name=service][value=datagram])")
     page.choose("[name=kind]", "loss PERCENT")
     pictures.take("faults", whole=True)
@@ -223,7 +225,7 @@ def views(page: Browser, pictures: Pictures, daemon: Running, admin: Admin) -> N
 
 def main() -> None:
     IMAGES.mkdir(exist_ok=True)
-    daemon = Place("--admin", "tcp:0")
+    daemon = Place("--admin", "tcp:0", "--scenario", SCENARIO)
     page = Browser()
     admin = Admin(daemon)
     traffic = Traffic(daemon)
