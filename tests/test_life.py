@@ -344,7 +344,8 @@ class ReloadTests(TestCase):
             book.write_text('[answers]\n"a" = "4"\n')
             with socket.create_server(("127.0.0.1", 0)) as taken:
                 config.write_text(
-                    f'only = ["answer", "chat"]\nchat = "tcp:{taken.getsockname()[1]}"\n'
+                    'only = ["answer", "chat"]\nanswer = "tcp:0"\n'
+                    f'chat = "tcp:{taken.getsockname()[1]}"\n'
                 )
                 since = len(daemon.log)
                 daemon.signal(signal.SIGHUP)
@@ -470,7 +471,10 @@ class DaemonModeTests(TestCase):
         pid = int((folder / "twistd.pid").read_text())
         try:
             log = folder / "twistd.log"
-            self.assertRegex(log.read_text(), r"echo +127.0.0.1:\d+ +nc 127")
+            # The command is over before the daemon has said that it serves.
+            deadline = time.monotonic() + PATIENCE
+            while not re.search(r"echo +127.0.0.1:\d+ +nc 127", log.read_text()):
+                self.assertLess(time.monotonic(), deadline, log.read_text())
             self.assertEqual(stat.S_IMODE(log.stat().st_mode) & 0o007, 0)
             sock = socket.socket(socket.AF_UNIX)
             self.addCleanup(sock.close)
