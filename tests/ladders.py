@@ -37,7 +37,7 @@ WIDTH, ROW = 20, 3
 #: another one its FIN; the service is echo.
 STREAMS = (
     "latency 500ms",
-    "rate 5B/s",
+    "rate 4B/s",
     "slice 2 bytes pause 250ms",
     "drop, the 1st",
     "corrupt 20%, seed 5",

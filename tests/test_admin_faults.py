@@ -76,12 +76,15 @@ class FaultsTests(AdminTests):
         self.assertEqual([], self.add())
 
     def test_replace(self) -> None:
-        """All at once: what stays keeps its number, seed and counts."""
-        first, second = self.put("echo: drop, 5%", "chat: silence")
-        third, again = self.put("answer: close before reply", second["rule"])
-        self.assertEqual(second, again)
-        self.assertNotIn(third["id"], (first["id"], second["id"]))
-        self.assertEqual([third, second], self.faults())
+        """All at once, and all anew: the same rule does again what it had done."""
+        rules = ("chat: silence", "echo: close before reply, first 1, seed 7")
+        before = self.put(*rules)
+        self.assertEqual([b"", b"x"], [self.answer(), self.answer()])
+        after = self.put(*rules)
+        self.assertEqual([(0, 0)] * 2, [(one["seen"], one["acted"]) for one in after])
+        self.assertTrue({one["id"] for one in before}.isdisjoint(one["id"] for one in after))
+        self.assertEqual(after, self.faults())
+        self.assertEqual([b"", b"x"], [self.answer(), self.answer()])
 
     def test_reset(self) -> None:
         """Counted anew, it does again what it had done."""

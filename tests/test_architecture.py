@@ -52,7 +52,8 @@ MAY_IMPORT = {
     "serverprocess": {"core"},
     "testing": {"serverprocess"},
     "pytest_plugin": {"pytest", "serverprocess", "testing"},
-    "served": LIBRARIES | {"catalog", "config", "core", "daemon", "listening", "logs", "sources"},
+    "served": LIBRARIES
+    | {"catalog", "config", "core", "daemon", "faultsettings", "listening", "logs", "sources"},
     "__init__": {"catalog", "core", "services"},
 }
 

@@ -63,7 +63,7 @@ class ClientTestCase(SynchronousTestCase):
 
     def met(self, server: Server, fault: str, acts: int, connections: int) -> None:
         """So often it has acted, over so many connections in all."""
-        counted = server.journal().count(f"fault: {fault}"), len(server.connections)
+        counted = server.journal().count(f" fault {fault}: "), len(server.connections)
         self.assertEqual((acts, connections), counted, server.journal())
 
 

@@ -262,6 +262,16 @@ class EndTests(FaultTestCase):
         self.assertFalse(stream.disconnected)
         self.assertEqual(["no close"], self.did())
 
+    def test_endAfterFIN(self) -> None:
+        """Where the client's FIN has come nothing is waited for after ours."""
+        self.ask("close before reply")
+        client, _ = self.serve(HalfCloseable())
+        client.shutdown(socket.SHUT_WR)
+        self.turned()
+        self.assertEqual(b"", client.recv(1))
+        self.assertEqual(["fault close"], self.reasons())
+        self.assertEqual([], self.loop.getDelayedCalls())
+
     def test_timeout(self) -> None:
         """Nothing comes, and after its time the end; a rule that is gone ends nothing."""
         for rule, end in (("timeout 3s", b""), ("timeout 3s with RST", None)):

@@ -483,6 +483,30 @@ class InForceTests(SynchronousTestCase):
         # As it was shown, it is the same.
         self.assertFalse(faults.replace([one.rule for one in faults], 3.0))
 
+    def test_anew(self) -> None:
+        """All begin anew where that is asked for, with seeds of their own."""
+        faults = Faults()
+        rules = [parse("echo: drop, 5%"), parse("echo: drop, seed 3")]
+        faults.replace(rules, 0.0)
+        before = list(faults)
+        self.assertTrue(faults.replace(rules, 1.0, isAnew=True))
+        self.assertTrue({*before}.isdisjoint(faults))
+        self.assertFalse(Faults().replace([], 1.0, isAnew=True))
+
+    def test_forNew(self) -> None:
+        """Connections that were there have no accept and no first byte any more."""
+        for rule, expected in {
+            "reset at accept": [False, True],
+            "reset at first byte, in": [False, True],
+            "half-close at accept": [False, True],
+            "reset after 1 byte": [True, True],
+            "reset after 1 byte, new connections": [False, True],
+        }.items():
+            faults = Faults()
+            faults.replace([parse(f"echo: {rule}")], 5.0)
+            found = [faults.concerning("echo", None, "stream", opened) for opened in (4.0, 5.0)]
+            self.assertEqual(expected, [*map(bool, found)], rule)
+
     def test_replaced(self) -> None:
         """On a connection that is there, a rule that stays remembers what has passed, and one
         that goes does nothing more."""

@@ -215,7 +215,7 @@ class TellingTests(SynchronousTestCase):
                         self.assertEqual(expected, sock.recv(9))
             closed = [one.closed for one in server.connections]
             self.assertEqual(["fault reset"] * 2, closed[:2])
-            self.assertIn("fault: reset", server.journal())
+            self.assertIn("fault reset: reset (echo: reset at accept, first 2", server.journal())
 
     def test_curl(self) -> None:
         """A client of others' that tries again meets the fault twice, and then the answer."""

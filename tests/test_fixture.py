@@ -191,6 +191,28 @@ class ServeTests(TestCase):
         reasons = [connection.closed for connection in server.connections]
         self.assertEqual(reasons, ["client FIN", "client RST", "service"])
 
+    def test_misbehave(self) -> None:
+        """Faults come and go while it serves; the same ones begin anew; a wrong one is told."""
+        server = self.serve("answer", faults="close before reply, first 1, seed 1")
+
+        def ask() -> bytes:
+            with connected(server) as client:
+                client.sendall(b"how are u\n")
+                return client.recv(10)
+
+        self.assertEqual([b"", b"fine\n"], [ask(), ask()])
+        server.misbehave("answer: close before reply, first 1, seed 1")
+        self.assertEqual([b"", b"fine\n"], [ask(), ask()])
+        server.misbehave("silence", "stop reading")
+        server.misbehave()
+        self.assertEqual(b"fine\n", ask())
+        with self.assertRaises(testing.CannotServe) as caught:
+            server.misbehave("silense")
+        self.assertIn("did you mean silence?", str(caught.exception))
+        rule = "answer: close before reply, first 1, seed 1"
+        line = f"#1 fault close: 0 of 5 B passed, end ({rule})"
+        self.assertIn(line, server.journal().splitlines())
+
     def test_journal(self) -> None:
         """A line for what happened, and none for the client's FIN, which is no data."""
         server = self.serve("answer")

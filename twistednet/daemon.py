@@ -120,7 +120,7 @@ class Daemon(TwistedService):
         if self._admin is not None:
             await self._admin.close()
         self.player.stop()
-        self.connections.faults.replace(())
+        self.connections.faults.close()
         self._nextSweep.cancel()
         self._recording.close()
         self.log.info("stopped; {summary}", summary=self.tally.summary())

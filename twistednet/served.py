@@ -23,6 +23,7 @@ from twistednet.catalog import catalogue
 from twistednet.config import BadSetting, kebab
 from twistednet.core.events import Event, Received, Sent
 from twistednet.daemon import Daemon
+from twistednet.faultsettings import faults
 from twistednet.listening import CannotListen
 from twistednet.logs import safely
 from twistednet.sources import Given, load, names
@@ -62,9 +63,13 @@ class Telling:
             )
 
 
-def _ruleOf(service: str, rule: str) -> str:
-    """The rule with its service, which need not be said where there is one alone."""
-    return rule if rule.partition(":")[0].strip() == service else f"{service}: {rule}"
+def _rulesOf(service: str, rules: str | list[str]) -> list[str]:
+    """The rules with their service, which need not be said where there is one alone."""
+    listed = [rules] if isinstance(rules, str) else rules
+    return [
+        rule if rule.partition(":")[0].strip() == service else f"{service}: {rule}"
+        for rule in listed
+    ]
 
 
 class Served(Daemon):
@@ -82,7 +87,7 @@ class Served(Daemon):
         default = "udp:0" if services[name].stream is None else "tcp:0"
         values = {"listen": default, "admin": "off", **values, "only": name}
         if "faults" in values:
-            values["fault"] = [_ruleOf(name, rule) for rule in values.pop("faults")]
+            values["fault"] = _rulesOf(name, values.pop("faults"))
         keys = {setting: kebab(setting.replace("_", "-")) for setting in values} | {"listen": name}
         given = {keys[one]: Given(f"{name}: {one}", value) for one, value in values.items()}
 
@@ -107,6 +112,12 @@ class Served(Daemon):
             return {"host": host.host, "port": host.port, "path": None}
         return {"host": None, "port": None, "path": os.fsdecode(host.name)}
 
+    def misbehave(self, rules: list[str]) -> None:
+        """These faults are in force from now on, anew, and no others. Raises BadSetting."""
+        name, *_ = self.serving.names()
+        wanted = faults(self.grammar, _rulesOf(name, rules))
+        self.connections.faults.replace(wanted, isAnew=True)
+
     async def end(self) -> None:
         """Now: nobody waits for the clients of a test that is over."""
         stopped = self.stopService()
@@ -116,7 +127,7 @@ class Served(Daemon):
 
 
 class Requests(LineOnlyReceiver):
-    """The test's side of the conversation: serve, sync, stop; its end is ours."""
+    """The test's side of the conversation: serve, misbehave, sync, stop; its end is ours."""
 
     delimiter = b"\n"
     MAX_LENGTH = 1 << 20
@@ -156,6 +167,10 @@ class Requests(LineOnlyReceiver):
 
         daemon = self._daemons[server] = Served.of(self._reactor, service, settings, tell)
         return daemon.where
+
+    async def do_misbehave(self, server: int, rules: list[str]) -> Any:
+        self._daemons[server].misbehave(rules)
+        return {}
 
     async def do_stop(self, server: int) -> Any:
         await self._daemons.pop(server).end()

@@ -64,8 +64,9 @@ class Seen:
         self.connections[connection].closed = reason
         return f"#{connection} closed: {reason}; {bytesOut} B had been sent to it"
 
-    def faulted(self, connection: int, fault: str, **_: Any) -> str:
-        return f"#{connection} fault: {fault}"
+    def faulted(self, connection: int, peer: str, fault: str, rule: str, did: str, **_: Any) -> str:
+        who = f"#{connection}" if connection else peer
+        return f"{who} fault {fault}: {did} ({rule})"
 
     def wasRefused(self, peer: str, limit: str, **_: Any) -> str:
         self.refused.append(limit)
@@ -107,6 +108,10 @@ class Process:
         where = self._ask("serve", server=number, service=service, settings=settings)
         self.open.add(number)
         return number, where
+
+    def misbehave(self, number: int, rules: list[str]) -> None:
+        """Raises CannotServe for a rule that is wrong."""
+        self._ask("misbehave", server=number, rules=rules)
 
     def stop(self, number: int) -> None:
         self.open.discard(number)

@@ -72,6 +72,14 @@ class Server:
         address = self.path or f"{self.host}:{self.port}"
         return "\n".join((f"{self.service} at {address}", *self._seen.journal))
 
+    def misbehave(self, *rules: str) -> None:
+        """From now on these faults are in force, and no others; without a rule, none.
+
+        Their counts and draws begin anew. A rule need not name the service. Raises
+        CannotServe if one is wrong.
+        """
+        self._process.misbehave(self._number, list(rules))
+
     def waitFor(self, condition: Callable[[Server], object], timeout: float = 5.0) -> None:
         """Until `condition(server)` is true, for a client in a thread or process of its own.
 

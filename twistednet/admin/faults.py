@@ -62,8 +62,8 @@ class FaultsAPI:
         )
 
     def replace(self, asked: Asked) -> Reply:
-        """All at once; a rule that stays keeps its seed and its counts."""
-        self._change(self._wanted(asked))
+        """All at once, and all anew: a rule that was in force has no counts any more."""
+        self._change(self._wanted(asked), isAnew=True)
         return self.all(asked)
 
     def add(self, asked: Asked) -> Reply:
@@ -103,10 +103,10 @@ class FaultsAPI:
             raise Wrong(400, "rules is a list of rules")
         return [self._parsed(text) for text in texts]
 
-    def _change(self, rules: list[Rule]) -> None:
+    def _change(self, rules: list[Rule], isAnew: bool = False) -> None:
         if len(rules) > MOST:
             raise Wrong(409, f"{MOST} rules may be in force at once")
-        self._faulting.replace(rules)
+        self._faulting.replace(rules, isAnew)
 
     def _parsed(self, text: Any) -> Rule:
         if not isinstance(text, str):

@@ -86,11 +86,11 @@ class Faults:
     def __len__(self) -> int:
         return len(self._faults)
 
-    def replace(self, rules: Iterable[Rule], now: float) -> bool:
+    def replace(self, rules: Iterable[Rule], now: float, isAnew: bool = False) -> bool:
         """These are in force from now on. One that was stays as it is, with its seed and
-        counts. Has anything changed?"""
+        counts, unless all are to begin anew. Has anything changed?"""
         before = self._faults[:]
-        left = self._faults[:]
+        left = [] if isAnew else self._faults[:]
         self._faults = []
         for rule in rules:
             same = next((one for one in left if rule in (one.asked, one.rule)), None)
@@ -114,5 +114,5 @@ class Faults:
             fault
             for fault in self._faults
             if fault.concerns(service, host, carrier)
-            and (not fault.rule.isNew or opened >= fault.since)
+            and (opened >= fault.since or not (fault.rule.isNew or fault.rule.kind.isForNew))
         ]

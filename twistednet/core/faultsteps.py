@@ -68,7 +68,8 @@ class Kind:
 
     `counts` is what "first 2" counts: connections, chunks (over UDP: datagrams), or requests.
     Of listeners nothing is counted.
-    `direction` is the one that is meant if none is given; with "" none can be.
+    `direction` is the one that is meant if none is given; with "" none can be. One that
+    `isForNew` concerns no connection that was there before the rule.
     """
 
     form: Form
@@ -78,6 +79,7 @@ class Kind:
     on: frozenset[str] = frozenset({"pass"})
     carriers: frozenset[str] = frozenset({"stream"})
     given: str = ""
+    isForNew: bool = False
 
     @classmethod
     def of(cls, form: str, act: Act, counts: str = "connections", **rest: Any) -> Kind:

@@ -40,6 +40,8 @@ class Between:
         self._isWanted = self._isReading = True
         #: Reads no more, by a fault; the service has closed; a fault has.
         self._isStopped = self.isClosing = self._isOver = False
+        #: The client's FIN has come.
+        self._hasFIN = False
         self._farewell: Any = None
         giveTo(self._real, self)
 
@@ -84,6 +86,7 @@ class Between:
             self._in.put(self.plan.steps(Step(self._clock.seconds(), "pass", data), "in"))
 
     def readConnectionLost(self) -> None:
+        self._hasFIN = True
         if self._isOver:
             self._real.loseConnection()
         else:
@@ -198,11 +201,16 @@ class Between:
             self._out.drain()
             if self._valve is not None:
                 self._real.unregisterProducer()
-            self._farewell = (
-                finish(self._real, self._clock)
-                if step.act == "end"
-                else Reset(self._real, self._clock, self._stream)
-            )
+            self._end(step.act)
+
+    def _end(self, act: str) -> None:
+        if act == "reset":
+            self._farewell = Reset(self._real, self._clock, self._stream)
+        elif self._hasFIN:
+            # Nothing is left to wait for.
+            self._real.loseConnection()
+        else:
+            self._farewell = finish(self._real, self._clock)
 
     def _steer(self) -> None:
         """Read, or do not; ask the producer for more, or do not."""

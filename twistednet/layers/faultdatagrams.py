@@ -116,6 +116,8 @@ class DatagramFaults:
             self._later(HOLD, address, partial(self._release, key, step.data))
             return
         if step.act == "astray" and direction == "out":
+            # What was said before goes before it.
+            self._real.flush()
             self._elsewhere().write(step.data, address)
         else:
             self._give(step.data, direction, address)

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
 
 from twistednet.core.events import EventStream, Faulted, Refused
 from twistednet.core.faultplan import Plan
@@ -18,6 +19,8 @@ from twistednet.layers.fault import Between
 
 class Faulting:
     """The faults of one daemon. False while there are none: nobody is asked then."""
+
+    log = Logger()
 
     def __init__(self, clock: IReactorTime, events: EventStream, open: Iterable[Any] = ()) -> None:
         """Of all connections that are `open`, whenever it is asked."""
@@ -40,9 +43,12 @@ class Faulting:
             others = [fault.rule for fault in self.inForce if fault.asked not in before]
             self.replace([*rules, *others])
 
-    def replace(self, rules: Iterable[Rule]) -> None:
-        """These are in force from now on, for the connections that are open, too."""
-        if self.inForce.replace(rules, self._clock.seconds()):
+    def replace(self, rules: Iterable[Rule], isAnew: bool = False) -> None:
+        """These are in force from now on, for the connections that are open, too; those that
+        were stay as they are, or begin anew."""
+        if self.inForce.replace(rules, self._clock.seconds(), isAnew):
+            told = "; ".join(map(str, self.inForce)) or "none"
+            self.log.info("faults in force: {rules}", rules=told)
             self._changed()
 
     def _changed(self) -> None:
@@ -59,14 +65,18 @@ class Faulting:
             else:
                 between.plan.replace(self._concerning(connection), now)
                 connection.between = between if between.replaced() else None
-        if self._expiry is not None and self._expiry.active():
-            self._expiry.cancel()
+        self.close()
         left = self.inForce.left(now)
         self._expiry = None if left is None else self._clock.callLater(left, self._changed)
 
     def isOver(self, fault: Fault) -> bool:
         """Has it run out by now? It still has its counts, until it is taken out."""
         return fault.isOver(self._clock.seconds())
+
+    def close(self) -> None:
+        """Wait no more for one to run out."""
+        if self._expiry is not None and self._expiry.active():
+            self._expiry.cancel()
 
     def meet(self, connection: Any) -> None:
         """Stand between it and its service, if there are faults that concern it."""

@@ -86,7 +86,7 @@ class DatagramPort(udp.Port):
         senders = [known[name] for name in names]
         self._deliver(zip(self._incoming.datagrams(), senders, strict=True))
         self._senders = {}
-        self._flush()
+        self.flush()
 
     def _return(self, names: list[bytes], known: Mapping[bytes, _Address]) -> None:
         assert self._incoming is not None
@@ -136,7 +136,7 @@ class DatagramPort(udp.Port):
         self._outgoing.put(datagram, name)
         self._tellSent(datagram, addr)
         if self._outgoing.used == TURN:
-            self._flush()
+            self.flush()
 
     def _writeNow(self, datagram: bytes, addr: tuple[str, int] | None) -> None:
         try:
@@ -157,7 +157,8 @@ class DatagramPort(udp.Port):
         if self.tap is not None and address is not None:
             self.tap.sent(datagram, address)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Send now what waits for the end of the turn."""
         if self._outgoing is not None and self._outgoing.used and self.connected:
             unsent = self._outgoing.send(self.fileno())
             self.unsent += unsent
