@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -108,12 +109,25 @@ def _kindOf(text: str, kinds: Iterable[Kind], fitting: list[Kind]) -> tuple[Kind
             return kind, values
     if problem is not None:
         raise problem
+    parted = _parted(found, kinds)
+    if parted:
+        raise BadWord(f"{text!r} wants a comma: write {parted}")
     forms = [kind.form.text for kind in fitting]
     alike = [form for form in forms if found and form.split()[0] == found[0]]
     if alike:
         raise BadWord(f"{text!r} is written as {' or '.join(alike)}")
     names = dict.fromkeys(kind.name for kind in fitting)
     raise BadWord(f"there is no fault {text!r}{_guess(found[0] if found else '', names)}")
+
+
+def _parted(found: list[str], kinds: Iterable[Kind]) -> str:
+    """The words with a comma, if they are a kind and a choice then."""
+    for cut in range(1, len(found)):
+        head, tail = found[:cut], " ".join(found[cut:])
+        with suppress(BadWord):
+            if any(kind.form.match(head) is not None for kind in kinds) and _choiceOf(tail):
+                return f"{' '.join(head)}, {tail}"
+    return ""
 
 
 def _choiceOf(text: str) -> tuple[str, Any]:

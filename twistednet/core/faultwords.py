@@ -50,19 +50,22 @@ class _Type:
     write: Callable[[Any], str]
 
 
-def _scaled(word: str, units: dict[str, int], what: str, most: float) -> int:
+def _scaled(word: str, units: dict[str, int], what: str, most: float, bounds: str) -> int:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]+)", word, re.ASCII)
     if match is None or match[2] not in units:
         raise BadWord(f"{word} is no {what}")
     scaled = round(float(match[1]) * units[match[2]])
     if not 0 < scaled <= most:
-        raise BadWord(f"{word} is out of range")
+        raise BadWord(f"{word} is out of range: it is {bounds}")
     return scaled
 
 
 def readTime(word: str) -> float:
     """Seconds. Raises BadWord."""
-    return _scaled(word, _UNITS, "time: write it as 100ms or 2s", LONGEST * 10**6) / 10**6
+    return (
+        _scaled(word, _UNITS, "time: write it as 100ms or 2s", LONGEST * 10**6, "1us to 24h")
+        / 10**6
+    )
 
 
 def writeTime(seconds: float) -> str:
@@ -73,7 +76,7 @@ def writeTime(seconds: float) -> str:
 
 
 def _readSize(word: str) -> int:
-    return _scaled(word, _SIZES, "size: write it as 100 bytes or 10KiB", MOST)
+    return _scaled(word, _SIZES, "size: write it as 100 bytes or 10KiB", MOST, "1 byte at least")
 
 
 def _writeSize(size: int) -> str:
@@ -83,7 +86,8 @@ def _writeSize(size: int) -> str:
 def _readRate(word: str) -> int:
     if not word.endswith("/s"):
         raise BadWord(f"{word} is no rate: write it as 1000B/s or 10KiB/s")
-    return _scaled(word[:-2], _SIZES, "rate: write it as 1000B/s or 10KiB/s", MOST)
+    what = "rate: write it as 1000B/s or 10KiB/s"
+    return _scaled(word[:-2], _SIZES, what, MOST, "1B/s at least")
 
 
 def _readNumber(word: str) -> int:
@@ -134,6 +138,8 @@ def _readNetwork(word: str) -> Any:
 def _readText(word: str) -> str:
     if not _QUOTED.fullmatch(word) or word == '""':
         raise BadWord(f'{word} is no text: write it in quotes, as "bye"')
+    if re.search(r'\\[^"\\]', re.sub(r"\\\\", "", word)):
+        raise BadWord(f'{word}: in a text \\ stands before " and \\ alone')
     return re.sub(r"\\(.)", r"\1", word[1:-1], flags=re.DOTALL)
 
 

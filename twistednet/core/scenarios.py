@@ -49,6 +49,8 @@ def parseScenario(text: str, grammar: Grammar) -> Scenario:
             raise BadWord("a scenario is a name, =, and parts, as in down = 5s echo: refuse")
         told = parts(rest, "|")
         isEndless = told[-1:] == [_AGAIN]
+        if _AGAIN in told[:-1]:
+            raise BadWord(f"{_AGAIN} stands at the end, or nowhere")
         found = [_part(one, grammar) for one in (told[:-1] if isEndless else told)]
         if not 0 < len(found) <= MOST:
             raise BadWord(f"a scenario has 1 to {MOST} parts, and this one {len(found)}")
