@@ -109,6 +109,8 @@ class GrammarTests(SynchronousTestCase):
             r'echo: drop, matching "a\b"': r'"a\b": in a text \ stands before " and \ alone',
             "echo: rate 10KiB": "10KiB is no rate: write it as 1000B/s or 10KiB/s",
             "echo: slice 0 bytes": "0bytes is out of range: it is 1 byte at least",
+            f"echo: latency {'9' * 400}s": f"{'9' * 400}s is out of range: it is 1us to 24h",
+            'echo: drop, matching "\ud800"': "'\"\\ud800\"' is no Unicode text",
             "echo: drop, frist 2": "'frist 2' is no choice; did you mean first N?",
             "echo: drop, first x": "x is no whole number",
             "echo: drop, first 0": "0 is too few: it is 1 at least",

@@ -20,6 +20,10 @@ _SIZES = {"byte": 1, "bytes": 1, "B": 1, "kB": 1000, "MB": 1000**2, "KiB": 1024,
 _ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+#: From the beginning once: to look for each by itself takes the square of the time.
+_BALANCED = re.compile(rf'(?:{_QUOTED.pattern}|[^"])*', re.DOTALL)
+#: Half of a character, which has no UTF-8.
+_LONE = re.compile("[\ud800-\udfff]")
 _UNIT = "|".join(sorted((*_UNITS, *_SIZES), key=len, reverse=True))
 # A number may be parted from its unit by a space, and is one word with it.
 _WORD = re.compile(rf"{_QUOTED.pattern}|[0-9.]+\s+(?:{_UNIT})(?:/s)?(?![^\s,])|[^\s,]+", re.DOTALL)
@@ -32,7 +36,7 @@ class BadWord(ValueError):
 
 def parts(text: str, mark: str = ",") -> list[str]:
     """What stands between commas, or other marks, those inside of quotes not counted."""
-    if '"' in _QUOTED.sub("", text):
+    if not _BALANCED.fullmatch(text):
         raise BadWord("a quotation mark is not closed")
     return [part.strip() for part in re.findall(_PART.format(mark), text, re.DOTALL)]
 
@@ -54,10 +58,11 @@ def _scaled(word: str, units: dict[str, int], what: str, most: float, bounds: st
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]+)", word, re.ASCII)
     if match is None or match[2] not in units:
         raise BadWord(f"{word} is no {what}")
-    scaled = round(float(match[1]) * units[match[2]])
-    if not 0 < scaled <= most:
+    exact = float(match[1]) * units[match[2]]
+    # An infinite one could not be rounded.
+    if not exact <= most or not round(exact):
         raise BadWord(f"{word} is out of range: it is {bounds}")
-    return scaled
+    return round(exact)
 
 
 def readTime(word: str) -> float:
@@ -138,6 +143,9 @@ def _readNetwork(word: str) -> Any:
 def _readText(word: str) -> str:
     if not _QUOTED.fullmatch(word) or word == '""':
         raise BadWord(f'{word} is no text: write it in quotes, as "bye"')
+    if _LONE.search(word):
+        # JSON may have it, and what is no UTF-8 in an argument is one, too.
+        raise BadWord(f"{ascii(word)} is no Unicode text")
     if re.search(r'\\[^"\\]', re.sub(r"\\\\", "", word)):
         raise BadWord(f'{word}: in a text \\ stands before " and \\ alone')
     return re.sub(r"\\(.)", r"\1", word[1:-1], flags=re.DOTALL)
