@@ -300,6 +300,21 @@ class EndTests(FaultTestCase):
         self.assertEqual(b"abc", self.readAll(client, 3))
         self.assertEqual([], self.loop.getDelayedCalls())
 
+    def test_timeoutIsChanged(self) -> None:
+        """The end that another rule of the kind has set is gone with that rule."""
+        self.ask("timeout 3s")
+        client, _ = self.serve(Echo())
+        self.turned()
+        self.loop.advance(1)
+        self.ask("timeout 5s")
+        self.loop.advance(4.9)
+        self.nothingFrom(client)
+        self.loop.advance(0.1)
+        self.turned()
+        self.assertEqual(b"", client.recv(1))
+        client.close()
+        self.turned()
+
     def test_slowClose(self) -> None:
         """Its FIN comes late, and what it said before does not."""
         self.ask("slow close 3s")

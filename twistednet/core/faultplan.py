@@ -96,7 +96,8 @@ class Grip:
             self.fault.acted += 1
             tell(self.fault, told(step, steps, rule.kind.form.write(rule.values)))
         return [
-            replace(one, by=rule.kind.name) if one.act in ("end", "reset") else one for one in steps
+            replace(one, by=rule.kind.name, of=self.fault) if one.act in ("end", "reset") else one
+            for one in steps
         ]
 
 
@@ -124,9 +125,9 @@ class Plan:
         return len(self._grips)
 
     @property
-    def names(self) -> set[str]:
-        """Of the kinds that concern it."""
-        return {grip.fault.rule.kind.name for grip in self._grips}
+    def faults(self) -> set[Fault]:
+        """Those that concern it."""
+        return {grip.fault for grip in self._grips}
 
     def replace(self, faults: Iterable[Fault], now: float) -> None:
         """Others concern it from now on; those that stay remember what they did."""

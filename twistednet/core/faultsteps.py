@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -24,7 +24,8 @@ class Step:
     fin and close (the service's own), end (our FIN, in the fault's name), reset, stop
     (read no more), hold (pass `data` after the next datagram), astray (pass `data`, from
     another port), request (HTTP, for `data`; `spoils` is what its reply is to go through);
-    of a listener: listen, refuse, stall. `by` names the fault that ends the connection.
+    of a listener: listen, refuse, stall. `by` names the fault that ends the connection, and
+    `of` is that fault.
 
     With a `piece`, so many bytes of the data pass at once, and the next ones `gap` seconds
     after them. One that `isEndless` passes again and again.
@@ -38,6 +39,7 @@ class Step:
     gap: float = 0.0
     spoils: tuple[Callable[[Any], Any], ...] = ()
     isEndless: bool = False
+    of: Any = field(default=None, compare=False, repr=False)
 
     @property
     def pieces(self) -> int:

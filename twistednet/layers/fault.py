@@ -54,7 +54,7 @@ class Between:
     def replaced(self) -> bool:
         """The plan has changed. Is there anything left to do here?"""
         self._isStopped = False
-        self._out.keep(lambda step: not step.by or step.by in self.plan.names)
+        self._out.keep(lambda step: step.of is None or step.of in self.plan.faults)
         self._meet("join")
         self._steer()
         self._in.run()
