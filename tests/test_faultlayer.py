@@ -168,6 +168,56 @@ class PathTests(FaultTestCase):
         _, stream = self.serve(Echo())
         self.assertIsInstance(stream.protocol, Between)
 
+    def test_comesWhilePaused(self) -> None:
+        """A service that wants nothing when a rule comes is given nothing, and then the rest."""
+        recorder = Recorder()
+        client, _ = self.serve(recorder)
+        recorder.transport.pauseProducing()  # type: ignore[union-attr]
+        self.ask("latency 1s")
+        client.sendall(b"abc")
+        self.turned()
+        self.assertEqual([], recorder.chunks)
+        recorder.transport.resumeProducing()  # type: ignore[union-attr]
+        self.turned()
+        self.assertEqual([b"abc"], recorder.chunks)
+
+    def test_readOnByTheService(self) -> None:
+        """A service that had the stream itself before there was a rule, and has it read on, is
+        given no more than what may wait."""
+
+        class Reading(Echo):
+            def dataReceived(self, data: bytes) -> None:
+                super().dataReceived(data)
+                stream.resumeProducing()
+
+        client, stream = self.serve(Reading())
+        self.ask("latency 1h")
+        self.fill(client, stream)
+        self.assertFalse(stream.events & READ)
+        self.assertLess(stream.bytesIn, 1 << 20)
+
+    def test_comesWhileProducing(self) -> None:
+        """Who produces is paused by what waits, whenever the rule came, and goes on."""
+        self.ask("latency 1s")
+        pouring = Pouring()
+        pouring.ENOUGH = 0
+        client, stream = self.serve(pouring)
+        for rules in ((), ("latency 1s",), (), ("latency 1s",)):
+            self.ask(*rules)
+        pouring.ENOUGH = Pouring.ENOUGH
+        pouring.resumeProducing()
+        self.turned()
+        self.assertLess(pouring.written, 20_000)
+        self.ask()
+        got = 0
+        while got < pouring.ENOUGH:
+            self.loop.advance(1)
+            self.turned()
+            got += len(client.recv(1 << 20))
+        self.ask("latency 1s")
+        self.ask()
+        self.assertEqual((pouring.ENOUGH, pouring), (pouring.written, stream.producer))
+
     def test_goesWhileSomethingWaits(self) -> None:
         """What waits when a rule goes is still sent, and what comes then after it."""
         client, _ = self.serve(Echo())

@@ -15,7 +15,7 @@ from twistednet.core.faultplan import Plan
 from twistednet.core.faultsteps import Step
 from twistednet.layers.faultlane import MOST, Lane, Outside, Valve
 from twistednet.transport.closing import Reset, finish
-from twistednet.transport.tls import giveTo, protocolOf
+from twistednet.transport.tls import giveTo, producerOf, protocolOf, putProducer
 
 
 @implementer(IHalfCloseableProtocol)
@@ -48,8 +48,14 @@ class Between:
     def join(self) -> None:
         """Stand between the two from now on, of a connection that was there."""
         self._isMade = True
+        self._isWanted = self._isReading = self._stream.wantsReading
+        producer, isPush, isPaused = producerOf(self._real)
+        if producer is not None:
+            self._valve = Valve(producer, isPush, self._out, isPaused)
+            putProducer(self._real, self._valve)
         self.protocol.transport = Outside(self, self._real)
         self._meet("join")
+        self._steer()
 
     def replaced(self) -> bool:
         """The plan has changed. Is there anything left to do here?"""
@@ -61,6 +67,8 @@ class Between:
         isIdle = not (self._in.size or self._out.size or self.isClosing or self._isOver)
         if len(self.plan) or not isIdle:
             return True
+        if self._valve is not None and producerOf(self._real)[0] is self._valve:
+            putProducer(self._real, self._valve.producer)
         self.protocol.transport = self._real
         giveTo(self._real, self.protocol)
         return False
@@ -218,7 +226,9 @@ class Between:
             return
         self._in.held = self._isStopped or not (self._isWanted and self._isMade)
         isReading = not self._in.held and self._in.size <= MOST and self._out.size <= MOST
-        if isReading != self._isReading:
+        # Who paused the stream before there was a rule (twisted.web's channel) resumes that.
+        isRead = self._isReading or self._stream.wantsReading
+        if isReading != isRead:
             self._isReading = isReading
             (self._real.resumeProducing if isReading else self._real.pauseProducing)()
         if self._valve is not None:

@@ -112,12 +112,12 @@ class Lane:
 class Valve:
     """Stands before a service's producer, which is held by the transport or by a lane."""
 
-    def __init__(self, producer: Any, isPush: bool, lane: Lane) -> None:
-        self._producer = producer
+    def __init__(self, producer: Any, isPush: bool, lane: Lane, isPaused: bool = False) -> None:
+        self.producer = producer
         self._isPush = isPush
         self._lane = lane
-        self._isWanted = isPush
-        self._isFlowing = True
+        self._isWanted = isPush and not isPaused
+        self._isFlowing = not isPaused
 
     def pauseProducing(self) -> None:
         self._isWanted = False
@@ -128,19 +128,19 @@ class Valve:
         self.adjust()
 
     def stopProducing(self) -> None:
-        self._producer.stopProducing()
+        self.producer.stopProducing()
 
     def adjust(self) -> None:
         """The lane has more or less."""
         if not self._isPush:
             if self._isWanted and not self._lane.size:
                 self._isWanted = False
-                self._producer.resumeProducing()
+                self.producer.resumeProducing()
             return
         flows = self._isWanted and self._lane.size <= MOST
         if flows != self._isFlowing:
             self._isFlowing = flows
-            (self._producer.resumeProducing if flows else self._producer.pauseProducing)()
+            (self.producer.resumeProducing if flows else self.producer.pauseProducing)()
 
 
 class Outside:

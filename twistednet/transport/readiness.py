@@ -178,6 +178,11 @@ class Watched(_Server):
         self._readiness = readinessOf(rest[-1])
         super().__init__(sock, *rest)
 
+    @property
+    def wantsReading(self) -> bool:
+        """Is it to be read, as far as whoever may pause it is concerned?"""
+        return self._wantsReading
+
     def startReading(self) -> None:
         self._wantsReading = True
         self._watch()

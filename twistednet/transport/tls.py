@@ -18,9 +18,10 @@ from twistednet.transport.closing import because
 try:
     from OpenSSL import SSL
     from twisted.internet import ssl
+    from twisted.internet._producer_helpers import _PullToPush
     from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 except ImportError:
-    ssl = None  # type: ignore[assignment]
+    ssl = _PullToPush = None  # type: ignore[assignment,misc]
     BufferingTLSTransport = TLSMemoryBIOFactory = object  # type: ignore[assignment,misc]
 
 # Mozilla's intermediate profile, version 5.7, less the finite-field DHE suites.
@@ -131,6 +132,27 @@ def giveTo(plain: Any, protocol: Any) -> None:
         plain.wrappedProtocol.protocol = protocol
     else:
         plain.wrappedProtocol = protocol
+
+
+def producerOf(plain: Any) -> tuple[Any, bool, bool]:
+    """Who produces what is written there, whether it pushes, and whether it is paused; None
+    for nobody."""
+    if not isinstance(plain, HalfClosingTLS):
+        return plain.producer, bool(plain.streamingProducer), bool(plain.producerPaused)
+    membrane: Any = plain._producer
+    if membrane is None or isinstance(membrane._producer, _PullToPush):
+        # Who pulls is polled by what TLS itself puts between.
+        return None, True, False
+    return membrane._producer, True, bool(membrane._producerPaused)
+
+
+def putProducer(plain: Any, producer: Any) -> None:
+    """Put this one in the place of whom `producerOf` tells."""
+    if isinstance(plain, HalfClosingTLS):
+        membrane: Any = plain._producer
+        membrane._producer = producer
+    else:
+        plain.producer = producer
 
 
 def wrappedInTLS(factory: Any, privateKey: str, certificate: str = "") -> Any:
