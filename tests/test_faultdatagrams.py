@@ -166,6 +166,18 @@ class FaultyPortTests(PortTestCase):
         self.assertEqual({expected}, {(one.service, one.peer, one.limit) for one in refused})
         self.assertEqual(2000, len(refused))
 
+    def test_boundedReorder(self) -> None:
+        """The same of those that wait for the next: one that is told of as lost is lost."""
+        self.ask("delay 1s")
+        self.exchange(*[b"x"] * 1000)
+        self.ask("reorder")
+        self.exchange(b"a")
+        self.assertEqual(1, len([one for one in self.told if isinstance(one, Refused)]))
+        self.clock.advance(1)
+        self.assertEqual([], self.exchange(b"b"))
+        self.clock.advance(0.1)
+        self.assertNotIn((b"a", ANNA), self.sent)
+
     def test_stop(self) -> None:
         """When the port is closed nothing waits any more."""
         self.ask("delay 1s")

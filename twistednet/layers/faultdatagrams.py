@@ -97,10 +97,11 @@ class DatagramFaults:
             else:
                 self._later(step.at - now, address, partial(self._take, step, direction, address))
 
-    def _later(self, seconds: float, address: _Address, do: Any) -> None:
+    def _later(self, seconds: float, address: _Address, do: Any) -> bool:
+        """May one more wait?"""
         if len(self._calls) >= MOST_WAITING:
             self._faulting.refuse(self._service, place(address))
-            return
+            return False
 
         def run() -> None:
             self._calls.discard(call)
@@ -108,12 +109,13 @@ class DatagramFaults:
 
         call = self._clock.callLater(seconds, run)
         self._calls.add(call)
+        return True
 
     def _take(self, step: Step, direction: str, address: _Address) -> None:
         key = address, direction
         if step.act == "hold" and key not in self._held:
-            self._held[key] = step.data
-            self._later(HOLD, address, partial(self._release, key, step.data))
+            if self._later(HOLD, address, partial(self._release, key, step.data)):
+                self._held[key] = step.data
             return
         if step.act == "astray" and direction == "out":
             # What was said before goes before it.
