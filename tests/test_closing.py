@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.loops import LoopTestCase
 from tests.test_streams import HalfCloseable
 from twistednet.services.hello import Hello, HelloSite
-from twistednet.transport.closing import LINGER, STALL, finish, untaken
+from twistednet.transport.closing import LINGER, LOOK, STALL, Reset, finish, untaken
 
 
 class FinishTests(LoopTestCase):
@@ -50,6 +50,22 @@ class FinishTests(LoopTestCase):
         self.finished(bytes(60_000))
         self.later(STALL + 2)
         self.assertTrue(self.stream.disconnected)
+
+    def test_neverReadsBeforeReset(self) -> None:
+        """The same before a RST, and it is looked at seldom."""
+        client, stream = self.connect(HalfCloseable(), receiveBuffer=4096)
+        stream.write(bytes(60_000))
+        Reset(stream, self.loop, stream)
+        self.loop.drain()
+        looks = 0
+        while not stream.disconnected and looks < 10 * STALL / LOOK:
+            [call] = self.loop.getDelayedCalls()
+            self.loop.advance(call.getTime() - self.loop.seconds())
+            self.loop.turn(0)
+            looks += 1
+        self.assertTrue(stream.disconnected)
+        self.assertLess(looks, 1.1 * STALL / LOOK)
+        self.assertApproximates(STALL, self.loop.seconds(), 1)
 
     def test_isOver(self) -> None:
         """A wait that is not needed any more leaves no call behind."""

@@ -25,7 +25,8 @@ LINGER = 2.0
 STALL = 30.0
 #: Seconds between two looks at what it has taken.
 LOOK = 0.25
-#: The same, where nothing is waited for but that it has taken all.
+#: The first of them, where nothing is waited for but that it has taken all; each is twice as
+#: far from the next.
 GLANCE = 0.005
 
 
@@ -93,8 +94,9 @@ class Farewell:
 class Reset:
     """Ends a connection with a RST, once the peer's system has got all that we said.
 
-    A RST destroys what is on its way, and it is not meant for that. `stream` is what is
-    below the transport, or the same: TLS would say goodbye first.
+    A RST destroys what is on its way, and it is not meant for that; a peer that takes nothing
+    for STALL seconds has had its chance. `stream` is what is below the transport, or the
+    same: TLS would say goodbye first.
     """
 
     def __init__(self, transport: Any, clock: IReactorTime, stream: Any) -> None:
@@ -102,6 +104,9 @@ class Reset:
         self._clock = clock
         self._stream = stream
         self._call: Any = None
+        self._untaken = 0
+        self._since = clock.seconds()
+        self._wait = GLANCE
         self._look()
 
     def active(self) -> bool:
@@ -111,8 +116,13 @@ class Reset:
         self._call.cancel()
 
     def _look(self) -> None:
-        if untaken(self._transport):
-            self._call = self._clock.callLater(GLANCE, self._look)
+        now, left = self._clock.seconds(), untaken(self._transport)
+        if left != self._untaken:
+            self._untaken, self._since = left, now
+        if left and now - self._since < STALL:
+            # A thousand peers that do not read would else be looked at, and nobody served.
+            self._call = self._clock.callLater(self._wait, self._look)
+            self._wait = min(2 * self._wait, LOOK)
         else:
             self._stream.abortConnection()
 
