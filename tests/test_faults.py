@@ -527,15 +527,23 @@ class InForceTests(SynchronousTestCase):
     def test_concerning(self) -> None:
         """By service, by what it carries, and by the peer's address."""
         faults = Faults()
-        texts = ("echo: drop", "echo: silence, from 127.0.0.0/8", "receive: drop, from ::1")
+        texts = (
+            *("echo: drop", "echo: silence, from 127.0.0.0/8", "receive: drop, from ::1"),
+            *("answer: drop, from ::ffff:192.0.2.1", "receive: drop, from ::/0"),
+        )
         faults.replace([parse(text) for text in texts], 0.0)
         for who, expected in {
             ("echo", "127.0.0.1", "stream"): 2,
             ("echo", "::ffff:127.0.0.1", "stream"): 2,
+            ("answer", "192.0.2.1", "stream"): 1,
+            ("answer", "::ffff:192.0.2.1", "stream"): 1,
+            ("answer", "192.0.2.2", "stream"): 0,
+            ("answer", "::1", "stream"): 0,
             ("echo", "::1", "stream"): 1,
             ("echo", None, "stream"): 1,
             ("echo", "127.0.0.1", "datagram"): 1,
-            ("receive", "::1", "datagram"): 1,
+            ("receive", "::1", "datagram"): 2,
+            ("receive", "127.0.0.1", "datagram"): 0,
             ("chat", "::1", "stream"): 0,
         }.items():
             self.assertEqual(expected, len(faults.concerning(*who, 0.0)), who)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from itertools import count
 from random import Random, SystemRandom
+from typing import Any
 
 from twistednet.core.faultrules import Rule
+
+
+#: IPv4 addresses as a socket for both families has them (RFC 4291, 2.5.5.2).
+_MAPPED = ip_network("::ffff:0:0/96")
 
 
 class Fault:
@@ -67,9 +72,13 @@ class Fault:
         return self.rule.chooses(self.seen, self.random)
 
 
-def _isIn(host: str, network: object) -> bool:
-    address = ip_address(host.partition("%")[0])
-    return (getattr(address, "ipv4_mapped", None) or address) in network  # type: ignore[operator]
+def _isIn(host: str, network: Any) -> bool:
+    own = ip_address(host.partition("%")[0])
+    address = getattr(own, "ipv4_mapped", None) or own
+    if address.version == 4 and network.version == 6 and network.subnet_of(_MAPPED):
+        # As an event of a socket for both has it.
+        address = ip_address(f"::ffff:{address}")
+    return address in network
 
 
 class Faults:
