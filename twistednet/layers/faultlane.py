@@ -14,8 +14,8 @@ from twistednet.core.faultsteps import Step
 
 #: Bytes that may wait in one direction before what brings more is paused.
 MOST = 16 * 1024
-#: Steps that are taken before others have their turn.
-TURN = 64
+#: Steps that are taken before others have their turn: a thousand lanes may all be late.
+TURN = 8
 
 
 class Lane:
