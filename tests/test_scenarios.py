@@ -108,6 +108,15 @@ class PlayerTests(SynchronousTestCase):
         self.clock.pump([1.5])
         self.assertEqual([["echo: drop"], [], ["echo: drop"]], self.after(0.5, 1, 1))
 
+    def test_late(self) -> None:
+        """A daemon that was stopped for an hour does not play that hour when it goes on."""
+        self.play("a = 1s echo: drop | 1s echo: silence | again")
+        self.clock.advance(3600)
+        [fault] = self.faulting.inForce
+        self.assertLess(fault.id, 5)
+        self.clock.pump([1, 1])
+        self.assertLess(self.player.left, 1.01)
+
     def test_others(self) -> None:
         """Rules that are no part of it stay, also those that come meanwhile."""
         self.faulting.replace([parse("echo: drop, seed 1")])

@@ -58,8 +58,9 @@ class Player:
         part: Part = self.scenario.parts[number]
         self.log.info("scenario {name}: {part}", name=self.scenario.name, part=str(part))
         self._replace(part.rules)
-        # By when it was to end, so that a busy daemon does not make it longer.
-        self.until += part.seconds
+        # By when it was to end, so that a busy daemon does not make it longer. Of what was
+        # missed while it did not run at all, no more than one part is made up for.
+        self.until = max(self.until + part.seconds, self._clock.seconds())
         self._call = self._clock.callLater(self.left, self._end)
 
     def _end(self) -> None:
