@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import socket
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.task import Clock
+from twisted.protocols.basic import FileSender
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -196,14 +198,28 @@ class PathTests(FaultTestCase):
         self.assertFalse(stream.events & READ)
         self.assertLess(stream.bytesIn, 1 << 20)
 
+    def test_pulledAndDropped(self) -> None:
+        """Who is asked for each chunk is asked for the next one when that is dropped."""
+        self.ask("drop, first 2")
+        client, stream = self.serve(Recorder())
+        between: Any = stream.protocol
+        transport = between.protocol.transport
+        FileSender().beginFileTransfer(BytesIO(bytes(100_000)), transport).addCallback(
+            lambda _: transport.loseConnection()
+        )
+        self.turned()
+        self.assertEqual(100_000 - 2 * FileSender.CHUNK_SIZE, len(self.readAll(client)))
+        client.close()
+        self.turned()
+
     def test_comesWhileProducing(self) -> None:
         """Who produces is paused by what waits, whenever the rule came, and goes on."""
         self.ask("latency 1s")
         pouring = Pouring()
         pouring.ENOUGH = 0
         client, stream = self.serve(pouring)
-        for rules in ((), ("latency 1s",), (), ("latency 1s",)):
-            self.ask(*rules)
+        for asked in ((), ("latency 1s",), (), ("latency 1s",)):
+            self.ask(*asked)
         pouring.ENOUGH = Pouring.ENOUGH
         pouring.resumeProducing()
         self.turned()

@@ -124,7 +124,15 @@ class Between:
     def write(self, data: bytes) -> None:
         data = bytes(memoryview(data))
         if data and not (self._isOver or self.isClosing):
-            self._out.put(self.plan.steps(Step(self._clock.seconds(), "pass", data), "out"))
+            steps = self.plan.steps(Step(self._clock.seconds(), "pass", data), "out")
+            self._out.put(steps)
+            if not steps and self._valve is not None:
+                # Nothing will be sent, and so nothing will ask who pulls for more.
+                self._clock.callLater(0, self._lost, self._valve)
+
+    def _lost(self, valve: Valve) -> None:
+        if valve is self._valve and not self._isOver:
+            valve.lost()
 
     def lose(self) -> None:
         self.isClosing = True

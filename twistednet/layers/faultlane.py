@@ -130,6 +130,11 @@ class Valve:
     def stopProducing(self) -> None:
         self.producer.stopProducing()
 
+    def lost(self) -> None:
+        """What it has written last was dropped."""
+        if not self._isPush:
+            self.resumeProducing()
+
     def adjust(self) -> None:
         """The lane has more or less."""
         if not self._isPush:
