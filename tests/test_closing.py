@@ -53,7 +53,7 @@ class FinishTests(LoopTestCase):
 
     def test_neverReadsBeforeReset(self) -> None:
         """The same before a RST, and it is looked at seldom."""
-        client, stream = self.connect(HalfCloseable(), receiveBuffer=4096)
+        _, stream = self.connect(HalfCloseable(), receiveBuffer=4096)
         stream.write(bytes(60_000))
         Reset(stream, self.loop, stream)
         self.loop.drain()

@@ -11,7 +11,6 @@ from typing import Any
 
 from twistednet.core.faultrules import Rule
 
-
 #: IPv4 addresses as a socket for both families has them (RFC 4291, 2.5.5.2).
 _MAPPED = ip_network("::ffff:0:0/96")
 

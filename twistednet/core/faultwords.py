@@ -145,7 +145,7 @@ def _readText(word: str) -> str:
         raise BadWord(f'{word} is no text: write it in quotes, as "bye"')
     if _LONE.search(word):
         # JSON may have it, and what is no UTF-8 in an argument is one, too.
-        raise BadWord(f"{ascii(word)} is no Unicode text")
+        raise BadWord(f"{word!a} is no Unicode text")
     if re.search(r'\\[^"\\]', re.sub(r"\\\\", "", word)):
         raise BadWord(f'{word}: in a text \\ stands before " and \\ alone')
     return re.sub(r"\\(.)", r"\1", word[1:-1], flags=re.DOTALL)
