@@ -152,6 +152,16 @@ class PassingTests(RequestTestCase):
         rule = "echo: status 503, every 2nd, seed 1"
         self.assertEqual({("status", rule)}, {(one.fault, one.rule) for one in told})
 
+    def test_connectionsThatAreOpen(self) -> None:
+        """They are counted as they came."""
+        self.ask('status 503, matching "/never"')
+        clients = [self.open()[0] for _ in range(10)]
+        for client in clients:
+            self.exchange(client, asked("/a"))
+        self.ask("status 500, first 2 connections")
+        statuses = [self.exchange(client, asked("/a"))[9:12] for client in clients]
+        self.assertEqual([b"500"] * 2 + [b"200"] * 8, statuses)
+
     def test_connections(self) -> None:
         """Connections can be chosen first: then each request of those is meant."""
         self.ask("status 503, the 2nd connection")

@@ -37,9 +37,10 @@ class RequestFaults:
             for fault in self._faulting.inForce
         )
         self._site.meetRequest = self._meet if isThere else None
-        for channel in self._site.channels:
-            if channel.chooser is not None:
-                channel.chooser.changed()
+        choosers = [one.chooser for one in self._site.channels if one.chooser is not None]
+        # As they came: a set has another order each time, and rules count connections.
+        for chooser in sorted(choosers, key=lambda chooser: chooser.number):
+            chooser.changed()
 
     def _meet(self, request: Any) -> None:
         channel = request.channel
@@ -60,6 +61,12 @@ class Chooser:
         opened = self._connection.opened
         now = self._clock.seconds()
         self._plan = Plan(self._concerning(), opened, now, self._tell, isStream=False)
+
+    @property
+    def number(self) -> int:
+        """Of its connection."""
+        number: int = self._connection.id
+        return number
 
     def changed(self) -> None:
         """Other rules are in force."""
