@@ -116,6 +116,15 @@ class GateTests(PortTestCase):
         undo()
         await self.assertServed(first)
 
+    def test_noPath(self) -> None:
+        """A UNIX socket outside the file system cannot be put aside, which is told as such."""
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.bind(b"\0" + os.urandom(8).hex().encode())
+            sock.listen()
+            port = UNIXPort(b"", Factory(), reactor=reactor)
+            port.socket = sock
+            self.assertRaises(OSError, gates.refuse, port)
+
     def test_permissions(self) -> None:
         """Who may not connect is told so, and not that nobody listens."""
         port = self.listenUNIX()

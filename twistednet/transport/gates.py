@@ -66,6 +66,8 @@ def _unlistened(port: Any) -> Undo:
 def _replaced(port: Any) -> Undo:
     """At its path is a socket on which nobody listens; its own is put aside."""
     path = os.fsencode(port.socket.getsockname())
+    if not path or path.startswith(b"\0"):
+        raise OSError("a socket without a path cannot be refused")
     aside = path + b".aside"
     os.rename(path, aside)
     with socket.socket(socket.AF_UNIX) as nobody:
