@@ -208,6 +208,24 @@ class StopTests(TestCase):
                 self.assertEqual(daemon.wait(), -number)
                 self.assertIn("stopped; connections: 1, 1 by client FIN", daemon.log)
 
+    def test_ignored(self) -> None:
+        """Who was started with SIGINT ignored, as scripts start what runs in the background,
+        ignores it, and nobody who is connected notices."""
+
+        def ignore() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+        with running("--only", "echo", "--echo", "tcp:0", preexec_fn=ignore) as daemon:
+            sock = daemon.connect("echo")
+            self.addCleanup(sock.close)
+            for data in (b"before", b"after"):
+                sock.sendall(data)
+                self.assertEqual(data, sock.recv(10))
+                daemon.signal(signal.SIGINT)
+            sock.close()
+            self.assertEqual(-signal.SIGTERM, daemon.stop())
+            self.assertNotIn("Traceback", daemon.log)
+
     def test_deadline(self) -> None:
         """Who has not ended by then is aborted, and counted."""
         with running(*ANYWHERE, "--drain-timeout", "0.2") as daemon:

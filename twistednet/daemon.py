@@ -202,9 +202,12 @@ class Daemon(TwistedService):
     def _takeSignals(self) -> None:
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._secondTime(signal.getsignal(number)))
+            first = signal.getsignal(number)
+            # Who was started with one ignored, in the background of a script, is to ignore it.
+            if callable(first):
+                signal.signal(number, self._secondTime(first))
 
-    def _secondTime(self, first: Any) -> Callable[[int, Any], None]:
+    def _secondTime(self, first: Callable[[int, Any], Any]) -> Callable[[int, Any], None]:
         """Twisted's own handling of the first signal, and ours of those after it."""
 
         def handle(number: int, frame: Any) -> None:
