@@ -1,11 +1,11 @@
 """What echo's clients notice of faults that answer and hello have.
 
-    python -m bench.bystanders [SECONDS [ROUNDS]]
+    python -m bench.bystanders [SECONDS [ROUNDS [RATE]]]
 
-Twenty clients of each put the same load on both, whatever comes back: 1,000 questions and
-1,000 requests a second. In each round every fault has its SECONDS, and no fault at all has
-them, too; the figures are medians of the ROUNDS, with the least and the most. All on loopback;
-it takes three minutes unless told otherwise.
+Twenty clients of each put the same load on both, whatever comes back: RATE questions or
+requests a second each, 50 unless told otherwise. In each round every fault has its SECONDS, and
+no fault at all has them, too; the figures are medians of the ROUNDS, with the least and the
+most. All on loopback; it takes three minutes unless told otherwise.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import multiprocessing
+import os
 import selectors
 import socket
 import statistics
@@ -28,8 +29,8 @@ from tests.running import ANYWHERE, PATIENCE, Running
 
 FAULTS = ("", "latency 100ms jitter 50ms", "rate 1KiB/s", "slice 10 bytes pause 10ms", "silence")
 SENT = {"answer": b"how are u\n", "hello": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"}
-#: Of each service; messages a second that each of them sends.
-CLIENTS, RATE = 20, 50
+#: Of each service.
+CLIENTS = 20
 #: Seconds in which a load comes to what it is.
 SETTLE = 1.0
 
@@ -56,7 +57,7 @@ class Client:
             raise SystemExit("the daemon closed a connection of the load")
 
 
-def load(addresses: Addresses) -> None:
+def load(addresses: Addresses, rate: float) -> None:
     """Clients that send in turn, and read what comes."""
     clients = [Client(service, addresses[service]) for service in list(SENT) * CLIENTS]
     selector = selectors.DefaultSelector()
@@ -65,7 +66,7 @@ def load(addresses: Addresses) -> None:
     due = time.monotonic()
     for client in itertools.cycle(clients):
         client.send()
-        due += 1 / RATE / len(clients)
+        due += 1 / rate / len(clients)
         left = 1.0
         while left > 0:
             left = due - time.monotonic()
@@ -74,14 +75,19 @@ def load(addresses: Addresses) -> None:
 
 
 def measured(
-    admin: Admin, orders: Connection, addresses: Addresses, fault: str, seconds: float
+    admin: Admin,
+    orders: Connection,
+    addresses: Addresses,
+    fault: str,
+    seconds: float,
+    rate: float,
 ) -> float:
     """Echo's p99 in milliseconds, while answer and hello have this fault, or none."""
     rules = [f"{service}: {fault}" for service in SENT if fault]
     answer = admin.ask("/api/v1/faults", "PUT", {"rules": rules})
     if answer.status != 200:
         raise SystemExit(answer.body.decode())
-    clients = multiprocessing.Process(target=load, args=(addresses,))
+    clients = multiprocessing.Process(target=load, args=(addresses, rate))
     clients.start()
     try:
         time.sleep(SETTLE)
@@ -111,7 +117,12 @@ def table(found: dict[str, list[float]]) -> str:
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 6.0
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
+    rate = float(sys.argv[3]) if len(sys.argv) > 3 else 50.0
+    # The daemon on one core and all who speak to it on the others, where there are two.
+    first, *rest = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {first})
     daemon = Running(*ANYWHERE, "--admin", "tcp:0")
+    os.sched_setaffinity(0, rest or {first})
     admin = Admin(daemon)
     address = daemon.address("echo")
     addresses = {service: daemon.address(service) for service in SENT}
@@ -124,7 +135,7 @@ def main() -> None:
         found: dict[str, list[float]] = {fault: [] for fault in FAULTS}
         for _ in range(rounds):
             for fault, times in found.items():
-                times.append(measured(admin, orders, addresses, fault, seconds))
+                times.append(measured(admin, orders, addresses, fault, seconds, rate))
         print(table(found))
     finally:
         client.kill()

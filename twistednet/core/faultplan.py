@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from twistednet.core.faultrules import Rule
 from twistednet.core.faults import Fault
 from twistednet.core.faultsteps import Memory, Step
 from twistednet.core.text import shown
@@ -94,7 +95,7 @@ class Grip:
         if steps != [step] and not self._hasBegun:
             self._hasBegun = self._counts
             self.fault.acted += 1
-            tell(self.fault, told(step, steps, rule.kind.form.write(rule.values)))
+            tell(self.fault, told(step, steps, rule))
         return [
             replace(one, by=rule.kind.name, of=self.fault) if one.act in ("end", "reset") else one
             for one in steps
@@ -160,10 +161,10 @@ class Plan:
         return steps
 
 
-def told(before: Step, after: list[Step], fault: str) -> str:
-    """What has become of a step by this fault, for people."""
+def told(before: Step, after: list[Step], rule: Rule) -> str:
+    """What has become of a step by this rule, for people."""
     if before.act == "request":
-        return f"{fault} for {shown(before.data, 100)}"
+        return f"{rule.kind.form.write(rule.values)} for {shown(before.data, 100)}"
     size = len(before.data)
     passed = b"".join(step.data for step in after if step.act in ("pass", "hold", "astray"))
     acts = [step.act for step in after if step.act not in ("pass", before.act)]

@@ -27,13 +27,15 @@ class Fault:
         #: As it was asked for, and with the seed that it has got.
         self.asked = rule
         self.rule = replace(rule, seed=seed)
+        # Told each time it acts, and costs more than most of what is done.
+        self._text = str(self.rule)
         self.seed = seed
         self.since = since
         self.met = self.seen = self.acted = 0
         self.random = Random(seed)
 
     def __str__(self) -> str:
-        return str(self.rule)
+        return self._text
 
     def reset(self) -> None:
         """Count and draw as if it had just come into force."""
