@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Iterable
 from itertools import zip_longest
 from types import SimpleNamespace
@@ -14,9 +15,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.running import ROOT
+from tests.running import PATIENCE, ROOT
 from tests.test_faultdatagrams import ANNA, FaultyPortTests
-from tests.test_faultlayer import FaultTestCase
 from tests.test_faultrequests import RequestTestCase, asked
 from twistednet.core.faultgrammar import parse
 from twistednet.services.echo import Echo
@@ -146,80 +146,101 @@ def _rows(ladders: Iterable[Ladder]) -> str:
     return "\n".join(text[:-1]) + "\n"
 
 
-class _Stream(FaultTestCase):
-    def draw(self, rule: str) -> Ladder:
-        """One conversation with echo."""
+class _Conversation(RequestTestCase):
+    """One client, one connection, and a clock."""
+
+    def meet(self, rule: str, made: tuple[socket.socket, Any]) -> None:
         self.ladder = Ladder(rule)
-        self.connections.faults.replace([parse(f"echo: {rule}")])
-        self.client, _ = self.serve(Echo())
+        self.client, self.stream = made
         self.client.setblocking(False)
-        #: Has the server's FIN come, or its RST?
-        self._hasFIN = self._isReset = False
-        script = {0.0: b"hello", 1.0: b"again", 2.0: b""}
-        for tick in range(int(LONG / TICK)):
-            at = tick * TICK
-            self._hear(at)
-            if at in script and not self._isReset:
-                self._say(at, script[at])
-            self._hear(at)
-            self.loop.advance(TICK)
-        return self.ladder
+        self._sent = self._got = 0
+        #: Our FIN is sent; the server's FIN has come, or its RST.
+        self._isDone = self._hasFIN = self.isReset = False
 
-    def _say(self, at: float, data: bytes) -> None:
-        self.ladder.sent(at, _shown(data) or "FIN")
-        if data:
-            self.client.send(data)
-        else:
+    def say(self, at: float, data: bytes, shown: str = "") -> None:
+        """With no bytes, our FIN."""
+        self.ladder.sent(at, shown or _shown(data) or "FIN")
+        self._sent += self.client.send(data) if data else 0
+        if not data:
             self.client.shutdown(socket.SHUT_WR)
+            self._isDone = True
 
-    def _hear(self, at: float) -> None:
-        while self.loop.turn(0.002):
-            pass
-        while not (self._hasFIN or self._isReset):
+    def hear(self, at: float) -> None:
+        """All that is under way arrives, which takes a busy machine's loopback a moment."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            while self.loop.turn(0.002):
+                pass
+            self._read(at)
+            if self._hasArrived():
+                return
+            self.assertLess(time.monotonic(), deadline)
+
+    def _read(self, at: float) -> None:
+        while not (self._hasFIN or self.isReset):
             try:
                 data = self.client.recv(65536)
             except BlockingIOError:
                 return
             except ConnectionError:
-                self._isReset = True
+                self.isReset = True
                 self.ladder.got(at, "RST")
             else:
                 self._hasFIN = not data
-                self.ladder.got(at, _shown(data) or "FIN")
+                self._got += len(data)
+                self.show(at, data)
+
+    def _hasArrived(self) -> bool:
+        stream = self.stream
+        isHeard = stream.disconnected or stream not in self.loop.readers
+        if not (isHeard or (self._sent == stream.bytesIn and not self._isDone)):
+            return False
+        hasEnded = stream.disconnected or stream._writeDisconnected
+        return self.isReset or (self._got == stream.bytesOut and (self._hasFIN or not hasEnded))
+
+    def show(self, at: float, data: bytes) -> None:
+        self.ladder.got(at, _shown(data) or "FIN")
 
 
-class _Reply(RequestTestCase):
+class _Stream(_Conversation):
+    def draw(self, rule: str) -> Ladder:
+        """One conversation with echo."""
+        self.connections.faults.replace([parse(f"echo: {rule}")])
+        self.meet(rule, self.serve(Echo()))
+        script = {0.0: b"hello", 1.0: b"again", 2.0: b""}
+        for tick in range(int(LONG / TICK)):
+            at = tick * TICK
+            self.hear(at)
+            if at in script and not self.isReset:
+                self.say(at, script[at])
+            self.hear(at)
+            self.loop.advance(TICK)
+        return self.ladder
+
+
+class _Reply(_Conversation):
     def setUp(self) -> None:
         super().setUp()
         self.pages.greeting = lambda request: b"Hello!"  # type: ignore[method-assign]
 
     def draw(self, rule: str) -> Ladder:
         """One request, and what is answered."""
-        ladder = Ladder(rule)
+        # The seed stands in a header, half of which may be sent.
         self.connections.faults.replace([parse(f"echo: {rule}, seed 1")])
-        client, _ = self.open()
-        ladder.sent(0, "GET /")
-        client.send(asked("/"))
+        self.meet(rule, self.open())
+        self.say(0, asked("/"), "GET /")
         for tick in range(int(LONG / TICK)):
-            while self.loop.turn(0.002):
-                pass
-            client.setblocking(False)
-            isOpen = True
-            while isOpen:
-                try:
-                    data = client.recv(65536)
-                except BlockingIOError:
-                    break
-                except ConnectionError:
-                    ladder.got(tick * TICK, "RST")
-                    isOpen = False
-                else:
-                    isOpen = data != b""
-                    (ladder.reply(tick * TICK, data) if data else ladder.got(tick * TICK, "FIN"))
-            if not isOpen or len(ladder.lines) >= MOST_LINES:
+            self.hear(tick * TICK)
+            if len(self.ladder.lines) >= MOST_LINES:
                 break
             self.loop.advance(TICK)
-        return ladder
+        return self.ladder
+
+    def show(self, at: float, data: bytes) -> None:
+        if data:
+            self.ladder.reply(at, data)
+        else:
+            super().show(at, data)
 
 
 class _Port(FaultyPortTests):
