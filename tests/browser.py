@@ -117,12 +117,20 @@ class Browser:
 
     def text(self, selector: str) -> str:
         """What such an element says, once it is there."""
-        return str(self.one(selector).text)
+        # It may be drawn anew between the two.
+        said: tuple[str] = self.until(lambda: (str(self.one(selector).text),), selector)
+        return said[0]
 
     def texts(self, selector: str) -> list[str]:
         """What all of them say now, drawn ones too."""
         found = "document.querySelectorAll(arguments[0])"
         return list(self.script(f"return Array.from({found}, (one) => one.textContent)", selector))
+
+    def attributes(self, selector: str, name: str) -> list[str]:
+        """The same of each one's attribute, which is empty where there is none."""
+        found = "document.querySelectorAll(arguments[0])"
+        read = "(one) => one.getAttribute(arguments[1]) || ''"
+        return list(self.script(f"return Array.from({found}, {read})", selector, name))
 
     def says(self, selector: str, part: str) -> str:
         """The same, once that has this in it."""

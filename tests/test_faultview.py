@@ -107,7 +107,7 @@ class FaultTests(PageTests):
         self.shown(sock)
         self.assertEqual(
             ["box client", "box fault", "box server"],
-            [one.get_attribute("class") for one in self.page.all(".stream > li")],
+            self.page.attributes(".stream > li", "class"),
         )
         box = self.page.text(".box.fault")
         for part in ("fault corrupt", "1 of 5 B changed", "first 2, seed", "acted 1 time by then"):
@@ -233,7 +233,9 @@ class FaultTests(PageTests):
             self.page.until(lambda told=told: self.badge() == told, f"{told} in {view}")
         self.page.click(".playing button")
         self.inForce()
-        self.assertEqual([], [one for one in self.page.all(".playing") if one.is_displayed()])
+        self.page.until(
+            lambda: not any(one.is_displayed() for one in self.page.all(".playing")), "the end"
+        )
         self.assertEqual("Scenarios", self.page.script("return document.activeElement.textContent"))
 
     def test_scenarioWritten(self) -> None:

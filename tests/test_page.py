@@ -181,7 +181,7 @@ class WireTests(PageTests):
                 "rung client fin",
                 "rung server fin",
             ],
-            [one.get_attribute("class") for one in self.page.all(".rung")],
+            self.page.attributes(".rung", "class"),
         )
         labels = self.page.texts(".rung .label")
         self.assertEqual(["connect", "FIN", "FIN"], [labels[0], *labels[5:]])
@@ -241,7 +241,7 @@ class WireTests(PageTests):
         port = told.getsockname()[1]
 
         def only() -> bool:
-            links = [one.get_attribute("href") or "" for one in self.page.all("tbody a")]
+            links = self.page.attributes("tbody a", "href")
             return any(one.endswith(wanted) for one in links) and not any(
                 one.endswith(unwanted) for one in links
             )
