@@ -59,15 +59,12 @@ class Grip:
         if self._isStream and 0 < least < len(step.data):
             head = replace(step, data=step.data[:least])
             tail = replace(step, data=step.data[least:])
-            return [self._passed(head)[0], *self.apply(tail, direction, tell)]
+            self._memory.passed += least
+            return [head, *self.apply(tail, direction, tell)]
         steps = self._acted(step, tell) if self._isMeant(step, direction) else [step]
-        self._passed(step)
+        self._memory.passed += len(step.data)
         self._memory.chunks += step.act == "pass"
         return steps
-
-    def _passed(self, step: Step) -> list[Step]:
-        self._memory.passed += len(step.data)
-        return [step]
 
     def _isMeant(self, step: Step, direction: str) -> bool:
         fault, kind = self.fault, self.fault.rule.kind
