@@ -155,6 +155,14 @@ class FaultyPortTests(PortTestCase):
         self.assertEqual({"loss": lost, "duplicate": times[2]}, told)
         self.assertEqual(numbers, self.protocol.received)
 
+    def test_runsOut(self) -> None:
+        """A rule whose time is over leaves nothing in the path."""
+        self.ask("drop, for 5s")
+        self.assertEqual([], self.exchange(b"x"))
+        self.clock.advance(5)
+        self.assertIs(self, self.protocol.transport)
+        self.assertEqual([b"x"], self.exchange(b"x"))
+
     def test_bounded(self) -> None:
         """Of a flood that waits no more than a thousand are kept, and the others told of."""
         self.ask("delay 1s")

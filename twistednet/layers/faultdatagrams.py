@@ -69,10 +69,7 @@ class DatagramFaults:
 
     def changed(self) -> None:
         """Other rules are in force."""
-        self.isThere = any(
-            fault.rule.service == self._service and "datagram" in fault.rule.kind.carriers
-            for fault in self._faulting.inForce
-        )
+        self.isThere = self._faulting.areThere(self._service, "datagram")
         if getattr(self._protocol, "transport", None) is not None:
             self._protocol.transport = self if self.isThere else self._real
         if not self.isThere:

@@ -97,6 +97,14 @@ class Faulting:
         faults = self.inForce.concerning(service, host, carrier, opened)
         return [fault for fault in faults if not self.isOver(fault)]
 
+    def areThere(self, service: str, carrier: str) -> bool:
+        """Are there any that can act, whoever the peer is?"""
+        return any(
+            fault.rule.service == service and carrier in fault.rule.kind.carriers
+            for fault in self.inForce
+            if not self.isOver(fault)
+        )
+
     def tell(self, one: Any, fault: Fault, did: str) -> None:
         """It has acted on this connection, or conversation over UDP."""
         name, text = fault.rule.kind.name, str(fault)

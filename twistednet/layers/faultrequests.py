@@ -29,13 +29,7 @@ class RequestFaults:
 
     def changed(self) -> None:
         """Other rules are in force, or one has run out."""
-        now = self._site.clock.seconds()
-        isThere = any(
-            fault.rule.service == self._service
-            and "request" in fault.rule.kind.carriers
-            and not fault.isOver(now)
-            for fault in self._faulting.inForce
-        )
+        isThere = self._faulting.areThere(self._service, "request")
         self._site.meetRequest = self._meet if isThere else None
         choosers = [one.chooser for one in self._site.channels if one.chooser is not None]
         # As they came: a set has another order each time, and rules count connections.
