@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from unittest.mock import patch
 
-from twistednet.core.events import Faulted
-from twistednet.core.journal import Journal
+from twistednet.events.journal import Journal
+from twistednet.events.model import Faulted
 
 
 def add(

@@ -18,9 +18,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.running import PATIENCE, ROOT
 from tests.test_faultdatagrams import ANNA, FaultyPortTests
 from tests.test_faultrequests import RequestTestCase, asked
-from twistednet.core.faultgrammar import parse
+from twistednet.faults.grammar import parse
 from twistednet.services.echo import Echo
-from twistednet.transport import gates
+from twistednet.transport import refusing
 
 PAGE = ROOT / "docs" / "faults.md"
 
@@ -280,7 +280,7 @@ class _Listener(SynchronousTestCase):
         port = SimpleNamespace(stopReading=lambda: None, backlog=1)
         port.socket = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(port.socket.close)
-        getattr(gates, rule)(port)
+        getattr(refusing, rule)(port)
         ladder.sent(0, "SYN")
         try:
             socket.create_connection(port.socket.getsockname(), 0.05).close()

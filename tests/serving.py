@@ -8,8 +8,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.serverprocess import Process
 from twistednet.testing import Netdemo, Server
+from twistednet.testing.parent import Process
 
 
 @cache

@@ -20,7 +20,7 @@ from tests.running import run, running, temporaryFolder
 from twistednet.admin import access
 from twistednet.admin.access import Access
 from twistednet.admin.replies import told
-from twistednet.admin.site import AdminSite, Root, Route
+from twistednet.admin.routing import AdminSite, Root, Route
 
 TOKEN = "0123456789abcdef"
 

@@ -12,7 +12,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.admin import Admin, AdminTests
 from tests.running import PATIENCE, readUntil, running, temporaryFolder
-from twistednet.core.faultgrammar import KINDS
+from twistednet.faults.grammar import KINDS
 
 FAULTS = "/api/v1/faults"
 

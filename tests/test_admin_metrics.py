@@ -16,8 +16,8 @@ from tests.admin import Admin, AdminTests
 from tests.running import PATIENCE, asked, readAll, running, temporaryFolder
 from twistednet.admin.lag import EVERY, Lag
 from twistednet.admin.metrics import Metrics
-from twistednet.core.events import Tally
-from twistednet.core.figures import Histogram
+from twistednet.core.metrics import Histogram
+from twistednet.events.model import Tally
 
 
 def value(page: bytes, sample: str) -> float:

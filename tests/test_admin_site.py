@@ -14,9 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.admin import Admin, AdminTests
 from tests.running import environment, readAll, running, temporaryFolder
 from twistednet.admin.control import description
-from twistednet.adminport import ADMISSION, AdminPort
-from twistednet.config import Settings
-from twistednet.core.events import EventStream
+from twistednet.admin.port import ADMISSION, AdminPort
+from twistednet.events.model import EventStream
+from twistednet.settings.schema import Settings
 
 
 class SiteTests(AdminTests):

@@ -14,8 +14,8 @@ from tests.running import PATIENCE, readAll
 from twistednet.admin import feed as feeds
 from twistednet.admin.feed import Feed, Watcher
 from twistednet.admin.replies import Wrong
-from twistednet.admin.streams import HEARTBEAT, MOST, TICK, Streams, message
-from twistednet.core.events import Closed, Opened, Refused
+from twistednet.admin.sse import HEARTBEAT, MOST, TICK, Streams, message
+from twistednet.events.model import Closed, Opened, Refused
 
 
 def events(data: bytes) -> list[tuple[str, str, Any]]:

@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.admin import AdminTests, Answer
 from tests.running import ANYWHERE
-from twistednet.admin import trials
-from twistednet.admin.playing import StreamClient
+from twistednet.admin import trial as trials
+from twistednet.admin.trialclient import StreamClient
 
 
 def piece(data: bytes, **more: Any) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.protocols import Peer, chunks
-from twistednet.config import Settings
 from twistednet.core.answers import AnswerBook
 from twistednet.services.answer import Answer, AnswerFactory
+from twistednet.settings.schema import Settings
 
 QUESTIONS = st.lists(
     st.sampled_from(

@@ -17,9 +17,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.journals import act, add
 from tests.running import temporaryFolder
-from twistednet.core.capture import MSS, pcapng
-from twistednet.core.events import Closed, Opened
-from twistednet.core.journal import Journal
+from twistednet.events.journal import Journal
+from twistednet.events.model import Closed, Opened
+from twistednet.events.pcapng import MSS, pcapng
 
 V4 = ("127.0.0.1:50000", "127.0.0.1:8888")
 V6 = ("[::1]:50000", "[::1]:8888")

@@ -27,8 +27,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from tests.serving import serve
+from twistednet.check import CHECKS, checksOf, conform, kit
+from twistednet.check import connections as common
 from twistednet.client import Target
-from twistednet.client.check import CHECKS, base, checksOf, common, conform
 from twistednet.client.sessions import theReactor
 
 reactor = theReactor()
@@ -370,7 +371,7 @@ class OtherFaultTests(_Case):
 
     async def test_endless(self) -> None:
         """A check of what never ends ends all the same."""
-        self.patch(base, "DEADLINE", 0.2)
+        self.patch(kit, "DEADLINE", 0.2)
 
         class Deaf(Protocol):
             def connectionMade(self) -> None:
@@ -491,7 +492,7 @@ class CommandTests(SynchronousTestCase):
     """`netdemo check` on the command line."""
 
     def check(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "twistednet.client.main", "check", *arguments]
+        command = [sys.executable, "-m", "twistednet.cli.main", "check", *arguments]
         return subprocess.run(
             command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
         )

@@ -24,7 +24,7 @@ from tests.running import PATIENCE, Running
 from tests.serving import serve
 from twistednet.testing import CannotServe
 
-COMMAND = [sys.executable, "-m", "twistednet.client.main"]
+COMMAND = [sys.executable, "-m", "twistednet.cli.main"]
 
 #: Twisted's own echo, in a process of its own.
 STOCK = """
@@ -683,7 +683,7 @@ class HelpTests(CommandCase):
     @pytest.mark.slow
     def test_withoutExtra(self) -> None:
         """Without the extra the command says what to install."""
-        hide = "import sys; sys.modules['click'] = None; from twistednet.client.main import main"
+        hide = "import sys; sys.modules['click'] = None; from twistednet.cli.main import main"
         done = subprocess.run(
             [sys.executable, "-c", f"{hide}; main()"], capture_output=True, text=True
         )

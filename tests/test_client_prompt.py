@@ -25,7 +25,7 @@ class Terminal:
 
     def __init__(self, folder: str, *command: str) -> None:
         self._socket = f"{folder}/tmux{next(_numbers)}"
-        line = shlex.join([sys.executable, "-m", "twistednet.client.main", *command])
+        line = shlex.join([sys.executable, "-m", "twistednet.cli.main", *command])
         environment = {**os.environ, "XDG_STATE_HOME": folder, "TERM": "screen"}
         environment.pop("TMUX", None)
         self._tmux(

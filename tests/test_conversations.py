@@ -10,15 +10,15 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.core.chunks import MOST_CHUNKS, Chunk
-from twistednet.core.events import Closed, Event, EventStream, Opened, Received, Sent
-from twistednet.core.journal import Journal
-from twistednet.layers import audience
-from twistednet.layers import conversations as room
-from twistednet.layers.audience import Audience
-from twistednet.layers.conversations import Conversations
-from twistednet.layers.faulting import Faulting
-from twistednet.layers.limit import GuardedDatagrams
+from twistednet.connections import conversations as room
+from twistednet.connections import taps as audience
+from twistednet.connections.conversations import Conversations
+from twistednet.connections.taps import Audience
+from twistednet.connections.timeouts import GuardedDatagrams
+from twistednet.events.chunks import MOST_CHUNKS, Chunk
+from twistednet.events.journal import Journal
+from twistednet.events.model import Closed, Event, EventStream, Opened, Received, Sent
+from twistednet.inject.injector import Faulting
 from twistednet.services.datagram import Datagram
 from twistednet.transport.datagrams import DatagramPort
 

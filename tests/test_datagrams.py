@@ -11,15 +11,15 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.loops import Loop
-from twistednet.config import Settings
-from twistednet.core.events import EventStream
-from twistednet.core.journal import Journal
-from twistednet.layers.audience import Audience
-from twistednet.layers.conversations import Conversations
-from twistednet.layers.faulting import Faulting
-from twistednet.layers.limit import MOST_HARMLESS, GuardedDatagrams
+from twistednet.connections.conversations import Conversations
+from twistednet.connections.taps import Audience
+from twistednet.connections.timeouts import MOST_HARMLESS, GuardedDatagrams
+from twistednet.events.journal import Journal
+from twistednet.events.model import EventStream
+from twistednet.inject.injector import Faulting
 from twistednet.services.datagram import Datagram
 from twistednet.services.display import Display
+from twistednet.settings.schema import Settings
 from twistednet.transport import mmsg
 from twistednet.transport.datagrams import TURN, DatagramPort
 

@@ -16,9 +16,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.running import temporaryFolder
-from twistednet.core.events import Opened, Received
-from twistednet.layers import eventlines as room
-from twistednet.layers.eventlines import CannotWrite, EventLines
+from twistednet.events.model import Opened, Received
+from twistednet.sinks import jsonfile as room
+from twistednet.sinks.jsonfile import CannotWrite, EventLines
 
 
 class Reactor(Clock):

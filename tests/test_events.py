@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.core.events import (
+from twistednet.events.model import (
     Closed,
     Event,
     EventStream,

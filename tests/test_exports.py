@@ -8,7 +8,7 @@ import sys
 from twisted.trial.unittest import SynchronousTestCase
 
 import twistednet
-from twistednet.catalog import SERVICES
+from twistednet.services.catalog import SERVICES
 
 
 class ExportTests(SynchronousTestCase):
@@ -28,6 +28,6 @@ class ExportTests(SynchronousTestCase):
 
     def test_lazy(self) -> None:
         """The pytest plugin, which every pytest on the machine loads, brings no Twisted."""
-        code = "import sys, twistednet.pytest_plugin; print('twisted' in sys.modules)"
+        code = "import sys, twistednet.testing.plugin; print('twisted' in sys.modules)"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         self.assertEqual(done.stdout, "False\n", done.stderr)

@@ -17,9 +17,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import twistednet
 from tests.running import ROOT
-from twistednet.catalog import SERVICES, Service
-from twistednet.core.faultsteps import Memory
-from twistednet.core.faultwords import TYPES
+from twistednet.faults.model import Memory
+from twistednet.faults.values import TYPES
+from twistednet.services.catalog import SERVICES, Service
 
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 

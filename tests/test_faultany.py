@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from tests.test_faultdatagrams import ANNA, PortTestCase
 from tests.test_faultlayer import FaultTestCase, HalfCloseable, Pouring
 from tests.test_faults import rules
-from twistednet.core.events import Closed, Event, Faulted
-from twistednet.core.faultgrammar import parse
+from twistednet.events.model import Closed, Event, Faulted
+from twistednet.faults.grammar import parse
 from twistednet.services.echo import Echo
 from twistednet.transport.closing import untaken
 

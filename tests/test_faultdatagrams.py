@@ -13,13 +13,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.running import DaemonTests
-from twistednet.core.events import Event, EventStream, Faulted, Refused
-from twistednet.core.faultgrammar import parse
-from twistednet.core.journal import Journal
-from twistednet.layers.audience import Audience
-from twistednet.layers.conversations import Conversations
-from twistednet.layers.faulting import Faulting
-from twistednet.layers.limit import GuardedDatagrams
+from twistednet.connections.conversations import Conversations
+from twistednet.connections.taps import Audience
+from twistednet.connections.timeouts import GuardedDatagrams
+from twistednet.events.journal import Journal
+from twistednet.events.model import Event, EventStream, Faulted, Refused
+from twistednet.faults.grammar import parse
+from twistednet.inject.injector import Faulting
 
 ANNA, BERTA = ("127.0.0.1", 40_000), ("127.0.0.1", 40_001)
 

@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.running import PATIENCE
 from tests.serving import serve
-from twistednet.core.faultgrammar import parse
-from twistednet.core.faults import Fault
+from twistednet.faults.active import Fault
+from twistednet.faults.grammar import parse
 
 COUNT = 10_000
 SENT = [b"%05d" % number + bytes(range(27)) for number in range(COUNT)]

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.test_faults import VALUES
-from twistednet.core.faultgrammar import parse
-from twistednet.core.faulthttp import KINDS, Reply, replied
-from twistednet.core.faultplan import Plan
-from twistednet.core.faults import Fault
-from twistednet.core.faultsteps import Kind, Memory, Step
+from twistednet.faults.active import Fault
+from twistednet.faults.grammar import parse
+from twistednet.faults.kinds.responses import KINDS, Reply, replied
+from twistednet.faults.model import Kind, Memory, Step
+from twistednet.faults.pipeline import Plan
 
 HEAD = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: text/plain\r\n"
 GOOD = HEAD + b"Content-Length: 6\r\n\r\nabcdef"

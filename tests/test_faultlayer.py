@@ -18,14 +18,14 @@ from zope.interface import implementer
 
 from tests.loops import LoopTestCase, Recorder
 from tests.test_faults import rules
-from twistednet.core.events import Event, EventStream, Faulted
-from twistednet.core.faultgrammar import parse
-from twistednet.core.faultrules import Rule
-from twistednet.core.faultsteps import Step
-from twistednet.core.journal import Journal
-from twistednet.layers.base import Connections, Entrance
-from twistednet.layers.fault import Between
-from twistednet.layers.faultlane import TURN, Lane
+from twistednet.connections.tracking import Connections, Entrance
+from twistednet.events.journal import Journal
+from twistednet.events.model import Event, EventStream, Faulted
+from twistednet.faults.grammar import parse
+from twistednet.faults.model import Step
+from twistednet.faults.rules import Rule
+from twistednet.inject.queue import TURN, Lane
+from twistednet.inject.streams import Between
 from twistednet.services.echo import Echo
 from twistednet.transport.readiness import READ
 from twistednet.transport.streams import TCPStream

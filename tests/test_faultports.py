@@ -16,12 +16,12 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.running import PATIENCE, temporaryFolder
 from tests.serving import serve
 from twistednet.client.sessions import theReactor
-from twistednet.core.events import EventStream, Faulted
-from twistednet.core.faultgrammar import parse
-from twistednet.layers.faulting import Faulting
-from twistednet.layers.faultports import PortFaults
-from twistednet.listening import UNIXPort
-from twistednet.transport import gates
+from twistednet.events.model import EventStream, Faulted
+from twistednet.faults.grammar import parse
+from twistednet.inject.injector import Faulting
+from twistednet.inject.listeners import PortFaults
+from twistednet.transport import refusing
+from twistednet.transport.listening import UNIXPort
 
 reactor = theReactor()
 
@@ -76,7 +76,7 @@ class GateTests(PortTestCase):
             await self.assertServed(there)
             for _ in range(2):
                 number = port.getHost()
-                undo = gates.refuse(port)
+                undo = refusing.refuse(port)
                 self.assertRaises(ConnectionRefusedError, self.connect, port)
                 self.assertRaises(ConnectionRefusedError, self.connect, port)
                 self.assertEqual(number, port.getHost())
@@ -87,7 +87,7 @@ class GateTests(PortTestCase):
         """No answer to a connect, from the first on, until it is undone."""
         for port in (self.listen(), self.listen("::1")):
             for _ in range(2):
-                undo = gates.stall(port)
+                undo = refusing.stall(port)
                 self.assertRaises(TimeoutError, self.connect, port)
                 self.assertRaises(TimeoutError, self.connect, port)
                 undo()
@@ -96,7 +96,7 @@ class GateTests(PortTestCase):
     async def test_stallUNIX(self) -> None:
         """One connects and waits, and there is no room for another; it is served at last."""
         port = self.listenUNIX()
-        undo = gates.stall(port)
+        undo = refusing.stall(port)
         first = self.connect(port)
         self.assertRaises((BlockingIOError, TimeoutError), self.connect, port)
         undo()
@@ -105,12 +105,12 @@ class GateTests(PortTestCase):
     async def test_stallElsewhere(self) -> None:
         """Where packets cannot be dropped, TCP stalls as UNIX sockets do."""
 
-        def cannot(port: Any) -> gates.Undo:
+        def cannot(port: Any) -> refusing.Undo:
             raise OSError("no such option")
 
-        self.patch(gates, "_deaf", cannot)
+        self.patch(refusing, "_deaf", cannot)
         port = self.listen()
-        undo = gates.stall(port)
+        undo = refusing.stall(port)
         first = self.connect(port)
         self.assertRaises(TimeoutError, self.connect, port)
         undo()
@@ -123,14 +123,14 @@ class GateTests(PortTestCase):
             sock.listen()
             port = UNIXPort(b"", Factory(), reactor=reactor)
             port.socket = sock
-            self.assertRaises(OSError, gates.refuse, port)
+            self.assertRaises(OSError, refusing.refuse, port)
 
     def test_permissions(self) -> None:
         """Who may not connect is told so, and not that nobody listens."""
         port = self.listenUNIX()
         path = port.socket.getsockname()
         os.chmod(path, 0o640)
-        undo = gates.refuse(port)
+        undo = refusing.refuse(port)
         self.assertEqual(0o640, os.stat(path).st_mode & 0o777)
         undo()
 

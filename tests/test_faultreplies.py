@@ -24,7 +24,7 @@ from tests.running import PATIENCE, readAll, readUntil, running, temporaryFolder
 from tests.serving import serve
 from tests.test_exact import certificates
 from tests.test_faulty import connected
-from twistednet.core.faulthttp import KINDS
+from twistednet.faults.kinds.responses import KINDS
 
 #: Seconds that a client waits for what is late by minutes.
 SOON = 0.8

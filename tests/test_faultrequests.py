@@ -16,10 +16,10 @@ from twisted.web.server import NOT_DONE_YET, Request
 
 from tests.test_faultlayer import FaultTestCase
 from tests.test_hello import withoutDate
-from twistednet.catalog import Service
-from twistednet.core.events import Faulted
-from twistednet.core.faultgrammar import parse
-from twistednet.layers.faultrequests import MOST, RequestFaults
+from twistednet.events.model import Faulted
+from twistednet.faults.grammar import parse
+from twistednet.inject.responses import MOST, RequestFaults
+from twistednet.services.catalog import Service
 from twistednet.services.hello import Hello, HelloSite
 from twistednet.transport.closing import GLANCE
 from twistednet.transport.http import BoundedSite

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.core.faultgrammar import KINDS, BadFault, Grammar, parse
-from twistednet.core.faultplan import Plan
-from twistednet.core.faultrules import CHOICES, OF_CONNECTIONS, Rule
-from twistednet.core.faults import Fault, Faults
-from twistednet.core.faultsteps import Kind, Step
+from twistednet.faults.active import Fault, Faults
+from twistednet.faults.grammar import KINDS, BadFault, Grammar, parse
+from twistednet.faults.model import Kind, Step
+from twistednet.faults.pipeline import Plan
+from twistednet.faults.rules import CHOICES, OF_CONNECTIONS, Rule
 
 SERVICES = {
     "echo": ("stream", "listener"),

@@ -8,9 +8,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests import ladders
 from tests.running import ROOT
-from twistednet.catalog import SERVICES
-from twistednet.core.faultgrammar import KINDS, Grammar, parse
-from twistednet.core.faultrules import CHOICES
+from twistednet.faults.grammar import KINDS, Grammar, parse
+from twistednet.faults.rules import CHOICES
+from twistednet.services.catalog import SERVICES
 
 PAGE = (ROOT / "docs" / "faults.md").read_text()
 

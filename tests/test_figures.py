@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.core.figures import Histogram
+from twistednet.core.metrics import Histogram
 
 
 class HistogramTests(SynchronousTestCase):

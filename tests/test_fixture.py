@@ -19,7 +19,7 @@ import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistednet import testing
-from twistednet.serverprocess import Process
+from twistednet.testing.parent import Process
 
 IMPORTS = """
 import asyncio, socket, sys

@@ -14,13 +14,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from tests.running import ANYWHERE, DaemonTests, readAll, running
-from twistednet.config import Settings
-from twistednet.core.events import Event, EventStream
-from twistednet.core.journal import Journal
-from twistednet.layers.audience import Audience
-from twistednet.layers.conversations import Conversations
-from twistednet.layers.faulting import Faulting
-from twistednet.layers.limit import GuardedDatagrams
+from twistednet.connections.conversations import Conversations
+from twistednet.connections.taps import Audience
+from twistednet.connections.timeouts import GuardedDatagrams
+from twistednet.events.journal import Journal
+from twistednet.events.model import Event, EventStream
+from twistednet.inject.injector import Faulting
+from twistednet.settings.schema import Settings
 
 
 def resident(pid: int) -> int:

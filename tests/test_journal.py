@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.journals import act, add
-from twistednet.core import chunks
-from twistednet.core import journal as room
-from twistednet.core.chunks import Chunk, Mark
-from twistednet.core.events import Closed, Opened, Refused
-from twistednet.core.journal import Conversation, Journal
+from twistednet.events import chunks
+from twistednet.events import journal as room
+from twistednet.events.chunks import Chunk, Mark
+from twistednet.events.journal import Conversation, Journal
+from twistednet.events.model import Closed, Opened, Refused
 
 
 def opened(number: int, service: str = "echo", **more: object) -> Opened:

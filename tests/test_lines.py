@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.journals import act, add
-from twistednet.core.events import SCHEMA, Closed, Event, Faulted, Opened, Received, Refused, Sent
-from twistednet.core.journal import Journal
-from twistednet.core.lines import jsonLines, line
+from twistednet.events.journal import Journal
+from twistednet.events.jsonlines import jsonLines, line
+from twistednet.events.model import SCHEMA, Closed, Event, Faulted, Opened, Received, Refused, Sent
 
 HEAD = {"v": SCHEMA, "time": 1000.5, "monotonic": 7.25}
 

@@ -20,11 +20,11 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from twistednet import testing
 from twistednet.client import Target
-from twistednet.client.load import load, pacing
-from twistednet.client.load.pacing import Schedule, Sender
-from twistednet.client.load.streams import traffic
-from twistednet.client.load.tally import Tally
 from twistednet.client.sessions import theReactor
+from twistednet.load import load, pacing
+from twistednet.load.pacing import Schedule, Sender
+from twistednet.load.streams import traffic
+from twistednet.load.tally import Tally
 
 reactor = theReactor()
 MS = 1_000_000
@@ -281,7 +281,7 @@ class AgreementTests(SynchronousTestCase):
 
     def rate(self, service: str) -> float:
         command = [
-            *(sys.executable, "-m", "twistednet.client.main", "load", f"127.0.0.1:{self.port}"),
+            *(sys.executable, "-m", "twistednet.cli.main", "load", f"127.0.0.1:{self.port}"),
             *("--as", service, "--json", "-c", str(self.CONNECTIONS), "-t", str(self.SECONDS)),
         ]
         found = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
@@ -339,7 +339,7 @@ class CommandTests(SynchronousTestCase):
     """`netdemo load` on the command line."""
 
     def load(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "twistednet.client.main", "load", *arguments]
+        command = [sys.executable, "-m", "twistednet.cli.main", "load", *arguments]
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def test_text(self) -> None:

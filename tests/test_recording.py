@@ -32,14 +32,14 @@ from tests.running import (
     temporaryFolder,
 )
 from tests.test_exact import certificates
-from twistednet.catalog import catalogue
-from twistednet.config import kebab
-from twistednet.core.capture import pcapng
-from twistednet.core.chunks import MOST_OF_ONE
-from twistednet.core.events import Closed, Event, Opened, Received, Sent
-from twistednet.core.journal import Conversation
-from twistednet.daemon import Daemon
-from twistednet.sources import Given, load
+from twistednet.daemon.daemon import Daemon
+from twistednet.events.chunks import MOST_OF_ONE
+from twistednet.events.journal import Conversation
+from twistednet.events.model import Closed, Event, Opened, Received, Sent
+from twistednet.events.pcapng import pcapng
+from twistednet.services.catalog import catalogue
+from twistednet.settings.loading import Given, load
+from twistednet.settings.schema import kebab
 
 Client = socket.socket
 

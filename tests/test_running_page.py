@@ -13,12 +13,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.running import ROOT, Running, readAll
-from twistednet.catalog import SERVICES
-from twistednet.config import SHARED
-from twistednet.core.events import Closed, Event, Faulted, Opened, Received, Refused, Sent
-from twistednet.core.lines import dropped, line
-from twistednet.endpoints import Endpoint
-from twistednet.sources import load
+from twistednet.events.jsonlines import dropped, line
+from twistednet.events.model import Closed, Event, Faulted, Opened, Received, Refused, Sent
+from twistednet.services.catalog import SERVICES
+from twistednet.settings.loading import load
+from twistednet.settings.schema import SHARED
+from twistednet.transport.endpoints import Endpoint
 
 RUNNING = ROOT / "docs" / "running.md"
 WIRE = ROOT / "docs" / "wire.md"

@@ -10,11 +10,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.test_faults import SERVICES, VALUES, rules
-from twistednet.core.events import EventStream
-from twistednet.core.faultgrammar import BadFault, Grammar, parse
-from twistednet.core.scenarios import MOST, Part, Scenario, parseScenario
-from twistednet.layers.faulting import Faulting
-from twistednet.layers.playing import Player
+from twistednet.events.model import EventStream
+from twistednet.faults.grammar import BadFault, Grammar, parse
+from twistednet.faults.scenario import MOST, Part, Scenario, parseScenario
+from twistednet.inject.injector import Faulting
+from twistednet.inject.player import Player
 
 GRAMMAR = Grammar(SERVICES)
 

@@ -10,12 +10,13 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.running import temporaryFolder
-from twistednet import Kind, catalog
-from twistednet.catalog import SERVICES, Service
-from twistednet.config import SHARED, BadSetting, Settings
-from twistednet.endpoints import BadEndpoint, Endpoint
+from twistednet import Kind
+from twistednet.services import catalog
+from twistednet.services.catalog import SERVICES, Service
 from twistednet.services.echo import Echo
-from twistednet.sources import Given, load
+from twistednet.settings.loading import Given, load
+from twistednet.settings.schema import SHARED, BadSetting, Settings
+from twistednet.transport.endpoints import BadEndpoint, Endpoint
 
 CATALOGUE = {service.name: service for service in SERVICES}
 

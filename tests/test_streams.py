@@ -12,10 +12,10 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from tests.loops import LoopTestCase, Recorder
-from twistednet.endpoints import Endpoint
-from twistednet.listening import listenStream
 from twistednet.services.echo import Echo
 from twistednet.transport import readiness
+from twistednet.transport.endpoints import Endpoint
+from twistednet.transport.listening import listenStream
 from twistednet.transport.readiness import READ, Direct
 from twistednet.transport.streams import OPTIONS
 

@@ -8,11 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from twistednet.catalog import Service as Service
-    from twistednet.core.faultsteps import Kind as Kind
-    from twistednet.core.faultsteps import Memory as Memory
-    from twistednet.core.faultsteps import Step as Step
+    from twistednet.faults.model import Kind as Kind
+    from twistednet.faults.model import Memory as Memory
+    from twistednet.faults.model import Step as Step
     from twistednet.services.answer import Answer as Answer
+    from twistednet.services.catalog import Service as Service
     from twistednet.services.chat import Chat as Chat
     from twistednet.services.datagram import Datagram as Datagram
     from twistednet.services.echo import Echo as Echo
@@ -27,13 +27,13 @@ _HOME = {
     "Datagram": "services.datagram",
     "Echo": "services.echo",
     "Hello": "services.hello",
-    "Kind": "core.faultsteps",
-    "Memory": "core.faultsteps",
+    "Kind": "faults.model",
+    "Memory": "faults.model",
     "Messages": "services.messages",
     "MessagesFactory": "services.fairness",
     "Receive": "services.receive",
-    "Service": "catalog",
-    "Step": "core.faultsteps",
+    "Service": "services.catalog",
+    "Step": "faults.model",
 }
 
 __all__ = list(_HOME)

@@ -14,12 +14,12 @@ from twisted.application.service import IService
 from twisted.logger import ILogObserver
 from twisted.python import usage
 
-from twistednet.catalog import BadPlugin, Service, catalogue
-from twistednet.config import SHARED, BadSetting, Settings
-from twistednet.daemon import Daemon
-from twistednet.listening import CannotListen
-from twistednet.logs import observer
-from twistednet.sources import ADMIN, Given, load
+from twistednet.daemon.daemon import Daemon
+from twistednet.daemon.logfile import observer
+from twistednet.services.catalog import BadPlugin, Service, catalogue
+from twistednet.settings.loading import ADMIN, Given, load
+from twistednet.settings.schema import SHARED, BadSetting, Settings
+from twistednet.transport.listening import CannotListen
 
 _LONG = """
 Serves the basic network services, correct to the byte. Nothing needs to be set;

@@ -10,12 +10,12 @@ from dataclasses import asdict
 from typing import Any
 
 from twistednet.admin.replies import Poured, Reply, Wrong, told
-from twistednet.admin.site import Asked, Route
-from twistednet.admin.streams import Streams, message
-from twistednet.core.capture import pcapng
-from twistednet.core.chunks import Chunk, Mark
-from twistednet.core.lines import jsonLines
+from twistednet.admin.routing import Asked, Route
+from twistednet.admin.sse import Streams, message
 from twistednet.core.text import place
+from twistednet.events.chunks import Chunk, Mark
+from twistednet.events.jsonlines import jsonLines
+from twistednet.events.pcapng import pcapng
 
 #: Connections on one page of a list.
 PAGE = 100

@@ -7,14 +7,14 @@ import time
 from importlib.resources import files
 from typing import Any
 
-from twistednet.admin.counts import totals
 from twistednet.admin.feed import Feed, Watcher
 from twistednet.admin.rates import Rates
 from twistednet.admin.replies import JSON, Reply, Wrong, told
-from twistednet.admin.site import Asked, Route
-from twistednet.admin.streams import Streams
-from twistednet.admin.trials import Plan
-from twistednet.admin.trying import Trials
+from twistednet.admin.routing import Asked, Route
+from twistednet.admin.sse import Streams
+from twistednet.admin.totals import totals
+from twistednet.admin.trial import Plan
+from twistednet.admin.trials import Trials
 
 
 class ControlAPI:

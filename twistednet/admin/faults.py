@@ -7,12 +7,12 @@ from ipaddress import ip_address
 from typing import Any
 
 from twistednet.admin.replies import Reply, Wrong, told
-from twistednet.admin.site import Asked, Route
-from twistednet.core.faultgrammar import BadFault, parse
-from twistednet.core.faultrules import CHOICES, Rule
-from twistednet.core.faults import Fault
-from twistednet.core.faultsteps import Kind
-from twistednet.layers.faulting import Faulting
+from twistednet.admin.routing import Asked, Route
+from twistednet.faults.active import Fault
+from twistednet.faults.grammar import BadFault, parse
+from twistednet.faults.model import Kind
+from twistednet.faults.rules import CHOICES, Rule
+from twistednet.inject.injector import Faulting
 
 #: Rules that may be in force at once.
 MOST = 100

@@ -9,9 +9,9 @@ from itertools import islice
 from secrets import token_hex
 from typing import Any
 
-from twistednet.admin.streams import message, written
-from twistednet.core.events import Event, Opened, Refused
-from twistednet.core.lines import line
+from twistednet.admin.sse import message, written
+from twistednet.events.jsonlines import line
+from twistednet.events.model import Event, Opened, Refused
 
 #: Events that somebody who was away for a moment can still have.
 KEPT = 4_000

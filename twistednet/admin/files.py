@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from twistednet.admin.access import header
 from twistednet.admin.replies import Reply, Wrong
-from twistednet.admin.site import Asked
+from twistednet.admin.routing import Asked
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",

@@ -8,7 +8,7 @@ from typing import Any
 
 import twisted
 from twistednet.admin.replies import Reply, told
-from twistednet.admin.site import Asked, Route
+from twistednet.admin.routing import Asked, Route
 
 #: Of what runs here: the package, Python, Twisted.
 VERSIONS = {

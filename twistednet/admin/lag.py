@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from twistednet.core.figures import Histogram
+from twistednet.core.metrics import Histogram
 
 #: Seconds between two measurements.
 EVERY = 0.25

@@ -19,12 +19,12 @@ from prometheus_client.metrics_core import (
     Metric,
 )
 
-from twistednet.admin.counts import totals
 from twistednet.admin.health import VERSIONS
 from twistednet.admin.lag import Lag
 from twistednet.admin.replies import Reply
-from twistednet.admin.site import Asked, Route
-from twistednet.core.figures import Histogram
+from twistednet.admin.routing import Asked, Route
+from twistednet.admin.totals import totals
+from twistednet.core.metrics import Histogram
 
 PREFIX = "twistednet_"
 _FORMAT = "text/plain; version=0.0.4; charset=utf-8"

@@ -7,8 +7,8 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from twistednet.admin.counts import totals
-from twistednet.core.figures import Histogram
+from twistednet.admin.totals import totals
+from twistednet.core.metrics import Histogram
 
 #: Seconds that a rate is measured over, at least and at most.
 EVERY = 1.0

@@ -6,9 +6,9 @@ from typing import Any
 
 from twistednet.admin.faults import field
 from twistednet.admin.replies import Reply, Wrong, told
-from twistednet.admin.site import Asked, Route
-from twistednet.core.faultgrammar import BadFault
-from twistednet.core.scenarios import Scenario, noScenario, parseScenario
+from twistednet.admin.routing import Asked, Route
+from twistednet.faults.grammar import BadFault
+from twistednet.faults.scenario import Scenario, noScenario, parseScenario
 
 
 class ScenarioAPI:

@@ -6,7 +6,7 @@ import inspect
 from typing import Any
 
 from twistednet.admin.replies import Reply, Wrong, told
-from twistednet.admin.site import Asked, Route
+from twistednet.admin.routing import Asked, Route
 
 #: What Twisted calls, and the journal tells of.
 STREAM = ("connectionMade", "dataReceived", "readConnectionLost", "connectionLost")

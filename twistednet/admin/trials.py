@@ -1,120 +1,142 @@
-"""Try it: what somebody asks a client of ours to do, and what it saw.
-
-The client is a real one, of an ordinary socket; the server's side is a connection like
-any other, with its limits, its events and its place in the journal.
-"""
+"""Trials: which there are, where their clients go, and what the server made of them."""
 
 from __future__ import annotations
 
-from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
+import os
+import socket
+from collections import OrderedDict
+from collections.abc import Callable
+from itertools import count
 from typing import Any
 
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.error import ConnectError
+from twisted.internet.protocol import Factory
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
 from twistednet.admin.replies import Wrong
+from twistednet.admin.trial import Plan, Trial
+from twistednet.admin.trialclient import DatagramClient, Playing, StreamClient
+from twistednet.core.text import place
 
-#: What one trial may ask for, in bytes, writes and seconds before one.
-MOST_BYTES = 64 * 1024
-MOST_PIECES = 32
-LONGEST_PAUSE = 2.0
-#: Bytes of what came back that are kept.
-MOST_KEPT = 128 * 1024
-
-KINDS = ("tcp", "udp", "unix")
-
-
-@dataclass(frozen=True)
-class Piece:
-    """One write, after a pause in seconds."""
-
-    data: bytes
-    pause: float
+#: Trials at once, and how many are remembered.
+AT_ONCE = 8
+KEPT = 32
+#: Seconds in which the server's side must be there, and between two looks.
+APPEARS = 1.0
+LOOK = 0.005
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What the client does. After its last write it closes its side (`halfClose`), resets
-    the connection, or waits until nothing more comes. `kind` is one of KINDS, or None."""
+class Trials:
+    """Every trial that goes on, and the last of those that are over.
 
-    service: str
-    pieces: tuple[Piece, ...]
-    halfClose: bool
-    reset: bool
-    kind: str | None
+    `opened` finds what the server made of a client: the number of the connection that it
+    opened for a service and the client's address, 0 for one that it refused, None for
+    none yet.
+    """
 
-    @classmethod
-    def of(cls, given: Any) -> Plan:
-        """As it was asked for, in JSON. Raises Wrong."""
-        if not isinstance(given, dict) or not set(given) <= set(cls.__dataclass_fields__):
-            raise Wrong(422, "a trial is service, pieces, halfClose, reset, kind, and no more")
-        service, kind = given.get("service"), given.get("kind")
-        halfClose, reset = given.get("halfClose", False), given.get("reset", False)
-        if not isinstance(service, str):
-            raise Wrong(422, "service is the name of one")
-        if not (isinstance(halfClose, bool) and isinstance(reset, bool)) or (halfClose and reset):
-            raise Wrong(422, "halfClose and reset are true or false, and not both true")
-        if kind is not None and kind not in KINDS:
-            raise Wrong(422, f"kind is one of {', '.join(KINDS)}")
-        return cls(service, _pieces(given.get("pieces")), halfClose, reset, kind)
+    log = Logger()
+
+    def __init__(
+        self, reactor: Any, serving: Any, opened: Callable[[str, str], int | None]
+    ) -> None:
+        self._reactor = reactor
+        self._serving = serving
+        self._opened = opened
+        self._ids = count(1)
+        self._kept: OrderedDict[int, Trial] = OrderedDict()
+        self._running: set[Playing] = set()
+
+    def get(self, id: int) -> Trial | None:
+        return self._kept.get(id)
+
+    async def begin(self, plan: Plan) -> Trial:
+        """Begun, and the server's side is there, or was refused. Raises Wrong."""
+        if len(self._running) >= AT_ONCE:
+            raise Wrong(429, f"{AT_ONCE} trials go on already", {"Retry-After": "5"})
+        kind, host = self._place(plan)
+        trial = Trial(next(self._ids), plan.service, kind)
+        one = Playing(self._reactor, trial, plan)
+        self._running.add(one)
+        try:
+            peer = await self._connect(one, host)
+        except BaseException:
+            self._running.discard(one)
+            raise
+        self._kept[trial.id] = trial
+        if len(self._kept) > KEPT:
+            self._kept.popitem(last=False)
+        playing = Deferred.fromCoroutine(one.play())
+        playing.addErrback(lambda failure: self.log.failure("a trial failed", failure))
+        playing.addBoth(lambda _: self._running.discard(one))
+        await self._appears(trial, peer)
+        return trial
+
+    def end(self) -> None:
+        """The site closes, and the trials with it."""
+        for one in self._running:
+            one.trial.end("shutdown")
+            one.client.abort()
+
+    def _place(self, plan: Plan) -> tuple[str, Any]:
+        """Where the service listens for such a client. Raises Wrong."""
+        for service, endpoint, host in self._serving:
+            if service.name != plan.service or endpoint.kind in ("ssl", "tls", "haproxy"):
+                continue
+            kind = "udp" if endpoint.isDatagram else "tcp" if hasattr(host, "port") else "unix"
+            if plan.kind in (None, kind):
+                if kind == "udp" and (plan.halfClose or plan.reset):
+                    raise Wrong(409, "datagrams have no end: neither halfClose nor reset")
+                return kind, host
+        raise Wrong(404, "there is no such service, or it listens nowhere in this way")
+
+    async def _connect(self, one: Playing, host: Any) -> str:
+        """The client's own address, once it has one. Raises Wrong."""
+        kind, trial = one.trial.kind, one.trial
+        made = DatagramClient if kind == "udp" else StreamClient
+        client: Any = made(one.saw, trial.end)
+        one.client = client
+        if kind == "unix":
+            return self._connectUNIX(client, host.name)
+        address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.host, host.host)
+        if kind == "udp":
+            own = "::1" if ":" in address else "127.0.0.1"
+            self._reactor.listenUDP(0, client, interface=own)
+            client.transport.connect(address, host.port)
+        else:
+            endpoint = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
+            try:
+                await endpoint(self._reactor, address, host.port, timeout=5).connect(_only(client))
+            except ConnectError as error:
+                raise Wrong(409, f"the service takes no connection: {error}") from None
+        return place(client.transport.getHost())
+
+    def _connectUNIX(self, client: StreamClient, path: bytes) -> str:
+        # A name of its own, or all clients of the socket look alike.
+        name = f"\0netdemo-try-{os.getpid()}-{next(self._ids)}"
+        with socket.socket(socket.AF_UNIX) as sock:
+            sock.setblocking(False)
+            try:
+                sock.bind(name)
+                sock.connect(path)
+            except OSError as error:
+                raise Wrong(409, f"the service takes no connection: {error.strerror}") from None
+            self._reactor.adoptStreamConnection(sock.fileno(), socket.AF_UNIX, _only(client))
+        return place(client.transport.getHost())
+
+    async def _appears(self, trial: Trial, peer: str) -> None:
+        """Wait for the server's side, which most often is there in the next turn."""
+        for _ in range(int(APPEARS / LOOK)):
+            trial.connection = self._opened(trial.service, peer)
+            if trial.connection is not None:
+                break
+            await deferLater(self._reactor, LOOK)
+        trial.connection = trial.connection or None
 
 
-def _pieces(given: Any) -> tuple[Piece, ...]:
-    if not isinstance(given, list) or len(given) > MOST_PIECES:
-        raise Wrong(422, f"pieces is a list of {MOST_PIECES} at most")
-    pieces = tuple(map(_piece, given))
-    if sum(len(piece.data) for piece in pieces) > MOST_BYTES:
-        raise Wrong(422, f"the pieces have {MOST_BYTES} bytes at most")
-    return pieces
-
-
-def _piece(given: Any) -> Piece:
-    if not isinstance(given, dict) or not {"data"} <= set(given) <= {"data", "pauseMs"}:
-        raise Wrong(422, "a piece has data, and may have pauseMs")
-    pause = given.get("pauseMs", 0)
-    isNumber = isinstance(pause, int | float) and not isinstance(pause, bool)
-    if not isNumber or not 0 <= pause <= LONGEST_PAUSE * 1000:
-        raise Wrong(422, f"pauseMs is a number from 0 to {LONGEST_PAUSE * 1000:.0f}")
-    try:
-        return Piece(b64decode(given["data"], validate=True), pause / 1000)
-    except (ValueError, TypeError):
-        raise Wrong(422, "data is base64") from None
-
-
-@dataclass
-class Trial:
-    """One trial, and what its client saw: each write and each read, and the end."""
-
-    id: int
-    service: str
-    kind: str
-    #: The number of the connection, or of the conversation, that the server made of it.
-    connection: int | None = None
-    #: Seconds since the beginning, `sent` or `received`, and the bytes.
-    chunks: list[tuple[float, str, bytes]] = field(default_factory=list)
-    received: int = 0
-    #: How the client saw it end; None while it goes on.
-    ended: str | None = None
-
-    def saw(self, at: float, direction: str, data: bytes) -> None:
-        if direction == "received":
-            self.received += len(data)
-            data = data[: max(0, MOST_KEPT - self.received + len(data))]
-        self.chunks.append((at, direction, data))
-
-    def end(self, how: str) -> None:
-        """The first to say is right."""
-        self.ended = self.ended or how
-
-    def told(self) -> dict[str, Any]:
-        """As JSON has it."""
-        return {
-            "id": self.id,
-            "service": self.service,
-            "kind": self.kind,
-            "connection": self.connection,
-            "received": self.received,
-            "ended": self.ended,
-            "chunks": [
-                {"at": round(at, 6), "direction": direction, "data": b64encode(data).decode()}
-                for at, direction, data in self.chunks
-            ],
-        }
+def _only(client: StreamClient) -> Factory[Any]:
+    factory = Factory.forProtocol(lambda: client)
+    factory.noisy = False
+    return factory

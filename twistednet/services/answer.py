@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from twistednet.core.answers import DEFAULT_ANSWERS, UNKNOWN, AnswerBook, normalised
-from twistednet.core.figures import Figures, Histogram
+from twistednet.core.metrics import Figures, Histogram
 from twistednet.services.fairness import MessagesFactory
 from twistednet.services.messages import Messages
 

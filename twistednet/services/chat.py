@@ -10,7 +10,7 @@ from typing import Any, cast
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from twistednet.core.figures import Figures
+from twistednet.core.metrics import Figures
 from twistednet.core.names import BadName
 from twistednet.core.rooms import Delivery, Rooms
 from twistednet.core.text import readable, shown

@@ -10,8 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Cooperator
 
-from twistednet.core.figures import Figures
 from twistednet.core.limits import TokenBucket, isLocal
+from twistednet.core.metrics import Figures
 
 #: Seconds that messages in a backlog may take before other connections' turn.
 TURN = 0.001

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from twistednet.core.figures import Figures
+from twistednet.core.metrics import Figures
 from twistednet.core.text import place, shown
 from twistednet.services.display import Display
 from twistednet.transport.http import BoundedChannel, BoundedSite

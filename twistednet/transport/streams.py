@@ -25,7 +25,7 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
-from twistednet.transport.accounts import LATER, Accounted
+from twistednet.transport.observing import LATER, Accounted
 from twistednet.transport.readiness import LARGEST, SMALLEST, Watched
 
 #: No delay of small messages (Nagle); 128 KiB that may wait in the kernel unsent, where

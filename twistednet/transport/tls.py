@@ -12,8 +12,8 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twistednet.transport.accounts import LATER, Tap
 from twistednet.transport.closing import because
+from twistednet.transport.observing import LATER, Tap
 
 try:
     from OpenSSL import SSL

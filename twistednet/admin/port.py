@@ -1,0 +1,143 @@
+"""The admin site on ports of its own, with limits of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.logger import Logger
+
+from twistednet.admin.access import Access
+from twistednet.admin.connections import ConnectionsAPI
+from twistednet.admin.control import ControlAPI
+from twistednet.admin.faults import FaultsAPI
+from twistednet.admin.feed import Feed
+from twistednet.admin.files import file
+from twistednet.admin.health import Health
+from twistednet.admin.lag import Lag
+from twistednet.admin.metrics import Metrics
+from twistednet.admin.rates import Rates
+from twistednet.admin.routing import AdminSite, Root
+from twistednet.admin.scenarios import ScenarioAPI
+from twistednet.admin.source import SourceAPI
+from twistednet.admin.sse import Streams
+from twistednet.admin.trials import Trials
+from twistednet.connections.timeouts import Times
+from twistednet.connections.tracking import Connections, Entrance
+from twistednet.core.limits import Admission, isLocal
+from twistednet.core.text import place
+from twistednet.events.journal import Journal
+from twistednet.events.model import EventStream
+from twistednet.settings.schema import Settings
+from twistednet.transport.endpoints import Endpoint
+from twistednet.transport.listening import CannotListen, listenStream
+
+#: However many connections the services have, so many more may look at them.
+ADMISSION = Admission(total=100, perPeer=20, rate=20)
+#: An open stream of events has its heartbeat, so who is silent is idle.
+TIMES = Times(handshake=10, idle=60, stall=30)
+#: Seconds that the last answers have, once all else has stopped.
+FAREWELL = 1.0
+
+
+class AdminPort:
+    """Everything of the admin site of one daemon. It is the last to close."""
+
+    log = Logger()
+    times = TIMES
+
+    def __init__(self, reactor: Any, daemon: Any, settings: Settings) -> None:
+        self._reactor = reactor
+        self._ports: list[tuple[Endpoint, Any]] = []
+        self.connections = Connections(reactor, EventStream(lambda sink: None), Journal(0))
+        self.connections.door.admission = ADMISSION
+        self._access = Access(reactor, settings.adminToken, settings.adminHosts)
+        # A token that somebody chose is theirs to show.
+        self._shown = "" if settings.adminToken else f"?token={self._access.token}"
+        self._lag = Lag(reactor)
+        self._streams = Streams(reactor)
+        feed = Feed()
+        daemon.events.attach(feed)
+        self._trials = Trials(reactor, daemon.serving, feed.opened)
+        rates = Rates(reactor, daemon)
+        self.routes = (
+            *Health(daemon).routes(),
+            *Metrics(daemon, self._lag).routes(),
+            *ControlAPI(daemon, feed, rates, self._streams, self._trials).routes(),
+            *ConnectionsAPI(daemon, self._streams).routes(),
+            *FaultsAPI(daemon).routes(),
+            *ScenarioAPI(daemon).routes(),
+            *SourceAPI(daemon.serving).routes(),
+        )
+        self._site = AdminSite(Root(self._access, self.routes, file))
+
+    def configure(self, settings: Settings) -> None:
+        """Take the names and the token that are in force from now on."""
+        self._access.names = settings.adminHosts
+        self._access.token = settings.adminToken or self._access.token
+
+    def open(self, endpoints: Iterable[Endpoint]) -> None:
+        """Listen on all of them, or on none. Raises CannotListen."""
+        try:
+            for endpoint in endpoints:
+                self._ports.append((endpoint, self._listen(endpoint)))
+        except CannotListen:
+            self._stopListening()
+            raise
+
+    def start(self) -> None:
+        self._lag.start()
+
+    def urls(self) -> Iterator[str]:
+        """What to open in a browser."""
+        for endpoint, port in self._ports:
+            host = port.getHost()
+            if hasattr(host, "port"):
+                scheme = "https" if _isTLS(endpoint) else "http"
+                where = place(host).replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")
+                yield f"{scheme}://{where}/{self._shown}"
+            else:
+                yield f"http://localhost/{self._shown} on {place(host)}"
+
+    async def close(self) -> None:
+        """Answer what was asked, and be gone; nobody is waited for any longer than FAREWELL."""
+        self._lag.stop()
+        stopped = self._stopListening()
+        self._streams.end()
+        self._trials.end()
+        self._site.drain()
+        late = self._reactor.callLater(FAREWELL, self._abort)
+        await self.connections.whenNone()
+        if late.active():
+            late.cancel()
+        await stopped
+
+    def _abort(self) -> None:
+        for connection in self.connections:
+            connection.abort("shutdown")
+
+    def _stopListening(self) -> Deferred[Any]:
+        ports, self._ports = self._ports, []
+        return gatherResults([port.stopListening() for _, port in ports])
+
+    def _listen(self, endpoint: Endpoint) -> Any:
+        try:
+            port = listenStream(self._reactor, endpoint, self._site)
+            port.factory = Entrance("admin", port.factory, self.connections)  # type: ignore[assignment]
+            if not isLocal(getattr(port.getHost(), "host", None)) and not _isTLS(endpoint):
+                port.stopListening()
+                raise CannotListen(
+                    "it is open to other machines, and TLS is missing; "
+                    "write ssl:PORT:interface=ADDRESS:privateKey=FILE:certKey=FILE"
+                )
+        except CannotListen as why:
+            raise CannotListen(
+                f"admin: cannot listen on {endpoint.given}: {why}; "
+                "--admin ENDPOINT moves it, --admin off drops it"
+            ) from why
+        return port
+
+
+def _isTLS(endpoint: Endpoint) -> bool:
+    return endpoint.kind in ("ssl", "tls")

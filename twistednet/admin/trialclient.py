@@ -1,0 +1,130 @@
+"""The clients of "Try it", and how each is played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twistednet.admin.trial import Plan, Trial
+
+#: Seconds after which it is over in any case, and of silence after its last write.
+DEADLINE = 15.0
+QUIET = 1.0
+#: Bytes that may come back.
+MOST_RECEIVED = 1024 * 1024
+
+
+@implementer(IHalfCloseableProtocol)
+class StreamClient(Protocol):
+    transport: Any
+
+    def __init__(self, saw: Callable[[str, bytes], None], end: Callable[[str], None]) -> None:
+        self._saw = saw
+        self._end = end
+
+    def connectionMade(self) -> None:
+        # A trial's writes must leave as they are cut. (A UNIX socket has no such delay.)
+        if hasattr(self.transport, "setTcpNoDelay"):
+            self.transport.setTcpNoDelay(True)
+
+    def send(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def halfClose(self) -> None:
+        self.transport.loseWriteConnection()
+
+    def close(self) -> None:
+        self.transport.loseConnection()
+
+    def abort(self) -> None:
+        self.transport.abortConnection()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._saw("received", data)
+
+    def readConnectionLost(self) -> None:
+        self._end("server FIN")
+        self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Our side is closed, as it was asked for."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self._end("client FIN" if reason.check(ConnectionDone) else "server RST")
+
+
+class DatagramClient(DatagramProtocol):
+    noisy = False
+    transport: Any
+
+    def __init__(self, saw: Callable[[str, bytes], None], end: Callable[[str], None]) -> None:
+        self._saw = saw
+        self._end = end
+
+    def send(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def close(self) -> None:
+        self._end("silence")
+        self.transport.stopListening()
+
+    abort = close
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        self._saw("received", datagram)
+
+    def connectionRefused(self) -> None:
+        self._end("nobody there")
+
+
+class Playing:
+    """One client at its work."""
+
+    def __init__(self, clock: Any, trial: Trial, plan: Plan) -> None:
+        self._clock = clock
+        self._plan = plan
+        self._begun = self._heard = clock.seconds()
+        self.trial = trial
+        self.client: Any = None
+
+    def saw(self, direction: str, data: bytes) -> None:
+        self._heard = self._clock.seconds()
+        self.trial.saw(self._heard - self._begun, direction, data)
+        if self.trial.received > MOST_RECEIVED:
+            self.trial.end("too much")
+            self.client.abort()
+
+    async def play(self) -> None:
+        """Do what the plan says, and stay until it is over."""
+        for piece in self._plan.pieces:
+            await deferLater(self._clock, piece.pause)
+            if self.trial.ended is not None:
+                return
+            self.saw("sent", piece.data)
+            self.client.send(piece.data)
+        if self._plan.halfClose:
+            self.client.halfClose()
+        elif self._plan.reset:
+            # What was written leaves in the next turn.
+            await deferLater(self._clock, 0.01)
+            self.trial.end("client RST")
+            self.client.abort()
+        await self._stay()
+
+    async def _stay(self) -> None:
+        while self.trial.ended is None:
+            await deferLater(self._clock, 0.05)
+            now = self._clock.seconds()
+            if now - self._begun > DEADLINE:
+                self.trial.end("deadline")
+                self.client.abort()
+            elif now - self._heard > QUIET and not self._plan.halfClose:
+                self.client.close()
+                return

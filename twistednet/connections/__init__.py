@@ -1,0 +1,1 @@
+"""Every open connection: admission, timeouts, taps, UDP conversations."""

@@ -1,0 +1,227 @@
+"""Every connection of the daemon, from accept to its end.
+
+The wrapping is of the factory, and never of the bytes: what arrives goes from the
+transport straight to the protocol, unless a fault was asked for that concerns it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import count
+from time import monotonic
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime, ISSLTransport
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from twistednet.connections.taps import Audience
+from twistednet.core.limits import Admission, Door, isLocal
+from twistednet.core.text import place
+from twistednet.events.journal import Journal
+from twistednet.events.model import EventStream, Refused
+from twistednet.inject.injector import Faulting
+from twistednet.inject.streams import Between
+from twistednet.transport.closing import finish
+from twistednet.transport.observing import LATER
+from twistednet.transport.tls import plain
+
+
+class Connection:
+    """One accepted connection; the observer of its transport."""
+
+    __slots__ = (
+        "_farewell",
+        "_host",
+        "_on",
+        "between",
+        "id",
+        "kind",
+        "moved",
+        "opened",
+        "peer",
+        "plain",
+        "service",
+        "total",
+        "transport",
+    )
+
+    def __init__(self, on: Connections, service: str, host: str | None, transport: Any) -> None:
+        self._on = on
+        self._host = host
+        self._farewell: Any = None
+        #: Where faults are done to it; None if there are none.
+        self.between: Between | None = None
+        self.id = next(on.ids)
+        self.service = service
+        self.transport = transport
+        #: Where what the protocol sees passes: the transport, or its TLS.
+        self.plain = plain(transport)
+        self.kind: str = self.plain.kind
+        self.peer = place(transport.getPeer())
+        #: When it was accepted, and when the sweep last saw `total` bytes change.
+        self.opened = self.moved = on.clock.seconds()
+        self.total = 0
+
+    def failed(self, failure: Failure) -> None:
+        self._on.log.failure(
+            "{service} failed for {peer}", failure, service=self.service, peer=self.peer
+        )
+
+    def closed(self, cause: str) -> None:
+        if self._farewell is not None and self._farewell.active():
+            self._farewell.cancel()
+        self._on.remove(self, self._host, cause)
+
+    def close(self, cause: str) -> None:
+        """End it for this reason, once what is queued has gone out."""
+        if self._farewell is None:
+            self.transport.because(cause)
+            if self.between is not None:
+                self.between.flush()
+            secure = ISSLTransport.providedBy(self.transport.protocol)
+            ending = self.transport.protocol if secure else self.transport
+            self._farewell = finish(ending, self._on.clock)
+
+    def abort(self, cause: str) -> None:
+        """End it at once, for this reason."""
+        self.transport.because(cause)
+        self.transport.abortConnection()
+
+
+class Connections:
+    """All that are open, whatever their service: counted, limited, and told of."""
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, events: EventStream, journal: Journal) -> None:
+        self.clock = clock
+        self.events = events
+        events.chunksWanted.append(self._tapAll)
+        self.audience = Audience(events, journal)
+        self.faults = Faulting(clock, events, self)
+        self.door = Door(Admission(total=10_000, perPeer=20, rate=10))
+        self.limitLoopback = False
+        self.ids = count(1)
+        self._open: dict[int, Connection] = {}
+        self._whenNone: list[Deferred[None]] = []
+
+    def configure(self, settings: Any) -> None:
+        """Take the limits that are in force from now on; who is in may stay."""
+        self.door.admission = Admission(
+            settings.maxConnections, settings.maxPeerConnections, settings.peerRate
+        )
+        self.limitLoopback = settings.limitLoopback
+        self.faults.configure(settings.fault)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def get(self, id: int) -> Connection | None:
+        """The open one with this number."""
+        return self._open.get(id)
+
+    def __iter__(self) -> Iterator[Connection]:
+        return iter(list(self._open.values()))
+
+    def add(self, connection: Connection, host: str | None, here: str) -> None:
+        """It is open, and its protocol is about to be told so."""
+        self.door.enter(host)
+        self._open[connection.id] = connection
+        transport = connection.transport
+        transport.observer = connection
+        kept = self.audience.opened(connection, here, transport)
+        connection.plain.tap = self.audience.tap(connection, kept, "connectionMade")
+        if self.faults:
+            self.faults.meet(connection)
+
+    def _tapAll(self) -> None:
+        for connection in self._open.values():
+            kept = self.audience.kept(connection)
+            connection.plain.tap = self.audience.tap(connection, kept, LATER)
+
+    def remove(self, connection: Connection, host: str | None, cause: str) -> None:
+        if self._open.pop(connection.id, None) is None:
+            return
+        self.door.leave(host)
+        # It holds the transport, which would not go before a collection of garbage.
+        connection.plain.tap = None
+        transport = connection.transport
+        age = self.clock.seconds() - connection.opened
+        self.audience.closed(connection, cause, transport, age)
+        if not self._open:
+            waiting, self._whenNone = self._whenNone, []
+            for deferred in waiting:
+                deferred.callback(None)
+
+    def whenNone(self) -> Deferred[None]:
+        """Fires once none is open, which may be now."""
+        if not self._open:
+            return succeed(None)
+        deferred: Deferred[None] = Deferred()
+        self._whenNone.append(deferred)
+        return deferred
+
+
+@implementer(IProtocolFactory)
+class Entrance:
+    """The outermost factory of a listening port: lets in, or refuses.
+
+    `here` is our side's address, where all that come have the same: to ask costs.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, service: str, factory: Any, connections: Connections, here: str = ""
+    ) -> None:
+        self._service = service
+        self._here = here
+        self._factory = factory
+        self._connections = connections
+        self.doStart: Callable[[], None] = factory.doStart
+        self.doStop: Callable[[], None] = factory.doStop
+
+    def buildProtocol(self, addr: Any) -> Any:
+        connections = self._connections
+        host = getattr(addr, "host", None)
+        if not connections.limitLoopback and isLocal(host):
+            host = None
+        limit = connections.door.refusal(host, connections.clock.seconds())
+        if limit is not None:
+            connections.events.publish(Refused(self._service, place(addr), limit, monotonic()))
+            return None
+        try:
+            protocol = self._factory.buildProtocol(addr)
+        except Exception:
+            self.log.failure("{service} could not begin", service=self._service)
+            return None
+        return protocol and _Arrival(self._service, protocol, host, connections, self._here)
+
+
+class _Arrival:
+    """Stands in for a protocol until its transport is there, and is then gone."""
+
+    def __init__(
+        self, service: str, protocol: Any, host: str | None, on: Connections, here: str
+    ) -> None:
+        self._service = service
+        self._protocol = protocol
+        self._host = host
+        self._on = on
+        self._here = here
+
+    def makeConnection(self, transport: Any) -> None:
+        transport.protocol = self._protocol
+        connection = Connection(self._on, self._service, self._host, transport)
+        self._on.add(connection, self._host, self._here or place(transport.getHost()))
+        try:
+            transport.protocol.makeConnection(transport)
+        except Exception:
+            # Twisted would log it, and serve the connection all the same.
+            transport.fail(Failure())
+        tap = connection.plain.tap
+        if tap is not None:
+            tap.inside = LATER

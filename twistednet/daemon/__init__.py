@@ -1,0 +1,1 @@
+"""The daemon: its life, its ports, its log."""

@@ -1,0 +1,246 @@
+"""Which services are open where: factories made once, ports opened and closed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.logger import Logger
+
+from twistednet.connections.conversations import Conversations
+from twistednet.connections.timeouts import GuardedDatagrams
+from twistednet.connections.tracking import Connections, Entrance
+from twistednet.core.text import place
+from twistednet.events.model import EventStream
+from twistednet.inject.listeners import PortFaults
+from twistednet.inject.responses import RequestFaults
+from twistednet.services.catalog import Service
+from twistednet.settings.schema import Settings
+from twistednet.transport.endpoints import Endpoint
+from twistednet.transport.listening import CannotListen, listenDatagram, listenStream
+
+_log = Logger()
+
+#: What a UDP port counts.
+_COUNTS = ("datagramsIn", "datagramsOut", "bytesIn", "bytesOut", "unsent", "unread")
+
+_Key = tuple[str, tuple[str, ...], int]
+
+
+@dataclass(frozen=True)
+class _Listener:
+    """An open port, the endpoint that it was opened for, and the faults of the port itself."""
+
+    endpoint: Endpoint
+    port: Any
+    faults: PortFaults | None = None
+
+
+class Serving:
+    """The open ports, and what serves on them, wrapped in the layers."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        services: Mapping[str, Service],
+        connections: Connections,
+        events: EventStream,
+    ) -> None:
+        self._reactor = reactor
+        self._services = services
+        self._connections = connections
+        self._events = events
+        self._listeners: dict[_Key, _Listener] = {}
+        self._factories: dict[str, Any] = {}
+        self._classes: dict[str, type] = {}
+        self._datagramPorts: set[int] = set()
+        #: What the ports that are closed by now have counted.
+        self._datagrams: dict[str, Counter[str]] = {}
+
+    def __iter__(self) -> Iterator[tuple[Service, Endpoint, Any]]:
+        """Each open port: its service, the endpoint that asked for it, its address."""
+        for (name, *_), listener in self._listeners.items():
+            if listener.port.connected:
+                yield self._services[name], listener.endpoint, listener.port.getHost()
+
+    def down(self) -> Iterator[tuple[str, str]]:
+        """Each service and endpoint where nobody listens any more, though we should."""
+        for (name, *_), listener in self._listeners.items():
+            if not listener.port.connected:
+                yield name, listener.endpoint.given
+
+    def names(self) -> Iterable[str]:
+        """Every service that listens, or did."""
+        listening = (name for name, *_ in self._listeners)
+        return dict.fromkeys((*listening, *self._factories, *self._datagrams))
+
+    def figures(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """What each service that has a method `metrics()` tells of itself.
+
+        One that raises is left out, and the log says why.
+        """
+        for name, factory in self._factories.items():
+            try:
+                yield name, getattr(factory, "metrics", dict)()
+            except Exception:
+                _log.failure("{service}: its metrics failed", service=name)
+
+    def datagrams(self) -> dict[str, Counter[str]]:
+        """What the UDP ports of each service have counted, the closed ones included."""
+        counts = {name: count.copy() for name, count in self._datagrams.items()}
+        for (name, *_), listener in self._listeners.items():
+            if listener.endpoint.isDatagram:
+                counts.setdefault(name, Counter()).update(_counted(listener.port))
+        return counts
+
+    def speaker(self, name: str, datagrams: bool) -> Any:
+        """The class whose callbacks get what is sent to a service; None if there is none."""
+        if not datagrams:
+            return getattr(self._factories.get(name), "protocol", None)
+        for (service, *_), listener in self._listeners.items():
+            if service == name and listener.endpoint.isDatagram:
+                return type(listener.port.protocol.protocol)
+        return None
+
+    def open(self, settings: Settings) -> list[Endpoint]:
+        """Open what these settings name and is not open; close what they do not name.
+
+        Raises CannotListen, which names the flag to change, and leaves all as it was.
+        Returns the endpoints of sockets that are open already, but were asked for in
+        other words (another backlog, another certificate): those stay as they are.
+        """
+        wanted = _keyed(settings)
+        before = set(self._listeners)
+        try:
+            for key, endpoint in wanted.items():
+                if key not in before:
+                    self._listeners[key] = self._opened(key[0], endpoint, settings)
+        except CannotListen:
+            self._close(set(self._listeners) - before)
+            raise
+        self._close(before - set(wanted))
+        return [one for key, one in wanted.items() if self._listeners[key].endpoint != one]
+
+    def configure(self, settings: Settings) -> None:
+        """Tell everything that takes settings which are in force."""
+        self._connections.configure(settings)
+        for factory in self._factories.values():
+            _configure(factory, settings)
+        for listener in self._listeners.values():
+            if listener.endpoint.isDatagram:
+                _configure(listener.port.protocol, settings)
+
+    def close(self) -> Deferred[Any]:
+        """Close every port, and let the services know that the end is near."""
+        closed = self._close(set(self._listeners))
+        for factory in self._factories.values():
+            if hasattr(factory, "drain"):
+                factory.drain()
+        return closed
+
+    def _close(self, keys: Iterable[_Key]) -> Deferred[Any]:
+        closing = [(key[0], self._listeners.pop(key)) for key in keys]
+        for name, listener in closing:
+            if listener.faults is not None:
+                listener.faults.stop()
+            else:
+                self._datagrams.setdefault(name, Counter()).update(_counted(listener.port))
+        self._countDatagramPorts()
+        return gatherResults([_stop(listener.port) for _, listener in closing])
+
+    def _countDatagramPorts(self) -> None:
+        self._datagramPorts.clear()
+        self._datagramPorts.update(
+            listener.port.getHost().port
+            for listener in self._listeners.values()
+            if listener.endpoint.isDatagram and listener.port.connected
+        )
+
+    def _opened(self, name: str, endpoint: Endpoint, settings: Settings) -> _Listener:
+        port = self._listen(name, endpoint, settings)
+        if endpoint.isDatagram:
+            return _Listener(endpoint, port)
+        faults = PortFaults(name, port, self._reactor, self._connections.faults)
+        return _Listener(endpoint, port, faults)
+
+    def _listen(self, name: str, endpoint: Endpoint, settings: Settings) -> Any:
+        protocol = self._classes.get(name, settings.protocols[name])
+        listen = self._listenDatagram if endpoint.isDatagram else self._listenStream
+        try:
+            port = listen(name, endpoint, protocol, settings)
+        except CannotListen as why:
+            raise CannotListen(
+                f"{name}: cannot listen on {endpoint.given}: {why}; "
+                f"--{name} ENDPOINT moves it, --{name} off drops it"
+            ) from why
+        except Exception as error:
+            raise CannotListen(
+                f"{name}: {protocol.__module__}.{protocol.__qualname__} cannot be made: {error!r}"
+            ) from error
+        self._classes[name] = protocol
+        return port
+
+    def _listenStream(
+        self, name: str, endpoint: Endpoint, protocol: type, settings: Settings
+    ) -> Any:
+        factory = self._factories.get(name)
+        if factory is None:
+            factory = self._services[name].stream(protocol)  # type: ignore[misc]
+            _configure(factory, settings)
+        port = listenStream(self._reactor, endpoint, factory)
+        host = port.getHost()
+        here = "" if getattr(host, "host", None) in ("0.0.0.0", "::") else place(host)
+        port.factory = Entrance(name, port.factory, self._connections, here)  # type: ignore[assignment]
+        if name not in self._factories:
+            self._factories[name] = factory
+            if "request" in self._services[name].carriers:
+                RequestFaults(name, factory, self._connections.faults)
+        return port
+
+    def _listenDatagram(
+        self, name: str, endpoint: Endpoint, protocol: type, settings: Settings
+    ) -> Any:
+        made = self._services[name].datagram(protocol)  # type: ignore[misc]
+        connections = self._connections
+        guarded = GuardedDatagrams(
+            name,
+            made,
+            self._reactor,
+            self._events,
+            self._datagramPorts,
+            Conversations(name, self._reactor, connections.audience, connections.ids),
+            connections.faults,
+        )
+        _configure(guarded, settings)
+        port = listenDatagram(self._reactor, endpoint, guarded)
+        self._datagramPorts.add(port.getHost().port)
+        return port
+
+
+def _keyed(settings: Settings) -> dict[_Key, Endpoint]:
+    """The endpoints by service and socket; of port 0 there may be several."""
+    keyed: dict[_Key, Endpoint] = {}
+    for name, endpoints in settings.listen.items():
+        for endpoint in endpoints:
+            times = sum(key[:2] == (name, endpoint.socket) for key in keyed)
+            keyed[name, endpoint.socket, times] = endpoint
+    return keyed
+
+
+def _counted(port: Any) -> dict[str, int]:
+    return {name: getattr(port, name) for name in _COUNTS}
+
+
+def _stop(port: Any) -> Deferred[Any]:
+    """Close a port; what goes wrong with one is logged, and holds nothing up."""
+    stopped = maybeDeferred(port.stopListening)
+    return stopped.addErrback(lambda failure: _log.failure("a port did not close well", failure))
+
+
+def _configure(thing: Any, settings: Settings) -> None:
+    configure = getattr(thing, "configure", None)
+    if configure is not None:
+        configure(settings)

@@ -1,0 +1,1 @@
+"""Faults put onto transports."""

@@ -1,1 +1,0 @@
-"""What wraps a service: who may connect, for how long, and who is told."""

@@ -1,0 +1,1 @@
+"""The settings: their schema, and where they are read from."""

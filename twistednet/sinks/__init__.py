@@ -1,0 +1,1 @@
+"""Sinks of events: the log, JSON lines, and who is attached to the event stream."""

@@ -1,0 +1,57 @@
+"""The sink that people read: a line in the log for what happens to connections."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+
+from twistednet.core.limits import TokenBucket
+from twistednet.events.model import Closed, Event, Faulted, Opened, Refused
+
+
+class LogSink:
+    """A line an event, 100 at once of each kind and then 10 a second.
+
+    A log must stay readable, and cheap, under ten thousand connections; what is
+    left out is counted, and told with the next line that fits.
+    """
+
+    RATE: ClassVar[float] = 10
+    BURST: ClassVar[float] = 100
+    log = Logger()
+
+    _FORMATS: ClassVar = {
+        Opened: "{event.service}: {event.peer} connected (#{event.connection})",
+        Refused: "{event.service}: refused {event.peer}: {event.limit}",
+        Faulted: "{event.service}: {event.peer} (#{event.connection}): fault {event.fault}: "
+        "{event.did} ({event.rule}; {event.count} by now)",
+        Closed: "{event.service}: {event.peer} closed (#{event.connection}): {event.reason}; "
+        "{event.bytesIn} B in, {event.bytesOut} B out, {event.seconds:.3f} s",
+    }
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._buckets = {kind: TokenBucket(self.RATE, self.BURST) for kind in self._FORMATS}
+        #: Until when a kind is left out, and how many were.
+        self._silent = dict.fromkeys(self._FORMATS, 0.0)
+        self._leftOut = dict.fromkeys(self._FORMATS, 0)
+
+    def __call__(self, event: Event) -> None:
+        if getattr(event, "kind", None) == "udp":
+            # Its service displays datagrams.
+            return
+        kind, now = type(event), self._clock.seconds()
+        if now < self._silent[kind]:
+            self._leftOut[kind] += 1
+            return
+        bucket = self._buckets[kind]
+        bucket.allow(now)
+        self._silent[kind] = now + bucket.wait()
+        if self._leftOut[kind]:
+            self.log.info(
+                "({count} more {kind})", count=self._leftOut[kind], kind=kind.__name__.lower()
+            )
+            self._leftOut[kind] = 0
+        self.log.info(self._FORMATS[kind], event=event)

@@ -1,0 +1,76 @@
+"""Who hears of events: what a daemon remembers, logs and writes of what happens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.logger import Logger
+
+from twistednet.events.journal import Journal
+from twistednet.events.model import EventStream, Tally
+from twistednet.settings.schema import BadSetting, Settings
+from twistednet.sinks.jsonfile import STDOUT, CannotWrite, EventLines
+from twistednet.sinks.log import LogSink
+
+#: Instead of a path: no events are written.
+OFF = "off"
+
+
+class Recording:
+    """The stream of events of one daemon, and its sinks."""
+
+    log = Logger()
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._lines: EventLines | None = None
+        self._next: EventLines | None = None
+        self._hasBegun = False
+        self.events = EventStream(self._sinkFailed)
+        self.tally = Tally()
+        self.journal = Journal()
+        for sink in (self.tally, self.journal, LogSink(reactor)):
+            self.events.attach(sink)
+
+    def prepare(self, settings: Settings) -> None:
+        """Open the file that these settings want. Raises BadSetting; nothing has changed."""
+        now = self._lines
+        self._drop(self._next)
+        self._next = None
+        if settings.events == OFF or (now and now.isAt(settings.events)):
+            return
+        if self._hasBegun and settings.events == STDOUT:
+            raise BadSetting("--events -: the log goes to standard output until the next start")
+        try:
+            self._next = EventLines(self._reactor, settings.events, settings.eventsPayload)
+        except CannotWrite as why:
+            raise BadSetting(str(why)) from None
+
+    def configure(self, settings: Settings) -> None:
+        """Take the settings that were prepared for."""
+        self._hasBegun = True
+        self.journal.keep(settings.journal)
+        now, following = self._lines, self._next
+        if following is not None:
+            self._next = None
+            self.events.attach(following, chunks=True)
+        if now is not None and (following is not None or settings.events == OFF):
+            self._drop(now)
+            now = None
+        self._lines = following or now
+        if self._lines is not None:
+            self._lines.payload = settings.eventsPayload
+
+    def close(self) -> None:
+        """Nothing that comes now is written."""
+        self._drop(self._next)
+        self._drop(self._lines)
+        self._next = self._lines = None
+
+    def _drop(self, lines: EventLines | None) -> None:
+        if lines is not None:
+            self.events.detach(lines)
+            lines.close()
+
+    def _sinkFailed(self, sink: object) -> None:
+        self.log.failure("a sink of events failed and is taken off: {sink!r}", sink=sink)

@@ -1,0 +1,39 @@
+"""The pytest fixture `netdemo`: servers for clients under test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from twistednet.testing.parent import Process
+from twistednet.testing.server import Netdemo
+
+_NETDEMO: pytest.StashKey[Netdemo] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def _netdemoProcess() -> Iterator[Process]:
+    """One process for all tests (of an xdist worker); started by the first `serve`."""
+    process = Process()
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def netdemo(request: pytest.FixtureRequest, _netdemoProcess: Process) -> Iterator[Netdemo]:
+    """Servers to test a client against: netdemo.serve("echo"), ready when it returns."""
+    netdemo = Netdemo(_netdemoProcess)
+    request.node.stash[_NETDEMO] = netdemo
+    yield netdemo
+    netdemo.close()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
+    report = yield
+    netdemo = item.stash.get(_NETDEMO, None)
+    if report.failed and netdemo is not None:
+        report.sections.append(("netdemo journal", netdemo.journal()))
+    return report
