@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from twistednet.connections import conversations as room
 from twistednet.connections import taps as audience
 from twistednet.connections.conversations import Conversations
+from twistednet.connections.datagrams import GuardedDatagrams
 from twistednet.connections.taps import Audience
-from twistednet.connections.timeouts import GuardedDatagrams
 from twistednet.events.chunks import MOST_CHUNKS, Chunk
 from twistednet.events.journal import Journal
 from twistednet.events.model import Closed, Event, EventStream, Opened, Received, Sent

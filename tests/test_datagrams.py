@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.loops import Loop
 from twistednet.connections.conversations import Conversations
+from twistednet.connections.datagrams import MOST_HARMLESS, GuardedDatagrams
 from twistednet.connections.taps import Audience
-from twistednet.connections.timeouts import MOST_HARMLESS, GuardedDatagrams
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream
 from twistednet.inject.injector import Faulting

@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.running import DaemonTests
 from twistednet.connections.conversations import Conversations
+from twistednet.connections.datagrams import GuardedDatagrams
 from twistednet.connections.taps import Audience
-from twistednet.connections.timeouts import GuardedDatagrams
 from twistednet.events.journal import Journal
 from twistednet.events.model import Event, EventStream, Faulted, Refused
 from twistednet.faults.grammar import parse

@@ -15,8 +15,8 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from tests.running import ANYWHERE, DaemonTests, readAll, running
 from twistednet.connections.conversations import Conversations
+from twistednet.connections.datagrams import GuardedDatagrams
 from twistednet.connections.taps import Audience
-from twistednet.connections.timeouts import GuardedDatagrams
 from twistednet.events.journal import Journal
 from twistednet.events.model import Event, EventStream
 from twistednet.inject.injector import Faulting

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.logger import Logger
 
 from twistednet.connections.conversations import Conversations
-from twistednet.connections.timeouts import GuardedDatagrams
+from twistednet.connections.datagrams import GuardedDatagrams
 from twistednet.connections.tracking import Connections, Entrance
 from twistednet.core.text import place
 from twistednet.events.model import EventStream
