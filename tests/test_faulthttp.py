@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.test_faults import VALUES
 from twistednet.faults.active import Fault
 from twistednet.faults.grammar import parse
-from twistednet.faults.kinds.responses import KINDS, Reply, replied
+from twistednet.faults.kinds.responses import RESPONSE_KINDS, Reply, replied
 from twistednet.faults.model import Kind, Memory, Step
 from twistednet.faults.pipeline import Plan
 
@@ -220,7 +220,7 @@ _REPLIES = st.builds(
 class AnyTests(SynchronousTestCase):
     """Any kinds, and any reply."""
 
-    @given(_REPLIES, st.lists(st.sampled_from(KINDS), max_size=4), st.data())
+    @given(_REPLIES, st.lists(st.sampled_from(RESPONSE_KINDS), max_size=4), st.data())
     def test_anything(self, reply: Reply, kinds: list[Kind], data: Any) -> None:
         """However many are done to it: times never go back, nothing comes after an end, the
         waits are what was asked for, and what is there of a body is what was to be sent."""

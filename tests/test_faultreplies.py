@@ -24,7 +24,7 @@ from tests.running import PATIENCE, readAll, readUntil, running, temporaryFolder
 from tests.serving import serve
 from tests.test_exact import certificates
 from tests.test_faulty import connected
-from twistednet.faults.kinds.responses import KINDS
+from twistednet.faults.kinds.responses import RESPONSE_KINDS
 
 #: Seconds that a client waits for what is late by minutes.
 SOON = 0.8
@@ -157,7 +157,7 @@ class SeenTests(AdminTests):
     def test_every(self) -> None:
         """No kind is left out."""
         asked = {re.sub(r"\b(503|1min)\b", "_", rule) for rule in SEEN}
-        forms = {re.sub("STATUS|TIME", "_", kind.form.text) for kind in KINDS}
+        forms = {re.sub("STATUS|TIME", "_", kind.form.text) for kind in RESPONSE_KINDS}
         self.assertEqual(forms, asked)
 
     def test_curl(self) -> None:

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from twistednet.faults.kinds import responses, streams
+from twistednet.faults.kinds import KINDS
 from twistednet.faults.model import Kind
 from twistednet.faults.rules import CHOICES, OF_CONNECTIONS, Rule
 from twistednet.faults.values import BadWord, parts, words
-
-#: Every kind of ours.
-KINDS = (*streams.KINDS, *responses.KINDS)
 
 #: What each carrier of faults is to people.
 _CARRIED = {

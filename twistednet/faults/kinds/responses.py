@@ -210,7 +210,7 @@ def _named(form: str, spoil: Spoil, ends: str = "") -> Kind:
 
 
 #: Every kind.
-KINDS = (
+RESPONSE_KINDS = (
     ofReply("status STATUS", status),
     _named("redirect loop", redirect),
     ofReply("latency before body TIME", waitBefore),

@@ -1,4 +1,4 @@
-"""The kinds of faults of streams, listeners and datagrams. Adding one is a function and its row."""
+"""The kinds of faults of streams, and those that datagrams have too. Add a function and its row."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _afterMessages(act: str) -> Act:
     return after
 
 
-def _instead(act: str) -> Act:
+def instead(act: str) -> Act:
     """Do this instead."""
     return lambda step, memory: [Step(step.at, act)]
 
@@ -164,40 +164,13 @@ def _timeout(act: str) -> Act:
     return timeout
 
 
-def loss(step: Step, memory: Memory, percent: float) -> list[Step]:
-    """It is lost, with this probability."""
-    return [] if memory.draw.random() * 100 < percent else [step]
-
-
-def duplicate(step: Step, memory: Memory) -> list[Step]:
-    """It comes twice."""
-    return [step, step]
-
-
-def shorten(step: Step, memory: Memory, size: int) -> list[Step]:
-    """Only its first bytes come."""
-    return [replace(step, data=step.data[:size])]
-
-
-def _turned(act: str) -> Act:
-    """It passes in another way."""
-    return lambda step, memory: [replace(step, act=act)]
-
-
 _CLOSE = frozenset({"close", "fin"})
 _ACCEPT, _MET = frozenset({"accept"}), frozenset({"accept", "join"})
-_STREAM, _DATAGRAM = frozenset({"stream"}), frozenset({"datagram"})
-_LISTENER: dict[str, Any] = {
-    "counts": "listeners",
-    "direction": "",
-    "on": frozenset({"listen"}),
-    "carriers": frozenset({"listener"}),
-}
-_BOTH = _STREAM | _DATAGRAM
+_BOTH = frozenset({"stream", "datagram"})
 
 
 #: Every kind.
-KINDS = (
+STREAM_KINDS = (
     Kind.of("latency TIME [jitter TIME]", latency, "chunks", carriers=_BOTH),
     Kind.of("rate RATE", rate),
     Kind.of("slice SIZE [pause TIME]", cut),
@@ -209,11 +182,11 @@ KINDS = (
     Kind.of("truncate after SIZE with RST", _after("reset")),
     Kind.of("truncate after N messages", _afterMessages("end")),
     Kind.of("reset after N messages", _afterMessages("reset")),
-    Kind.of("reset at accept", _instead("reset"), direction="", on=_ACCEPT, isForNew=True),
-    Kind.of("reset at first byte", _instead("reset"), direction="in", isForNew=True),
+    Kind.of("reset at accept", instead("reset"), direction="", on=_ACCEPT, isForNew=True),
+    Kind.of("reset at first byte", instead("reset"), direction="in", isForNew=True),
     Kind.of("reset after SIZE", _after("reset")),
-    Kind.of("reset at close", _instead("reset"), direction="", on=_CLOSE),
-    Kind.of("close before reply", _instead("end"), "chunks"),
+    Kind.of("reset at close", instead("reset"), direction="", on=_CLOSE),
+    Kind.of("close before reply", instead("end"), "chunks"),
     Kind.of("close in reply", amidst, "chunks"),
     Kind.of("close after reply", _afterwards("end"), "chunks"),
     Kind.of("silence", drop),
@@ -231,12 +204,4 @@ KINDS = (
     Kind.of("slow close TIME", slowClose, direction="", on=_CLOSE, given="slow close"),
     Kind.of("timeout TIME", _timeout("end"), direction="", on=_MET),
     Kind.of("timeout TIME with RST", _timeout("reset"), direction="", on=_MET),
-    Kind.of("refuse", _instead("refuse"), **_LISTENER),
-    Kind.of("stall", _instead("stall"), **_LISTENER),
-    Kind.of("loss PERCENT", loss, "chunks", carriers=_DATAGRAM),
-    Kind.of("duplicate", duplicate, "chunks", carriers=_DATAGRAM),
-    Kind.of("reorder", _turned("hold"), "chunks", carriers=_DATAGRAM),
-    Kind.of("delay TIME [jitter TIME]", latency, "chunks", carriers=_DATAGRAM),
-    Kind.of("truncate to SIZE", shorten, "chunks", carriers=_DATAGRAM),
-    Kind.of("wrong port", _turned("astray"), "chunks", carriers=_DATAGRAM, given="wrong port"),
 )
