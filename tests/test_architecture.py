@@ -52,7 +52,7 @@ MAY_IMPORT = {
         "sinks",
         "transport",
     },
-    "tap": LIBRARIES | {"daemon", "services", "settings", "transport"},
+    "tap": LIBRARIES | {"core", "daemon", "services", "settings", "transport"},
     "testing": {"core"},
     "testing.child": LIBRARIES
     | {"core", "daemon", "events", "services", "settings", "testing", "transport"},

@@ -11,7 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.running import temporaryFolder
 from twistednet import Kind
-from twistednet.services import catalog
+from twistednet.core import plugins
+from twistednet.faults import plugins as faultplugins
 from twistednet.services.catalog import SERVICES, Service
 from twistednet.services.echo import Echo
 from twistednet.settings.loading import Given, load
@@ -408,15 +409,15 @@ class CatalogTests(SynchronousTestCase):
 
     def test_brought(self) -> None:
         """What another package brings is there; what cannot be used ends in one line."""
-        group = catalog.KIND_POINTS
+        group = faultplugins.ENTRY_POINTS
         point = EntryPoint("kind", "tests.test_settings:BROUGHT", group)
         with self.points(point):
             settings = load({"fault": Given("--fault", ["echo: moo 3"])}, None, CATALOGUE, {})
         self.assertIs(BROUGHT, settings.fault[0].kind)
         for value, why in (
             ("tests.nowhere:KIND", "does not load: No module named 'tests.nowhere'"),
-            ("tests.test_settings:CATALOGUE", "is no twistednet.Kind but"),
-            ("tests.test_settings:TAKEN", "is written as one that is there: drop"),
+            ("tests.test_settings:CATALOGUE", "is not a twistednet.Kind: "),
+            ("tests.test_settings:TAKEN", "is written like a kind that exists: drop"),
         ):
             point = EntryPoint("kind", value, group)
             with self.points(point), self.assertRaises(BadSetting) as caught:
@@ -430,7 +431,7 @@ class CatalogTests(SynchronousTestCase):
     def points(self, *points: EntryPoint) -> Iterator[None]:
         """As if packages that are installed had named these."""
         patch = self.patch(
-            catalog, "entry_points", lambda group: [one for one in points if one.group == group]
+            plugins, "entry_points", lambda group: [one for one in points if one.group == group]
         )
         yield
         patch.restore()

@@ -14,9 +14,10 @@ from twisted.application.service import IService
 from twisted.logger import ILogObserver
 from twisted.python import usage
 
+from twistednet.core.plugins import BadPlugin
 from twistednet.daemon.daemon import Daemon
 from twistednet.daemon.logfile import observer
-from twistednet.services.catalog import BadPlugin, Service, catalogue
+from twistednet.services.catalog import Service, catalogue
 from twistednet.settings.loading import ADMIN, Given, load
 from twistednet.settings.schema import SHARED, BadSetting, Settings
 from twistednet.transport.listening import CannotListen

@@ -15,9 +15,10 @@ from twistednet.connections.timeouts import Times, sweep
 from twistednet.connections.tracking import Connections
 from twistednet.daemon.ports import Serving
 from twistednet.daemon.startup import table
+from twistednet.faults.plugins import grammar
 from twistednet.faults.scenario import Scenario
 from twistednet.inject.player import Player
-from twistednet.services.catalog import Service, grammar
+from twistednet.services.catalog import Service, carriers
 from twistednet.settings.schema import BadSetting, Settings
 from twistednet.sinks.sinks import Recording
 from twistednet.transport.listening import CannotListen
@@ -57,7 +58,7 @@ class Daemon(TwistedService):
         self.connections = Connections(reactor, self.events, self.journal)
         self.serving = Serving(reactor, services, self.connections, self.events)
         #: What a rule may say.
-        self.grammar = grammar(services)
+        self.grammar = grammar(carriers(services))
         self.player = Player(reactor, self.connections.faults)
         self._admin: AdminPort | None = None
         if settings.admin:

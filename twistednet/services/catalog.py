@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
-from typing import Any, TypeVar
+from typing import Any
 
 from twisted.internet.protocol import Factory
 
-from twistednet.faults.grammar import KINDS, Grammar
-from twistednet.faults.model import Kind
+from twistednet.core.plugins import BadPlugin, plugins
 from twistednet.services.answer import Answer, AnswerFactory
 from twistednet.services.chat import Chat, ChatFactory
 from twistednet.services.datagram import Datagram
@@ -21,10 +19,8 @@ from twistednet.services.hello import Hello, HelloSite
 from twistednet.services.messages import Messages
 from twistednet.services.receive import Receive, ReceiveDatagrams
 
-T = TypeVar("T")
-
-#: Where other packages name a `Service` of theirs, and a `Kind` of fault.
-ENTRY_POINTS, KIND_POINTS = "twistednet.services", "twistednet.faults"
+#: The entry point group in which other packages name a `Service` of theirs.
+ENTRY_POINTS = "twistednet.services"
 
 
 def factoryFor(protocol: Any) -> Factory[Any]:
@@ -106,10 +102,6 @@ SERVICES = (
 )
 
 
-class BadPlugin(Exception):
-    """What a package brings cannot be used; the message names the package and why."""
-
-
 def catalogue() -> dict[str, Service]:
     """All services by name: ours first, then those of other packages.
 
@@ -117,36 +109,13 @@ def catalogue() -> dict[str, Service]:
     takes a name that is taken.
     """
     services = {service.name: service for service in SERVICES}
-    for origin, service in _brought(ENTRY_POINTS, Service):
+    for origin, service in plugins(ENTRY_POINTS, Service):
         if service.name in services:
             raise BadPlugin(f"{origin} takes a name that is taken: {service.name}")
         services[service.name] = service
     return services
 
 
-def grammar(services: Mapping[str, Service]) -> Grammar:
-    """What the rules of faults may say: of these services, and our kinds of faults with those
-    of other packages.
-
-    Raises BadPlugin for an entry point that does not load, names no `Kind`, or one that is
-    written as another one is.
-    """
-    kinds = list(KINDS)
-    for origin, kind in _brought(KIND_POINTS, Kind):
-        if kind.form.text in [one.form.text for one in kinds]:
-            raise BadPlugin(f"{origin} is written as one that is there: {kind.form}")
-        kinds.append(kind)
-    return Grammar({name: one.carriers for name, one in services.items()}, tuple(kinds))
-
-
-def _brought(group: str, what: type[T]) -> Iterator[tuple[str, T]]:
-    """What other packages name there, and where each comes from."""
-    for point in entry_points(group=group):
-        origin = f"the entry point {point.name} = {point.value} ({group})"
-        try:
-            found = point.load()
-        except Exception as error:
-            raise BadPlugin(f"{origin} does not load: {error}") from error
-        if not isinstance(found, what):
-            raise BadPlugin(f"{origin} is no twistednet.{what.__name__} but {found!r}")
-        yield origin, found
+def carriers(services: Mapping[str, Service]) -> dict[str, tuple[str, ...]]:
+    """Return what faults of each service may be about, by its name."""
+    return {name: service.carriers for name, service in services.items()}

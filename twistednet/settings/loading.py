@@ -15,8 +15,10 @@ from typing import Any
 
 from twisted.python.reflect import namedAny
 
+from twistednet.core.plugins import BadPlugin
+from twistednet.faults.plugins import grammar
 from twistednet.faults.scenario import noScenario
-from twistednet.services.catalog import BadPlugin, Service, grammar
+from twistednet.services.catalog import Service, carriers
 from twistednet.settings.faultsettings import faults, scenarios
 from twistednet.settings.schema import SHARED, BadSetting, Settings
 from twistednet.transport.endpoints import BadEndpoint, Endpoint
@@ -112,7 +114,7 @@ def load(
         if key in SHARED
     }
     try:
-        rules = grammar(services)
+        rules = grammar(carriers(services))
     except BadPlugin as why:
         raise BadSetting(str(why)) from None
     for key, parse in {"fault": faults, "scenario": scenarios}.items():

@@ -1,0 +1,29 @@
+"""What other packages add by entry points: services, kinds of faults, checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+class BadPlugin(Exception):
+    """A plugin cannot be used; the message names its entry point and says why."""
+
+
+def plugins(group: str, kind: type[T]) -> Iterator[tuple[str, T]]:
+    """Yield the origin and the object of each entry point in `group`.
+
+    Raises BadPlugin for one that does not load or is not a `kind`.
+    """
+    for point in entry_points(group=group):
+        origin = f"the entry point {point.name} = {point.value} ({group})"
+        try:
+            found = point.load()
+        except Exception as error:
+            raise BadPlugin(f"{origin} does not load: {error}") from error
+        if not isinstance(found, kind):
+            raise BadPlugin(f"{origin} is not a twistednet.{kind.__name__}: {found!r}")
+        yield origin, found
