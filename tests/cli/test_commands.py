@@ -1,0 +1,691 @@
+"""The `netdemo` command: every client, against servers of every kind."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.processes import PATIENCE, Running
+from tests.support.servers import serve
+from twistednet.testing import CannotServe
+
+COMMAND = [sys.executable, "-m", "twistednet.cli.main"]
+
+#: Twisted's own echo, in a process of its own.
+STOCK = """
+from twisted.internet import reactor
+from twisted.internet.protocol import Factory
+from twisted.protocols.wire import Echo
+print(reactor.listenTCP(0, Factory.forProtocol(Echo), interface="127.0.0.1").getHost().port)
+import sys; sys.stdout.flush()
+reactor.run()
+"""
+
+
+class CommandCase(SynchronousTestCase):
+    """Runs the command, and servers for it."""
+
+    def netdemo(self, *arguments: str, input: bytes = b"") -> tuple[int, bytes, str]:
+        """Its status, standard output, and standard error, which is one line at most."""
+        done = subprocess.run([*COMMAND, *arguments], input=input, capture_output=True, timeout=30)
+        complaint = done.stderr.decode()
+        self.assertLessEqual(len(complaint.splitlines()), 1, complaint)
+        return done.returncode, done.stdout, complaint
+
+    def gives(self, out: bytes, *arguments: str, input: bytes = b"") -> None:
+        """Status 0, exactly this output, and no complaint."""
+        self.assertEqual(self.netdemo(*arguments, input=input), (0, out, ""))
+
+    def serve(self, service: str, **settings: Any) -> str:
+        server = serve(self, service, **settings)
+        return server.path or f"{server.host}:{server.port}"
+
+    def folder(self) -> Path:
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return Path(folder.name)
+
+    def tutorial(self, serve: Callable[[socket.socket], None]) -> str:
+        """A server as tutorials write it: accept one, and serve it."""
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def run() -> None:
+            with listener:
+                client, _ = listener.accept()
+                with client:
+                    serve(client)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        self.addCleanup(thread.join, 5)
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        if shutil.which(command[0]) is None:
+            self.skipTest(f"{command[0]} is not installed")
+        process = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(self.end, process)
+        return process
+
+    def end(self, process: subprocess.Popen[str]) -> None:
+        """With its children, one a connection."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+class DaemonTests(CommandCase):
+    """Against our own daemon: with an argument, and through a pipe."""
+
+    def test_echo(self) -> None:
+        """Text comes back; a pipe comes back byte by byte, whatever is in it."""
+        target = self.serve("echo")
+        self.gives("héllo\n".encode(), "echo", target, "héllo")
+        self.gives(b"hello\n", "echo", "--bare", target, "hello")
+        data = os.urandom(3_000_000)
+        self.gives(data, "echo", target, input=data)
+
+    def test_ask(self) -> None:
+        """One question, many through a pipe until bye, and bare."""
+        target = self.serve("answer")
+        self.gives(b"fine\n", "ask", target, "how are u")
+        self.gives(b"fine\n", "ask", "--bare", target, "how are u")
+        script = b"how are u\nhow old are u\nbye\nhow are u\n"
+        self.gives(b"fine\nnicai\nBye\n", "ask", target, input=script)
+
+    def test_send(self) -> None:
+        """What is sent has arrived when the command ends."""
+        with serve(self, "receive") as server:
+            self.gives(b"", "send", f"{server.host}:{server.port}", "one")
+            self.gives(b"", "send", f"{server.host}:{server.port}", input=b"two" * 100_000)
+            self.assertEqual(server.received(), b"one\n" + b"two" * 100_000)
+        with serve(self, "receive", listen="udp:0") as server:
+            self.gives(b"", "send", "--udp", f"{server.host}:{server.port}", "one")
+            self.assertEqual(server.datagrams, [b"one"])
+
+    def test_datagram(self) -> None:
+        """A line is a datagram, an empty one too; echo --udp is the same."""
+        target = self.serve("datagram")
+        self.gives(b"hi\n", "datagram", target, "hi")
+        self.gives(b"hi\n", "echo", "--udp", target, "hi")
+        self.gives(b"one\n\nbye\n", "datagram", target, input=b"one\n\nbye\nmore\n")
+
+    def test_hello(self) -> None:
+        """Nobody, somebody, and one after the other."""
+        target = self.serve("hello")
+        self.gives(b"Hello World!\n", "hello", target)
+        self.gives("Hello World, Zoë & Co!\n".encode(), "hello", target, "Zoë & Co")
+        expected = b"Hello World, a!\nHello World, b!\n"
+        self.gives(expected, "hello", target, input=b"a\nb\n")
+
+    def test_chat(self) -> None:
+        """What is said, and all that is heard until one has left."""
+        target = self.serve("chat")
+        entry = b"* you are guest-1 in lobby; /help tells what you can do\n"
+        alone = b"* nobody else is in lobby\nbyebye\n"
+        self.gives(entry + alone, "chat", target, "anybody here?")
+        entry = entry.replace(b"guest-1", b"guest-2")
+        self.gives(entry + alone, "chat", "--bare", target, "anybody here?")
+        entry = entry.replace(b"guest-2", b"guest-3")
+        self.gives(entry + b"* in lobby: guest-3\nbyebye\n", "chat", target, input=b"/who\n")
+
+    def test_unixSocket(self) -> None:
+        """--unix, and the same as an endpoint string."""
+        path = self.serve("echo", listen=f"unix:{self.folder()}/socket")
+        self.gives(b"hi\n", "echo", "--unix", path, "hi")
+        self.gives(b"hi\n", "echo", f"unix:{path}", "hi")
+
+    def test_tls(self) -> None:
+        """--tls with a certificate to trust; without, and for another name, status 3."""
+        folder = self.folder()
+        authority = trustme.CA()
+        authority.cert_pem.write_to_path(str(folder / "ca.pem"))
+        for name in ("127.0.0.1", "other.example"):
+            issued = authority.issue_cert(name)
+            issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "server.pem"))
+            target = self.serve("echo", listen=f"ssl:0:privateKey={folder}/server.pem")
+            trusting = ("echo", "--tls", "--ca", str(folder / "ca.pem"), target)
+            if name == "127.0.0.1":
+                self.gives(b"hi\n", *trusting, "hi")
+                self.gives(b"hi\nthere\n", *trusting, input=b"hi\nthere\n")
+                status, _, complaint = self.netdemo("echo", "--tls", target, "hi")
+            else:
+                status, _, complaint = self.netdemo(*trusting, "hi")
+            self.assertEqual((status, "no TLS" in complaint), (3, True), complaint)
+
+    def test_ipv6(self) -> None:
+        """An IPv6 address stands in brackets; --ipv6 asks for one of a name."""
+        try:
+            target = self.serve("echo", listen="tcp:0:interface=::1")
+        except CannotServe:
+            self.skipTest("no IPv6 here")
+        port = target.rpartition(":")[2]
+        self.gives(b"hi\n", "echo", f"[::1]:{port}", "hi")
+        status, _, complaint = self.netdemo("echo", "--ipv6", f"localhost:{port}", "hi")
+        self.assertTrue(status == 0 or "has no IPv6 address" in complaint, complaint)
+
+    def test_expect(self) -> None:
+        """--expect makes status 1 of another answer, and names both."""
+        target = self.serve("answer")
+        self.gives(b"fine\n", "ask", target, "how are u", "--expect", "fine")
+        status, out, complaint = self.netdemo("ask", target, "what", "--expect", "fine")
+        self.assertEqual((status, out), (1, b"Nothing\n"))
+        self.assertIn("expected 'fine', and got 'Nothing'", complaint)
+
+
+class OthersTests(CommandCase):
+    """Against the servers of others."""
+
+    def test_stockTwisted(self) -> None:
+        """Twisted's wire.Echo."""
+        process = self.start(sys.executable, "-c", STOCK)
+        assert process.stdout is not None
+        target = f"127.0.0.1:{int(process.stdout.readline())}"
+        self.gives(b"hi\n", "echo", target, "hi")
+        self.gives(b"hi\n", "echo", "--bare", target, "hi")
+
+    def test_socat(self) -> None:
+        """socat as an echo, through a pipe too."""
+        process = self.start("socat", "-d", "-d", "TCP-LISTEN:0,bind=127.0.0.1,fork", "EXEC:cat")
+        assert process.stdout is not None
+        target = process.stdout.readline().split()[-1]
+        self.gives(b"hi\n", "echo", target, "hi")
+        data = os.urandom(100_000)
+        self.gives(data, "echo", target, input=data)
+
+    def test_ncat(self) -> None:
+        """ncat as an echo, as a receiver, and as somebody who answers each line."""
+        path = str(self.folder() / "socket")
+        for service, script, given in (
+            ("echo", "cat", b"hi\n"),
+            ("ask", "while read line; do echo fine; done", b"fine\n"),
+            ("send", "cat >/dev/null", b""),
+        ):
+            process = self.start("ncat", "-k", "-l", "-U", path, "-c", script)
+            self.waitForFile(path)
+            self.gives(given, service, "--unix", path, "hi")
+            self.end(process)
+            os.unlink(path)
+
+    def waitForFile(self, path: str) -> None:
+        end = time.monotonic() + 10
+        while not os.path.exists(path):
+            self.assertLess(time.monotonic(), end, f"{path} never came")
+            time.sleep(0.01)
+
+    def test_tutorialEcho(self) -> None:
+        """The loop around recv and send of every tutorial."""
+
+        def echo(client: socket.socket) -> None:
+            while data := client.recv(1024):
+                client.send(data)
+
+        self.gives(b"hello\n", "echo", "--bare", self.tutorial(echo), "hello")
+
+    def test_tutorialAnswers(self) -> None:
+        """A server that compares what one recv gave with a word, and hangs up at bye."""
+
+        def answer(client: socket.socket) -> None:
+            while (question := client.recv(1024)) != b"bye":
+                client.send({b"how are u": b"fine"}.get(question, b"Nothing"))
+            client.send(b"Bye")
+
+        script = b"how are u\nwhat\nbye\n"
+        self.gives(b"fine\nNothing\nBye\n", "ask", "--bare", self.tutorial(answer), input=script)
+
+    def test_tutorialChat(self) -> None:
+        """A server that takes turns, and knows no byebye."""
+        heard = []
+
+        def chat(client: socket.socket) -> None:
+            while data := client.recv(1024):
+                heard.append(data)
+                client.send(b"I see")
+
+        target = self.tutorial(chat)
+        self.gives(b"I see\nI see\n", "chat", "--bare", "--timeout", "0.5", target, "hello")
+        self.assertEqual(heard, [b"hello", b"byebye"])
+
+    def test_tutorialReceiver(self) -> None:
+        """A server that reads until the end, and hangs up."""
+        heard = []
+
+        def receive(client: socket.socket) -> None:
+            while data := client.recv(1024):
+                heard.append(data)
+
+        self.gives(b"", "send", "--bare", self.tutorial(receive), "hello")
+        self.assertEqual(b"".join(heard), b"hello")
+
+    def test_sendWaits(self) -> None:
+        """Send is done when the server has read all and hung up, and not before."""
+        released = threading.Event()
+        heard = []
+
+        def receive(client: socket.socket) -> None:
+            released.wait(10)
+            while data := client.recv(1024):
+                heard.append(data)
+
+        process = self.start(*COMMAND, "send", self.tutorial(receive), "hello")
+        with self.assertRaises(subprocess.TimeoutExpired):
+            process.wait(1.5)
+        released.set()
+        self.assertEqual(process.wait(10), 0)
+        self.assertEqual(heard, [b"hello\n"])
+
+    def test_tutorialDatagrams(self) -> None:
+        """recvfrom and sendto."""
+        with socket.socket(type=socket.SOCK_DGRAM) as server:
+            server.bind(("127.0.0.1", 0))
+            server.settimeout(10)
+
+            def reply() -> None:
+                data, sender = server.recvfrom(1024)
+                server.sendto(data.upper(), sender)
+
+            thread = threading.Thread(target=reply)
+            thread.start()
+            target = f"127.0.0.1:{server.getsockname()[1]}"
+            self.gives(b"HI\n", "datagram", target, "hi")
+            thread.join()
+
+
+class BadServerTests(CommandCase):
+    """Servers that are not there, or not right: one line, and a status that tells."""
+
+    def fails(self, status: int, words: str, *arguments: str, input: bytes = b"") -> bytes:
+        got, out, complaint = self.netdemo(*arguments, input=input)
+        self.assertEqual(got, status, complaint)
+        self.assertIn(words, complaint)
+        return out
+
+    def test_noSuchHost(self) -> None:
+        """A name that does not resolve."""
+        for service in ("echo", "datagram", "hello"):
+            self.fails(3, "has no address", service, "no-such-host.invalid:80", "hi")
+
+    def test_refused(self) -> None:
+        """A port where nobody listens."""
+        with socket.socket() as closed:
+            closed.bind(("127.0.0.1", 0))
+            target = f"127.0.0.1:{closed.getsockname()[1]}"
+            for service in ("echo", "ask", "send", "chat", "hello", "datagram"):
+                self.fails(3, "connection refused: is the server started?", service, target, "hi")
+        self.fails(3, "no such file", "echo", "--unix", "/no/such/socket", "hi")
+
+    def test_silence(self) -> None:
+        """A server that accepts, and says nothing."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            target = f"127.0.0.1:{listener.getsockname()[1]}"
+            for service in ("echo", "ask", "send", "chat", "hello"):
+                self.fails(4, "--timeout", service, "--timeout", "0.3", target, "hi")
+            self.fails(4, "--timeout", "echo", "--timeout", "0.3", target, input=b"x")
+
+    def test_hangsUp(self) -> None:
+        """A server that closes half-way through an answer."""
+
+        def half(client: socket.socket) -> None:
+            client.send(client.recv(1024)[:2])
+
+        self.fails(1, "hung up after 2 of 6 bytes", "echo", self.tutorial(half), "hello")
+        self.fails(1, "hung up", "echo", self.tutorial(half), input=b"hello")
+        self.fails(1, "not HTTP", "hello", self.tutorial(half))
+
+        def mute(client: socket.socket) -> None:
+            client.recv(1024)  # Had it not read the question, it would send RST.
+
+        self.fails(1, "hung up without an answer", "ask", self.tutorial(mute), "hi")
+
+    def test_changed(self) -> None:
+        """An echo that returns something else."""
+
+        def shout(client: socket.socket) -> None:
+            client.send(client.recv(1024).upper())
+
+        self.fails(1, "byte 2 came back changed", "echo", self.tutorial(shout), "Hello")
+        self.fails(1, "returned other bytes", "echo", self.tutorial(shout), input=b"Hello")
+
+    def test_garbage(self) -> None:
+        """Something that is not HTTP."""
+
+        def garbage(client: socket.socket) -> None:
+            client.recv(1024)
+            client.send(os.urandom(1000) + b"\n")
+
+        self.fails(1, "not HTTP", "hello", self.tutorial(garbage))
+
+    def test_endless(self) -> None:
+        """An answer of 1 GiB is not waited for, and not kept."""
+
+        def endless(client: socket.socket) -> None:
+            try:
+                client.recv(1024)
+                client.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1073741824\r\n\r\n")
+                for _ in range(1024):
+                    client.sendall(b"x" * 1024 * 1024)
+            except OSError:
+                pass
+
+        self.fails(1, "over 1048576 bytes", "hello", self.tutorial(endless))
+
+        def line(client: socket.socket) -> None:
+            try:
+                for _ in range(1024):
+                    client.sendall(b"x" * 1024 * 1024)
+            except OSError:
+                pass
+
+        self.fails(1, "over 65536 bytes", "ask", self.tutorial(line), "hi")
+
+    def test_controlCharacters(self) -> None:
+        """What would act on a terminal is shown escaped."""
+
+        def paint(client: socket.socket) -> None:
+            client.recv(1024)
+            client.send("\x1b[2J\x07\u202eevil\x9b1m\r\n".encode())
+
+        out = rb"\x1b[2J\x07\u202eevil\x9b1m" + b"\n"
+        self.gives(out, "ask", self.tutorial(paint), "hi")
+
+    def test_usage(self) -> None:
+        """What is no server, and what excludes each other."""
+        self.fails(2, "is no server", "echo", "nonsense", "hi")
+        self.fails(2, "is no server", "echo", "host:99999", "hi")
+        self.fails(2, "exclude each other", "echo", "--tls", "--udp", "a:1", "hi")
+        self.fails(2, "No such command", "nonsense")
+
+    def test_closedOutput(self) -> None:
+        """A reader that has had enough is no error, and gets no traceback."""
+        target = self.serve("echo")
+        process = subprocess.Popen(
+            [*COMMAND, "echo", target],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        with process.stdin, process.stdout, process.stderr:
+            process.stdin.write(b"first\n")
+            process.stdin.flush()
+            self.assertEqual(process.stdout.readline(), b"first\n")
+            process.stdout.close()
+            process.stdin.write(b"second\n")
+            process.stdin.flush()
+            self.assertEqual(process.wait(10), 0)
+            self.assertEqual(process.stderr.read(), b"")
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C ends it, as it ends any program, without a traceback."""
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            target = f"127.0.0.1:{listener.getsockname()[1]}"
+            process = subprocess.Popen(
+                [*COMMAND, "ask", "--timeout", "30", target, "hi"], stderr=subprocess.PIPE
+            )
+            client, _ = listener.accept()
+            with client:
+                client.recv(10)
+                process.send_signal(signal.SIGINT)
+                assert process.stderr is not None
+                with process.stderr:
+                    self.assertEqual(process.stderr.read(), b"")
+                self.assertEqual(process.wait(10), 130)
+
+
+class ListenTests(CommandCase):
+    """`netdemo listen`: the receiving ends."""
+
+    def start_(self, where: str, *options: str) -> tuple[subprocess.Popen[str], int]:
+        process = self.start(*COMMAND, "listen", where, *options)
+        assert process.stdout is not None
+        return process, int(process.stdout.readline().rpartition(":")[2])
+
+    def rest(self, process: subprocess.Popen[str]) -> str:
+        """Its output, once it has ended by itself."""
+        assert process.stdout is not None
+        text = process.stdout.read()
+        self.assertEqual(process.wait(10), 0)
+        return text
+
+    def test_tcp(self) -> None:
+        """Displays who comes, what they send (escaped) and who goes; ends on the word."""
+        process, port = self.start_("tcp:0", "--until", "bye")
+        for message in (b"\x1b[2J", b"hello\nbye\n"):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.sendall(message)
+        text = self.rest(process)
+        for part in ("connected", r"sent 4 B: \x1b[2J", "went offline", r"hello\nbye\n"):
+            self.assertIn(part, text)
+
+    def test_udp(self) -> None:
+        """Displays each datagram, sends none, and ends on the word."""
+        process, port = self.start_("udp:0", "--until", "bye")
+        with socket.socket(type=socket.SOCK_DGRAM) as client:
+            client.connect(("127.0.0.1", port))
+            client.send(b"byebye")
+            client.send(b"bye")
+            text = self.rest(process)
+            client.setblocking(False)
+            with self.assertRaises((BlockingIOError, ConnectionRefusedError)):
+                client.recv(10)
+        self.assertIn("sent 6 B: byebye", text)
+
+    def test_taken(self) -> None:
+        """A port that is taken is status 3, what is no port status 2."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+            status, _, complaint = self.netdemo("listen", f"tcp:{port}")
+        self.assertEqual((status, "cannot be listened on" in complaint), (3, True), complaint)
+        self.assertEqual(self.netdemo("listen", "nonsense")[0], 2)
+
+
+class WatchTests(CommandCase):
+    """`netdemo watch`: who comes to a daemon and who goes, as its admin site tells."""
+
+    def setUp(self) -> None:
+        self.daemon = Running("--only=echo", "--echo=tcp:0", "--admin=tcp:0", "--journal=0")
+        self.addCleanup(self.daemon.close)
+        self.url = self.daemon.waitFor(r"admin: (http\S+)$")[1]
+        self.site, _, self.token = self.url.partition("?token=")
+
+    def visit(self) -> tuple[socket.socket, str]:
+        """A visitor that is served, and how it is told of."""
+        client = self.daemon.connect("echo")
+        self.addCleanup(client.close)
+        client.sendall(b"hello")
+        client.recv(5)
+        return client, f"echo 127.0.0.1:{client.getsockname()[1]}"
+
+    def watch(self, *arguments: str) -> tuple[subprocess.Popen[str], Callable[[], str]]:
+        """The command, and what gives its next line."""
+        watching = subprocess.Popen(
+            [*COMMAND, "watch", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(watching.communicate)
+        self.addCleanup(watching.kill)
+        assert watching.stdout is not None
+        return watching, watching.stdout.readline
+
+    def test_now(self) -> None:
+        """Who is connected now; the token may be in the environment as well."""
+        _, who = self.visit()
+        expected = f"+ {who} #1  (1 open)\n".encode()
+        self.gives(expected, "watch", "--no-follow", self.url)
+        self.gives(expected, "watch", "--no-follow", "--token", self.token, self.site)
+
+    def test_followed(self) -> None:
+        """Who was there, who comes and who goes, how it ended, and the daemon's end."""
+        first, who = self.visit()
+        watching, line = self.watch(self.url)
+        self.assertEqual(f"+ {who} #1  (1 open)\n", line())
+        second, other = self.visit()
+        self.assertEqual(f"+ {other} #2  (2 open)\n", line())
+        first.close()
+        gone = line()
+        self.assertIn(f"- {who} #1: client FIN; 5 B in, 5 B out, ", gone)
+        self.assertTrue(gone.endswith(" s  (1 open)\n"), gone)
+        second.close()
+        self.assertIn("(0 open)", line())
+        self.daemon.signal(signal.SIGTERM)
+        self.assertEqual(("(the daemon stops)\n", ""), watching.communicate(timeout=PATIENCE))
+        self.assertEqual(0, watching.returncode)
+
+    def test_gone(self) -> None:
+        """A daemon that dies is told of, and status 1."""
+        self.visit()
+        watching, line = self.watch(self.url)
+        line()
+        self.daemon.signal(signal.SIGKILL)
+        _, complaint = watching.communicate(timeout=PATIENCE)
+        self.assertEqual(1, watching.returncode)
+        self.assertRegex(complaint, r"^netdemo: 127.0.0.1:\d+ .+\n$")
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C is the way to stop it, and leaves no traceback."""
+        self.visit()
+        watching, line = self.watch(self.url)
+        line()
+        watching.send_signal(signal.SIGINT)
+        self.assertEqual(("", ""), watching.communicate(timeout=PATIENCE))
+        self.assertEqual(130, watching.returncode)
+
+    def test_refused(self) -> None:
+        """No token, nobody there, or no URL: one line that says what to do."""
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        for url, status, why in (
+            (self.site, 1, "printed at its start"),
+            (f"{self.site}?token=wrong", 1, "printed at its start"),
+            (f"127.0.0.1:{port}", 3, "is the server started?"),
+            ("ftp://127.0.0.1:80/", 2, "it is a URL with a port"),
+            ("http://127.0.0.1/", 2, "it is a URL with a port"),
+            ("http://127.0.0.1:x/", 2, "it is a URL with a port"),
+            ("http://[::1/", 2, "it is a URL with a port"),
+        ):
+            got, out, complaint = self.netdemo("watch", url)
+            self.assertEqual((status, b""), (got, out), complaint)
+            self.assertIn(why, complaint)
+
+
+class FaultTests(CommandCase):
+    """`netdemo fault`: what goes wrong on purpose, shown and changed."""
+
+    def setUp(self) -> None:
+        daemon = Running("--only=echo", "--echo=tcp:0", "--admin=tcp:0")
+        self.addCleanup(daemon.close)
+        self.echo = "{}:{}".format(*daemon.address("echo"))
+        self.url = daemon.waitFor(r"admin: (http\S+)$")[1]
+
+    def fault(self, *arguments: str) -> list[str]:
+        """What the command prints, a line each."""
+        status, out, complaint = self.netdemo("fault", "--url", self.url, *arguments)
+        self.assertEqual((0, ""), (status, complaint))
+        return out.decode().splitlines()
+
+    def test_life(self) -> None:
+        """Put in force, seen to act, counted anew, replaced, taken out."""
+        self.assertEqual(["(nothing goes wrong)"], self.fault())
+        rules = ("echo: corrupt byte 0, seed 1", "echo: drop, seed 2, the 7th")
+        shown = ["1  echo: corrupt byte 0, seed 1  (acted 0 of 0)"]
+        other = "2  echo: drop, the 7th, seed 2  (acted 0 of 0)"
+        self.assertEqual([*shown, other], self.fault("add", *rules))
+        status, out, complaint = self.netdemo("echo", self.echo, "hi")
+        self.assertEqual((1, b""), (status, out))
+        self.assertIn("byte 1 came back changed", complaint)
+        self.assertIn("1  echo: corrupt byte 0, seed 1  (acted 1 of 1)", self.fault())
+        self.assertEqual(shown, self.fault("reset", "1")[:1])
+        self.assertEqual([other.replace("0 of 0", "0 of 1")], self.fault("remove", "1"))
+        self.assertEqual(
+            ["3  echo: silence, seed 3  (acted 0 of 0)"],
+            self.fault("only", "echo: silence, seed 3"),
+        )
+        self.assertEqual(["(nothing goes wrong)"], self.fault("only"))
+
+    def test_over(self) -> None:
+        """What has run out is shown with its counts, as over."""
+        self.assertEqual(
+            ["1  echo: drop, for 1us, seed 1  (acted 0 of 0, over)"],
+            self.fault("only", "echo: drop, for 1us, seed 1"),
+        )
+
+    def test_scenario(self) -> None:
+        """Played by its text, shown with what is left of it, and stopped."""
+        shown = self.fault("play", "down = 60s echo: drop, seed 1 | 1s healthy")
+        self.assertEqual("1  echo: drop, seed 1  (acted 0 of 0)", shown[0])
+        self.assertRegex(
+            shown[1], r"^scenario down, part 1 of 2, (59|60)\.\d s left: 60s echo: drop, seed 1$"
+        )
+        self.assertEqual(["(nothing goes wrong)"], self.fault("stop"))
+        status, _, complaint = self.netdemo("fault", "--url", self.url, "play", "up")
+        self.assertEqual(1, status)
+        self.assertIn("there is no scenario 'up'; there are none", complaint)
+
+    def test_wrong(self) -> None:
+        """A rule that is wrong, or a number that none has: one line, and nothing changes."""
+        self.fault("add", "echo: silence, seed 3")
+        for arguments, why in (
+            (("add", "echo: drop", "echo: nonsense"), "nonsense"),
+            (("remove", "77"), "no such rule"),
+        ):
+            status, out, complaint = self.netdemo("fault", "--url", self.url, *arguments)
+            self.assertEqual((1, b"", True), (status, out, why in complaint), complaint)
+        self.assertEqual(["1  echo: silence, seed 3  (acted 0 of 0)"], self.fault())
+
+
+class HelpTests(CommandCase):
+    """What the command says of itself."""
+
+    def test_help(self) -> None:
+        """Every command has a help text, and is listed."""
+        _, listed, _ = self.netdemo("--help")
+        for command in ("ask", "chat", "check", "datagram", "echo", "hello", "listen", "load"):
+            self.assertIn(f"  {command} ".encode(), listed)
+            self.assertEqual(self.netdemo(command, "--help")[0], 0)
+
+    def test_completion(self) -> None:
+        """Each shell gets a script, and the script's own call completes a command."""
+        for shell in ("bash", "zsh", "fish"):
+            status, script, _ = self.netdemo("completion", shell)
+            self.assertEqual((status, b"_NETDEMO_COMPLETE" in script), (0, True))
+        environment = {**os.environ, "_NETDEMO_COMPLETE": "bash_complete"}
+        environment |= {"COMP_WORDS": "netdemo da", "COMP_CWORD": "1"}
+        done = subprocess.run(COMMAND, env=environment, capture_output=True)
+        self.assertEqual(done.stdout, b"plain,datagram\n")
+
+    @pytest.mark.slow
+    def test_withoutExtra(self) -> None:
+        """Without the extra the command says what to install."""
+        hide = "import sys; sys.modules['click'] = None; from twistednet.cli.main import main"
+        done = subprocess.run(
+            [sys.executable, "-c", f"{hide}; main()"], capture_output=True, text=True
+        )
+        self.assertIn("pip install 'twistednet[cli]'", done.stderr)
+        self.assertEqual(len(done.stderr.splitlines()), 1)

@@ -1,0 +1,263 @@
+"""connections/conversations.py: who converses over UDP, and what a flood may cost."""
+
+from __future__ import annotations
+
+from itertools import count
+from typing import Any
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistednet.connections import conversations as room
+from twistednet.connections import taps as audience
+from twistednet.connections.conversations import Conversations
+from twistednet.connections.datagrams import GuardedDatagrams
+from twistednet.connections.taps import Audience
+from twistednet.events.chunks import MOST_CHUNKS, Chunk
+from twistednet.events.journal import Journal
+from twistednet.events.model import Closed, Event, EventStream, Opened, Received, Sent
+from twistednet.inject.injector import Faulting
+from twistednet.services.datagram import Datagram
+from twistednet.transport.datagrams import DatagramPort
+
+ANNA = ("127.0.0.1", 50_001)
+BERT = ("127.0.0.1", 50_002)
+
+
+class Port:
+    """A UDP port that sends nothing anywhere."""
+
+    tap: Any = None
+    datagramsOut = bytesOut = 0
+    over, write = DatagramPort.over, DatagramPort._tellSent
+    _tellSent = DatagramPort._tellSent
+
+    def getHost(self) -> IPv4Address:
+        return IPv4Address("UDP", "127.0.0.1", 5000)
+
+
+class _Guarded(SynchronousTestCase):
+    """The datagram service under its guards, with a journal, on a port of the test's."""
+
+    most = 1000
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        for module in (room, audience):
+            self.patch(module, "monotonic", self.clock.seconds)
+        self.patch(audience, "time", lambda: 1000 + self.clock.seconds())
+        self.failures: list[object] = []
+        self.events = EventStream(self.failures.append)
+        self.journal = Journal(self.most, self.clock.seconds)
+        self.told: list[Event] = []
+        for sink in (self.told.append, self.journal):
+            self.events.attach(sink)
+        self.conversations = Conversations(
+            "datagram", self.clock, Audience(self.events, self.journal), count(1)
+        )
+        self.start(Datagram(self.clock))
+
+    def tearDown(self) -> None:
+        self.assertEqual([], self.failures)
+
+    def start(self, protocol: DatagramProtocol) -> None:
+        self.guarded = GuardedDatagrams(
+            *("datagram", protocol, self.clock, self.events, {5000}, self.conversations),
+            Faulting(self.clock, self.events),
+        )
+        self.guarded.makeConnection(Port())
+        self.receive = self.guarded.datagramReceived
+
+
+class ConversationsTests(_Guarded):
+    """With a journal, and sinks of other kinds."""
+
+    def journaled(self) -> list[tuple[int, str, str | None, list[bytes]]]:
+        return [
+            (one.id, one.peer, one.closed, [chunk.data for chunk in one.chunks])
+            for one in self.journal
+        ]
+
+    def test_conversation(self) -> None:
+        """A peer's datagrams and the answers are one conversation, with their times."""
+        self.clock.advance(5)
+        self.receive(b"hello", ANNA)
+        self.clock.advance(1)
+        self.receive(b"", ANNA)
+        [one] = self.journal
+        self.assertEqual((1, "datagram", "udp"), (one.id, one.service, one.kind))
+        self.assertEqual(("127.0.0.1:50001", "127.0.0.1:5000"), (one.peer, one.host))
+        self.assertEqual((1005, None, 5, 5), (one.opened, one.closed, one.bytesIn, one.bytesOut))
+        self.assertEqual(
+            [
+                Chunk(0, "in", b"hello", "datagramReceived"),
+                Chunk(0, "out", b"hello", "datagramReceived"),
+                Chunk(1, "in", b"", "datagramReceived"),
+                Chunk(1, "out", b"", "datagramReceived"),
+            ],
+            one.chunks,
+        )
+        self.assertEqual(
+            [Opened(1, "datagram", "127.0.0.1:50001", "udp", "127.0.0.1:5000", 5, 1005)], self.told
+        )
+
+    def test_several(self) -> None:
+        """Each peer has its own, numbered in the order of their coming."""
+        for peer in (ANNA, BERT, ANNA):
+            self.receive(b"x", peer)
+        self.assertEqual(
+            [
+                (1, "127.0.0.1:50001", None, [b"x"] * 4),
+                (2, "127.0.0.1:50002", None, [b"x"] * 2),
+            ],
+            self.journaled(),
+        )
+
+    def test_bye(self) -> None:
+        """`bye` ends it, once it is answered; the next datagram begins another."""
+        self.receive(b"bye", ANNA)
+        self.assertEqual(
+            Closed(1, "datagram", "127.0.0.1:50001", "service", 3, 3, 0, "udp", 0), self.told[-1]
+        )
+        self.receive(b"again", ANNA)
+        self.assertEqual(
+            [
+                (1, "127.0.0.1:50001", "service", [b"bye", b"bye"]),
+                (2, "127.0.0.1:50001", None, [b"again", b"again"]),
+            ],
+            self.journaled(),
+        )
+
+    def test_quiet(self) -> None:
+        """A minute without a datagram ends it; nothing is left to be waited for."""
+        self.receive(b"a", ANNA)
+        self.clock.pump([1] * 30)
+        self.receive(b"b", BERT)
+        self.clock.pump([1] * 31)
+        self.assertEqual(["quiet", None], [one.closed for one in self.journal])
+        self.clock.pump([1] * 30)
+        self.assertEqual(["quiet", "quiet"], [one.closed for one in self.journal])
+        self.assertEqual([], self.clock.getDelayedCalls())
+        self.receive(b"c", ANNA)
+        self.assertEqual(1, len(self.clock.getDelayedCalls()))
+
+    def test_stop(self) -> None:
+        """With the port all end, and nothing is left to be waited for."""
+        for peer in (ANNA, BERT):
+            self.receive(b"x", peer)
+        self.guarded.doStop()
+        self.assertEqual(["shutdown"] * 2, [one.closed for one in self.journal])
+        self.assertEqual([], self.clock.getDelayedCalls())
+        self.conversations.stop()
+
+    def test_refused(self) -> None:
+        """A datagram that is turned down is nobody's conversation."""
+        self.receive(b"x", ("127.0.0.1", 7))
+        self.assertEqual([], self.journaled())
+
+    def test_later(self) -> None:
+        """What is sent outside of a callback, and to whoever it is, is told too."""
+        self.receive(b"x", ANNA)
+        port = self.conversations._transport
+        port.write(b"later", BERT)
+        [_, bert] = self.journal
+        self.assertEqual([Chunk(0, "out", b"later", "later")], bert.chunks)
+
+    def test_raises(self) -> None:
+        """What is sent after a service has raised is not sent inside of its callback."""
+
+        class Raising(DatagramProtocol):
+            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+                raise ValueError
+
+        self.start(Raising())
+        self.assertRaises(ValueError, self.receive, b"x", ANNA)
+        self.conversations._transport.write(b"later", ANNA)
+        [one] = self.journal
+        self.assertEqual(["datagramReceived", "later"], [chunk.callback for chunk in one.chunks])
+
+    def test_chunks(self) -> None:
+        """A sink that wants chunks gets each datagram, with no limit of rate."""
+        got: list[Event] = []
+        self.events.attach(got.append, chunks=True)
+        senders = [("127.0.0.1", 40_000 + n) for n in range(room.BURST + 50)]
+        for sender in senders:
+            self.receive(b"x", sender)
+        self.assertEqual(
+            [
+                Opened(1, "datagram", "127.0.0.1:40000", "udp", "127.0.0.1:5000", 0, 1000),
+                Received(1, "datagram", "127.0.0.1:40000", b"x", "datagramReceived", 0),
+                Sent(1, "datagram", "127.0.0.1:40000", b"x", "datagramReceived", 0),
+            ],
+            got[:3],
+        )
+        self.assertEqual(3 * len(senders), len(got))
+
+    # Floods
+
+    def test_rate(self) -> None:
+        """New conversations begin at a rate, however many addresses are forged."""
+        senders = [("127.0.0.1", 40_000 + n) for n in range(1000)]
+        for sender in senders:
+            self.receive(b"x", sender)
+        self.assertEqual(room.BURST, len(self.journal))
+        self.assertFalse(self.conversations.wants(set(senders[room.BURST :])))
+        self.clock.advance(1)
+        self.assertTrue(self.conversations.wants(set(senders[room.BURST :])))
+        for sender in senders[room.BURST :]:
+            self.receive(b"x", sender)
+        self.assertEqual(room.BURST + room.RATE, len(self.journal))
+
+    def test_most(self) -> None:
+        """One more than there is room for ends the first of them."""
+        self.patch(room, "MOST", 3)
+        for n in range(5):
+            self.receive(b"x", ("127.0.0.1", 40_000 + n))
+        self.assertEqual(["crowd", "crowd", None, None, None], [one.closed for one in self.journal])
+
+    def test_enough(self) -> None:
+        """Of one peer's flood the beginning is kept, and then it is wanted no more."""
+        for _ in range(MOST_CHUNKS):
+            self.receive(b"x", ANNA)
+        [one] = self.journal
+        self.assertEqual((MOST_CHUNKS, True), (len(one.chunks), one.truncated))
+        self.assertEqual((MOST_CHUNKS, MOST_CHUNKS), (one.bytesIn, one.bytesOut))
+        self.assertFalse(self.conversations.wants({ANNA}))
+        # But what somebody else sends in the same turn is, and what comes after its end.
+        self.assertTrue(self.conversations.wants({ANNA, BERT}))
+        self.conversations.over(ANNA)
+        self.assertTrue(self.conversations.wants({ANNA}))
+        self.receive(b"again", ANNA)
+        [_, again] = self.journal
+        self.assertEqual(b"again", again.data("in"))
+
+    def test_returned(self) -> None:
+        """What is returned unseen is counted of those who converse, and is no silence."""
+        self.conversations.returned([(BERT, 3)])
+        self.receive(b"x", ANNA)
+        self.clock.pump([1] * 50)
+        self.conversations.returned([(ANNA, 10), (BERT, 20)])
+        self.clock.pump([1] * 50)
+        [one] = self.journal
+        self.assertEqual((None, 11, 11), (one.closed, one.bytesIn, one.bytesOut))
+
+
+class WithoutJournalTests(_Guarded):
+    """With a journal that keeps none."""
+
+    most = 0
+
+    def test_nobody(self) -> None:
+        """Nobody listens: there are no conversations at all."""
+        self.receive(b"x", ANNA)
+        self.assertFalse(self.conversations.wants({ANNA}))
+        self.assertEqual(([], []), (self.told, self.clock.getDelayedCalls()))
+
+    def test_others(self) -> None:
+        """A sink that wants chunks gets them all the same."""
+        got: list[Event] = []
+        self.events.attach(got.append, chunks=True)
+        self.receive(b"x", ANNA)
+        self.assertEqual([Opened, Received, Sent], list(map(type, got)))

@@ -1,0 +1,160 @@
+"""docs/extending.md names every hook there is, and its code works."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import re
+import sys
+import types
+import unittest
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+import twistednet
+from tests.support.processes import ROOT
+from twistednet.faults.model import Memory
+from twistednet.faults.values import TYPES
+from twistednet.services.catalog import SERVICES, Service
+
+PAGE = (ROOT / "docs" / "extending.md").read_text()
+
+
+def _subclassable() -> list[type]:
+    """Every class that is meant to be subclassed: those of the services, and Messages."""
+    return [*(service.protocol for service in SERVICES), twistednet.Messages]
+
+
+def _hooks(base: type) -> list[str]:
+    """What the "Override:" paragraph of a class names in backquotes, arguments left out."""
+    doc = inspect.getdoc(base) or ""
+    paragraph = doc.partition("Override:")[2].partition("\n\n")[0]
+    names = re.findall(r"`([a-zA-Z]\w*(?:<verb>)?)`", paragraph)
+    methods = [method for name in names for method in _methods(base, name)]
+    arguments = {one for method in methods for one in inspect.signature(method).parameters}
+    return [name for name in names if name not in arguments]
+
+
+def _methods(base: type, hook: str) -> list[Any]:
+    """The methods that a hook stands for: one, or all of `command_<verb>`."""
+    pattern = hook.replace("<verb>", r"\w+")
+    return [getattr(base, name) for name in dir(base) if re.fullmatch(pattern, name)]
+
+
+def _blocks() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+@contextlib.contextmanager
+def _modules(**sources: str) -> Iterator[dict[str, types.ModuleType]]:
+    """Modules of these names, made of these sources, in this order."""
+    made: dict[str, types.ModuleType] = {}
+    before = dict(sys.modules)
+    try:
+        for name, source in sources.items():
+            made[name] = sys.modules[name] = types.ModuleType(name)
+            exec(compile(source, f"extending.md: {name}", "exec"), vars(made[name]))
+        yield made
+    finally:
+        for name in made:
+            del sys.modules[name]
+            if name in before:
+                sys.modules[name] = before[name]
+
+
+class HookTests(SynchronousTestCase):
+    def test_every_class_has_a_hook(self) -> None:
+        """The docstring of each class that is meant for it says what to override."""
+        self.assertEqual([], [base.__name__ for base in _subclassable() if not _hooks(base)])
+
+    def test_every_hook_exists(self) -> None:
+        """What a docstring tells to override is there to be overridden."""
+        for base in _subclassable():
+            for hook in _hooks(base):
+                self.assertTrue(_methods(base, hook), f"{base.__name__}: {hook}")
+
+    def test_every_hook_is_told(self) -> None:
+        """Each stands in the page's table, in the row of its class, with its arguments."""
+        rows: dict[str, str] = {}
+        current = ""
+        for name, cells in re.findall(r"^\| (?:`(\w+)` )?\| (.*)$", PAGE, re.MULTILINE):
+            current = name or current
+            rows[current] = rows.get(current, "") + cells
+        for base in _subclassable():
+            for hook in _hooks(base):
+                arguments = list(inspect.signature(_methods(base, hook)[0]).parameters)[1:]
+                given = ", ".join(arguments if hook != "end" else ())
+                self.assertRegex(
+                    rows[base.__name__], rf"`(self\.)?{re.escape(f'{hook}({given})')}`"
+                )
+
+    def test_every_example_is_told(self) -> None:
+        """Each example is linked, and each link leads somewhere."""
+        links = set(re.findall(r"\]\(\.\./(examples/[\w./]+)\)", PAGE))
+        self.assertEqual([], [link for link in links if not (ROOT / link).exists()])
+        files = {f"examples/{file.name}" for file in (ROOT / "examples").glob("*.py")}
+        self.assertEqual(set(), files - links)
+
+
+class CodeTests(SynchronousTestCase):
+    def test_it_is_as_long_as_expected(self) -> None:
+        """A block that the tests below do not know would be one that nobody ran."""
+        self.assertEqual(7, len(_blocks()))
+
+    def test_the_tests_pass(self) -> None:
+        """The tests that the page has its reader write pass, each and every one."""
+        loud, testLoud, testShout, *_ = _blocks()
+        with _modules(loud=loud, test_loud=testLoud, test_shout=testShout) as made:
+            suite = unittest.TestSuite(
+                unittest.defaultTestLoader.loadTestsFromTestCase(case)
+                for case in (made["test_loud"].LoudEchoTests, made["test_shout"].ShoutTests)
+            )
+            result = unittest.TestResult()
+            suite.run(result)
+        self.assertEqual(
+            (4, [], []), (result.testsRun, result.failures, result.errors), str(result.errors)
+        )
+
+    def test_the_services_are_services(self) -> None:
+        """Both services of the page are what an entry point must name, and serve."""
+        *_, shout, daytime, _, _ = _blocks()
+        with _modules(shout=shout, daytime=daytime) as made:
+            for name, sent, expected in (
+                ("shout", b"hello\n", rb"HELLO\n"),
+                ("daytime", b"", rb"\w+day, \w+ \d\d, \d{4} \d\d:\d\d:\d\d-UTC\r\n"),
+            ):
+                service = made[name].service
+                self.assertIsInstance(service, Service)
+                transport = StringTransport()
+                protocol = service.stream(service.protocol).buildProtocol(transport.getPeer())
+                protocol.makeConnection(transport)
+                protocol.dataReceived(sent)
+                self.assertRegex(transport.value(), expected)
+                protocol.connectionLost()
+
+    def test_the_fault_is_the_example(self) -> None:
+        """And so are the values and the fields that are told of all there are."""
+        self.assertIn(_blocks()[-1], (ROOT / "examples" / "stutter" / "stutter.py").read_text())
+        section = PAGE.partition("## 6.")[2].partition("## 7.")[0]
+        for name in TYPES:
+            self.assertRegex(section, rf"\b{name}\b")
+        for name in ("draw", *(one.name for one in fields(Memory))):
+            self.assertIn(f"`{name}`", section)
+
+    def test_the_figures_are_figures(self) -> None:
+        """The page's factory with `metrics()` tells its own figure, and those of messages."""
+        with _modules(letters=_blocks()[-2]) as made:
+            service = made["letters"].service
+            factory = service.stream(service.protocol)
+            protocol = factory.buildProtocol(None)
+            protocol.makeConnection(StringTransport())
+            protocol.dataReceived(b"hello\n")
+            self.assertEqual(
+                {"letters_total": 5, "received_messages_total": 1, "sent_messages_total": 0},
+                factory.metrics(),
+            )
+            protocol.connectionLost()

@@ -1,0 +1,70 @@
+"""docs/faults.md: what it says is so."""
+
+from __future__ import annotations
+
+import re
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support import ladders
+from tests.support.processes import ROOT
+from twistednet.faults.grammar import KINDS, Grammar, parse
+from twistednet.faults.rules import CHOICES
+from twistednet.services.catalog import SERVICES
+
+PAGE = (ROOT / "docs" / "faults.md").read_text()
+
+
+def _forms(table: str) -> set[str]:
+    """What is told of in the first column."""
+    cells = re.findall(r"^\| (`.*?`) \|", table, re.MULTILINE)
+    return {form for cell in cells for form in re.findall("`(.+?)`", cell)}
+
+
+class PageTests(SynchronousTestCase):
+    def test_kinds(self) -> None:
+        """It has every kind, and says of each what it counts and which is its direction."""
+        sections = dict(re.findall(r"## Kinds of (.+?)\n(.+?)(?=\n## )", PAGE, re.DOTALL))
+        rows = re.findall(
+            r"^\| `([^|]+)` \| (.+?) \| (chunks|connections) \|$", sections["connections"], re.M
+        )
+        streams = [kind for kind in KINDS if "stream" in kind.carriers]
+        self.assertEqual(
+            {kind.form.text: kind.counts for kind in streams},
+            {form: counts for form, _, counts in rows},
+        )
+        for carrier, title in {
+            "datagram": "datagrams",
+            "listener": "listening ports",
+            "request": "HTTP replies",
+        }.items():
+            carried = {kind.form.text for kind in KINDS if carrier in kind.carriers}
+            self.assertEqual(carried, _forms(sections[title]))
+
+    def test_ladders(self) -> None:
+        """Each kind has a ladder that is what happens; `python -m tests.support.ladders` draws
+        them again."""
+        for carrier, rules in {
+            "stream": ladders.STREAMS,
+            "listener": ladders.LISTENERS,
+            "datagram": ladders.DATAGRAMS,
+            "request": ladders.REPLIES,
+        }.items():
+            kinds = [parse(f"x: {rule}").kind for rule in rules]
+            self.assertEqual({kind for kind in KINDS if carrier in kind.carriers}, set(kinds))
+        for name, drawn in ladders.drawn().items():
+            self.assertEqual(drawn, ladders.shown(name))
+
+    def test_choices(self) -> None:
+        """It has every choice, and no other."""
+        table = PAGE.partition("## Choices")[2].partition("**Again.**")[0]
+        told = _forms(table)
+        self.assertEqual({form.text for forms in CHOICES.values() for form in forms}, told)
+
+    def test_recipes(self) -> None:
+        """Every rule that it shows is one."""
+        grammar = Grammar({service.name: service.carriers for service in SERVICES})
+        shown = re.findall(r"[`']((?:echo|answer|hello|receive|datagram|chat): [^`']+)[`']", PAGE)
+        self.assertGreater(len(shown), 15)
+        for rule in shown:
+            parse(rule, grammar)

@@ -1,0 +1,80 @@
+"""What docs/testing.md shows is true."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+
+from tests.support.servers import serve
+from twistednet import client
+
+PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+
+
+class PageTests(SynchronousTestCase):
+    """The first example, as it stands there."""
+
+    def test_firstExample(self) -> None:
+        """The first test of the page passes, with a client that says hello."""
+        found = re.search(r"```python\n(def test_my_client.*?)```", PAGE, re.DOTALL)
+        assert found is not None
+        source = (
+            "import socket\n"
+            "def my_client(host, port):\n"
+            "    with socket.create_connection((host, port)) as client:\n"
+            "        client.sendall(b'hello')\n"
+            "        assert client.recv(5) == b'hello'\n" + found[1]
+        )
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "test_page.py").write_text(source)
+            command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        self.assertIn("1 passed", done.stdout)
+
+
+class FunctionTests(TestCase):
+    """The coroutines of `twistednet.client`, in the test's own reactor."""
+
+    def at(self, service: str) -> str:
+        server = serve(self, service)
+        return f"{server.host}:{server.port}"
+
+    async def test_values(self) -> None:
+        """Each returns a plain value."""
+        data = bytes(range(256))
+        self.assertEqual(await client.echo(self.at("echo"), data), data)
+        self.assertEqual(await client.ask(self.at("answer"), "how are u"), "fine")
+        self.assertEqual(await client.datagram(self.at("datagram"), b"hi"), b"hi")
+        self.assertEqual(await client.hello(self.at("hello"), "Zoë"), "Hello World, Zoë!")
+        self.assertIsNone(await client.send(self.at("receive"), b"hi"))
+        heard = await client.chat(self.at("chat"), "hi")
+        self.assertEqual(heard[1:], ["* nobody else is in lobby", "byebye"])
+
+    async def test_conversation(self) -> None:
+        """`opened` keeps the connection for many messages."""
+        with serve(self, "answer") as server:
+            target = client.Target("tcp", server.host, server.port)
+            async with client.opened("ask", target) as session:
+                answers = [await session.say(b"how are u") for _ in range(3)]
+            self.assertEqual((answers, len(server.connections)), ([b"fine"] * 3, 1))
+
+    async def test_errors(self) -> None:
+        """Each error has a type of its own, and the exit status of the command."""
+        target = self.at("receive")
+        with self.assertRaises(client.TimedOut) as silent:
+            await client.ask(target, "how are u", timeout=0.1)
+        with self.assertRaises(client.Unexpected):
+            await client.hello(self.at("answer"))
+        with serve(self, "echo") as server:
+            gone = f"{server.host}:{server.port}"
+        with self.assertRaises(client.CannotConnect) as refused:
+            await client.echo(gone, b"x")
+        with self.assertRaises(client.BadTarget) as wrong:
+            await client.echo("nonsense", b"x")
+        statuses = [one.exception.status for one in (wrong, refused, silent)]
+        self.assertEqual(statuses, [2, 3, 4])

@@ -1,0 +1,549 @@
+"""faults/: rules, grammar, kinds and pipeline: what rules say, and what they do to which step."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from twistednet.faults.active import Fault, Faults
+from twistednet.faults.grammar import KINDS, BadFault, Grammar, parse
+from twistednet.faults.model import Kind, Step
+from twistednet.faults.pipeline import Plan
+from twistednet.faults.rules import CHOICES, OF_CONNECTIONS, Rule
+
+SERVICES = {
+    "echo": ("stream", "listener"),
+    "datagram": ("datagram",),
+    "receive": ("stream", "listener", "datagram"),
+    "hello": ("stream", "listener", "request"),
+}
+
+_COUNTS = st.integers(1, 10**15 - 1)
+VALUES: dict[str, Any] = {
+    "TIME": st.integers(1, 86_400 * 10**6).map(lambda micro: micro / 10**6),
+    "SIZE": _COUNTS,
+    "RATE": _COUNTS,
+    "N": _COUNTS,
+    "NUMBER": st.integers(0, 10**15 - 1),
+    "NTH": _COUNTS,
+    "STATUS": st.integers(200, 599),
+    "PERCENT": st.integers(1, 10_000).map(lambda hundredth: hundredth / 100),
+    "NETWORK": st.ip_addresses().map(lambda address: __import__("ipaddress").ip_network(address)),
+    "TEXT": st.text(min_size=1),
+}
+
+
+#: What cannot be said of kinds of these steps.
+_SENSELESS = {
+    frozenset({"accept"}): ("afterBytes", "afterTime", "text"),
+    frozenset({"request"}): ("afterBytes",),
+}
+
+
+@st.composite
+def rules(draw: Any, carrier: str = "", of: dict[str, Any] = VALUES, most: int = 99) -> Rule:
+    """Any rule that can be written: for what is carried so, of these values, and with at
+    most so many choices."""
+    kinds = [kind for kind in KINDS if not carrier or carrier in kind.carriers]
+    kind: Kind = draw(st.sampled_from(kinds))
+    values = tuple(draw(of[name]) for name in kind.form.types)
+    if "[" in kind.form.text and draw(st.booleans()):
+        values = (*values[:-1], None)
+    chosen: dict[str, Any] = {"direction": kind.direction}
+    for name in draw(st.sets(st.sampled_from(sorted(CHOICES)), max_size=most)):
+        form = CHOICES[name][0]
+        if kind.on == {"listen"} and name not in ("lasting", "seed"):
+            continue
+        if kind.counts == "connections" and name in OF_CONNECTIONS:
+            continue
+        if name == "direction":
+            if kind.direction:
+                chosen[name] = draw(st.sampled_from(["in", "out"]))
+        elif name not in _SENSELESS.get(kind.on, ()):
+            chosen[name] = draw(of[form.types[0]]) if form.types else form.text
+    return Rule("echo", kind, values, **chosen)
+
+
+class GrammarTests(SynchronousTestCase):
+    """What may be written, and what is said of what may not."""
+
+    @given(rules())
+    def test_roundTrip(self, rule: Rule) -> None:
+        """The normal form of any rule reads back as that rule."""
+        self.assertEqual(rule, parse(str(rule)))
+
+    def test_normalForm(self) -> None:
+        """What people may write differently is written in one way."""
+        for written, normal in {
+            "echo: latency 100ms jitter 20ms, first 2": "echo: latency 100ms jitter 20ms, first 2",
+            "echo: silence, first 2 connections": "echo: silence, first 2",
+            "echo: drop, every 2nd connection": "echo: drop, every 2nd connection",
+            " echo :latency 0.1 s ,in,  30% ": "echo: latency 100ms, in, 30%",
+            "echo: latency 2min, out": "echo: latency 120s",
+            "echo: reset after 1 KiB, from 10.1.2.3/8": "echo: reset after 1024 bytes, "
+            "from 10.0.0.0/8",
+            "echo: rate 10kB/s, for 2 s, 3 times": "echo: rate 10000B/s, 3 times, for 2s",
+            'echo: drop, matching "a, \\"b\\"", after 1B': "echo: drop, after 1 byte, "
+            'matching "a, \\"b\\""',
+            "echo: drop, every 3rd, the 21st, new connections, seed 0": "echo: drop, "
+            "every 3rd, the 21st, new connections, seed 0",
+        }.items():
+            self.assertEqual(normal, str(parse(written)))
+
+    def test_bad(self) -> None:
+        """One line names the rule, what is wrong with it, and what would be right."""
+        for text, why in {
+            "latency 1s": "a rule is a service, a colon and a fault, as in echo: latency 100ms",
+            "ecko: drop": "there is no service 'ecko'; did you mean echo?",
+            "echo: latencie 1s": "there is no fault 'latencie 1s'; did you mean latency?",
+            "echo: latency": "'latency' is written as latency TIME [jitter TIME]",
+            "echo: latency 10": "10 is no time: write it as 100ms or 2s",
+            "echo: latency 25h": "25h is out of range: it is 1us to 24h",
+            "echo: drop 5%": "'drop 5%' wants a comma: write drop, 5%",
+            "echo: latency 1s jitter 2s first 2": "'latency 1s jitter 2s first 2' wants a comma: "
+            "write latency 1s jitter 2s, first 2",
+            r'echo: drop, matching "a\b"': r'"a\b": in a text \ stands before " and \ alone',
+            "echo: rate 10KiB": "10KiB is no rate: write it as 1000B/s or 10KiB/s",
+            "echo: slice 0 bytes": "0bytes is out of range: it is 1 byte at least",
+            f"echo: latency {'9' * 400}s": f"{'9' * 400}s is out of range: it is 1us to 24h",
+            'echo: drop, matching "\ud800"': "'\"\\ud800\"' is no Unicode text",
+            "echo: drop, frist 2": "'frist 2' is no choice; did you mean first N?",
+            "echo: drop, first x": "x is no whole number",
+            "echo: drop, first 0": "0 is too few: it is 1 at least",
+            "echo: drop, every 3": "3 is no number in a row: write it as 1st, 2nd, 3rd or 4th",
+            "echo: drop, 0%": "0% is no probability: write it as 30% or 0.5%",
+            "echo: drop, from here": "here is no network: write it as 192.0.2.0/24 or ::1",
+            "echo: drop, matching bye": 'bye is no text: write it in quotes, as "bye"',
+            'echo: drop, matching "bye': "a quotation mark is not closed",
+            "echo: drop, in, out": "out: it is said twice",
+            "echo: silence, first 2, first 3 connections": "first 3 connections: it is said twice",
+            "echo: reset after 0 messages": "0 is too few: it is 1 at least",
+            "echo: never close, in": "never close has no direction: leave 'in' out",
+            "echo: reset at accept, after 1s": "reset at accept comes first: "
+            "nothing can be before it",
+            "echo: refuse, first 2": "refuse is for all that connect: it may be for a time, "
+            "as in for 10s",
+            "datagram: stall": "stall is for connections, and datagram has none",
+            "datagram: silence": "silence is for connections, and datagram has none",
+            "echo: status 503": "status is for HTTP requests, and echo has none",
+            "hello: status 600": "600 is no status of a reply: write it as 503, from 200 to 599",
+            "hello: status 503, in": "status STATUS has no direction: leave 'in' out",
+            "hello: status 503, after 1kB": "status STATUS is of whole replies: "
+            "leave 'after SIZE' out",
+            "hello: close in": "'close in' is written as close before reply or close in reply or "
+            "close after reply or close in headers or close in body",
+        }.items():
+            with self.assertRaises(BadFault) as caught:
+                parse(text, Grammar(SERVICES))
+            self.assertEqual(f"{text!r}: {why}", str(caught.exception))
+
+    @given(st.text(st.sampled_from('echo: latncydrp015%",/msfiKB')))
+    def test_anyText(self, text: str) -> None:
+        """No text is worse than bad."""
+        try:
+            rule = parse(f"echo: drop{text}")
+        except BadFault:
+            return
+        self.assertEqual(rule, parse(str(rule)))
+
+
+def _untold(fault: Fault, did: str) -> None:
+    """Nobody listens."""
+
+
+class Schedule:
+    """One rule, and what it does to chunks over connections of its own."""
+
+    def __init__(self, rule: str, seed: int = 1) -> None:
+        self.fault = Fault(parse(f"echo: {rule}"), seed, 0.0)
+        self.told: list[str] = []
+
+    def connect(self, at: float = 0.0) -> Plan:
+        return Plan([self.fault], at, at, lambda fault, did: self.told.append(did))
+
+
+def passed(plan: Plan, *chunks: bytes, direction: str = "out", at: float = 0.0) -> list[bytes]:
+    """What becomes of each chunk: the bytes that pass, and `!` with each other step."""
+    return [
+        b"".join(
+            step.data if step.act == "pass" else b"!" + step.act.encode()
+            for step in plan.steps(Step(at, "pass", chunk), direction)
+        )
+        for chunk in chunks
+    ]
+
+
+def pieces(step: Step) -> list[tuple[float, bytes]]:
+    """When each piece of it may leave."""
+    size = step.piece or len(step.data)
+    starts = range(0, len(step.data), size)
+    return [(step.at + start // size * step.gap, step.data[start:][:size]) for start in starts]
+
+
+class KindTests(SynchronousTestCase):
+    """What each kind does to a chunk."""
+
+    def test_steps(self) -> None:
+        """Kinds that need no time: what passes of `abcd`, `efgh`, and what else is done."""
+        for rule, expected in {
+            "drop": [b"", b""],
+            "silence": [b"", b""],
+            "slice 3 bytes": [b"abcd", b"efgh"],
+            "corrupt byte 5": [b"abcd", b"e\x99gh"],
+            "truncate after 4 bytes": [b"abcd!end", b""],
+            "truncate after 6 bytes with RST": [b"abcd", b"ef!reset"],
+            "reset after 1 byte": [b"a!reset", b""],
+            "reset after 1 messages": [b"abcd!reset", b""],
+            "truncate after 2 messages": [b"abcd", b"efgh!end"],
+            "reset at first byte, out": [b"!reset", b"!reset"],
+            "close before reply": [b"!end", b"!end"],
+            "close in reply, the 2nd": [b"abcd", b"ef!end"],
+            "close after reply": [b"abcd!end", b"efgh!end"],
+            "half-close after 5 bytes": [b"abcd", b"e!fin"],
+            "stop reading, out": [b"!stopabcd", b"!stopefgh"],
+            "never close": [b"abcd", b"efgh"],
+        }.items():
+            schedule = Schedule(rule)
+            self.assertEqual(expected, passed(schedule.connect(), b"abcd", b"efgh"), rule)
+
+    def test_datagrams(self) -> None:
+        """Kinds of datagrams: what comes of `abcd` and `efgh`."""
+        for rule, expected in {
+            "loss 100%": [b"", b""],
+            "duplicate, the 2nd": [b"abcd", b"efghefgh"],
+            "truncate to 3 bytes, first 1": [b"abc", b"efgh"],
+        }.items():
+            schedule = Schedule(rule)
+            self.assertEqual(expected, passed(schedule.connect(), b"abcd", b"efgh"), rule)
+
+    def test_times(self) -> None:
+        """Kinds that take time: when each piece may leave."""
+        for rule, expected in {
+            "latency 100ms": [(1.1, b"abcd"), (1.1, b"efgh")],
+            "slice 3 bytes pause 1s": [(1, b"abc"), (2, b"d"), (3, b"efg"), (4, b"h")],
+            "rate 2B/s": [(1 + n / 2, b"abcdefgh"[n : n + 1]) for n in range(8)],
+        }.items():
+            plan = Schedule(rule).connect()
+            steps = [
+                step
+                for chunk in (b"abcd", b"efgh")
+                for step in plan.steps(Step(1.0, "pass", chunk), "out")
+            ]
+            self.assertEqual(expected, [one for step in steps for one in pieces(step)], rule)
+
+    def test_piecesOfPieces(self) -> None:
+        """What one rule has cut, another one neither puts together nor hastens."""
+        for rules in (
+            ("slice 2 bytes pause 1s", "slice 3 bytes", "rate 4B/s"),
+            ("rate 4B/s", "slice 2 bytes pause 1s"),
+        ):
+            faults = [Fault(parse(f"echo: {rule}"), 1, 0.0) for rule in rules]
+            [step] = Plan(faults, 0.0, 0.0, _untold).steps(Step(1.0, "pass", b"abcd"), "out")
+            size = 2 if rules[0].startswith("slice") else 1
+            expected = [(1.0 + n, b"abcd"[n * size :][:size]) for n in range(4 // size)]
+            self.assertEqual(expected, pieces(step), rules)
+
+    def test_ends(self) -> None:
+        """Kinds that concern how the service closes."""
+        fin, close = Step(1.0, "fin"), Step(2.0, "close")
+        for rule, expected in {
+            "never close": [[], []],
+            "reset at close": [[Step(at, "reset", by="reset")] for at in (1.0, 2.0)],
+            "linger 5s": [[fin], [Step(6.0, "close")]],
+            "slow close 5s": [[Step(6.0, "fin")], [Step(7.0, "close")]],
+        }.items():
+            plan = Schedule(rule).connect()
+            self.assertEqual(expected, [plan.steps(fin), plan.steps(close)], rule)
+        alone = Schedule("linger 5s").connect().steps(close)
+        self.assertEqual([Step(2.0, "fin"), Step(7.0, "close")], alone)
+
+    def test_timeout(self) -> None:
+        """The end is there from the beginning, once, and what passes comes behind it."""
+        for rule, act in (("timeout 5s", "end"), ("timeout 5s with RST", "reset")):
+            plan = Schedule(rule).connect()
+            accept, join = Step(1.0, "accept"), Step(2.0, "join")
+            self.assertEqual([accept, Step(6.0, act, by="timeout")], plan.steps(accept))
+            self.assertEqual([join], plan.steps(join))
+            self.assertEqual(1, len(plan.faults))
+
+    def test_corrupt(self) -> None:
+        """Each byte has its chance: within 3 sigma over 10,000, one bit each."""
+        data = bytes(10_000)
+        (after,) = passed(Schedule("corrupt 10%").connect(), data)
+        flipped = [byte for byte in after if byte]
+        self.assertApproximates(1000, len(flipped), 3 * 30)
+        self.assertEqual({1 << bit for bit in range(8)}, set(flipped))
+        (after,) = passed(Schedule("corrupt 100%").connect(), data)
+        self.assertNotIn(0, after)
+
+    def test_corruptBit(self) -> None:
+        """One of all bits, each as likely as another; of nothing, nothing."""
+        schedule = Schedule("corrupt bit")
+        chunks = passed(schedule.connect(), *[bytes(2)] * 1600)
+        found = Counter(int.from_bytes(chunk) for chunk in chunks)
+        self.assertEqual({1 << bit for bit in range(16)}, set(found))
+        for times in found.values():
+            # 4 sigma of 16 counts: once in a thousand seeds, and the seed is fixed.
+            self.assertApproximates(100, times, 4 * 10)
+        self.assertEqual([b""], passed(schedule.connect(), b""))
+
+
+class ChoiceTests(SynchronousTestCase):
+    """Which chunks and connections are meant, and what is counted."""
+
+    def hit(self, rule: str, count: int = 10) -> list[int]:
+        """Which of so many chunks are dropped, counted from 1."""
+        chunks = passed(Schedule(rule).connect(), *[b"x"] * count)
+        return [number for number, chunk in enumerate(chunks, 1) if not chunk]
+
+    def test_counted(self) -> None:
+        """The nth, the first, every kth; all that is said must hold."""
+        for choices, expected in {
+            "first 2": [1, 2],
+            "every 3rd": [3, 6, 9],
+            "the 4th": [4],
+            "first 6, every 3rd": [3, 6],
+            "2 times": [1, 2],
+            "every 2nd, 2 times": [2, 4],
+            "after 7 bytes": [8, 9, 10],
+            "after 7 bytes, the 1st": [8],
+        }.items():
+            self.assertEqual(expected, self.hit(f"drop, {choices}"), choices)
+
+    def test_bytesToTheByte(self) -> None:
+        """A chunk that crosses the boundary is cut there."""
+        self.assertEqual(
+            [b"ab", b""], passed(Schedule("drop, after 2 bytes").connect(), b"abc", b"d")
+        )
+
+    def test_probability(self) -> None:
+        """Within 3 sigma over 10,000, and the same again with the same seed."""
+        hits = self.hit("drop, 30%", 10_000)
+        self.assertApproximates(3000, len(hits), 3 * 46)
+        self.assertEqual(hits, self.hit("drop, 30%", 10_000))
+
+    def test_connections(self) -> None:
+        """Of a kind that counts connections, all that is said of one is true of all of it."""
+        schedule = Schedule("silence, every 2nd")
+        got = [passed(schedule.connect(), b"a", b"b") for _ in range(4)]
+        self.assertEqual([[b"a", b"b"], [b"", b""]] * 2, got)
+        self.assertEqual((4, 2), (schedule.fault.seen, schedule.fault.acted))
+        self.assertEqual(["0 of 1 B passed"] * 2, schedule.told)
+
+    def test_ofConnections(self) -> None:
+        """Of a kind that counts chunks, some connections alone are chosen, and told apart."""
+        for choices, expected in {
+            "first 2 connections": [0, 1],
+            "every 2nd connection": [1, 3, 5],
+            "the 3rd connection": [2],
+            "the 3rd connection, the 2nd": [2],
+            "first 2 connections, first 3": [0, 1],
+        }.items():
+            schedule = Schedule(f"drop, {choices}")
+            plans = [schedule.connect() for _ in range(6)]
+            hit = [n for n, plan in enumerate(plans) if b"" in passed(plan, b"a", b"b")]
+            self.assertEqual(expected, hit, choices)
+        schedule = Schedule("drop, 30% of connections")
+        hits = [passed(schedule.connect(), b"a", b"b").count(b"") for _ in range(10_000)]
+        self.assertEqual({0, 2}, set(hits))
+        self.assertApproximates(3000, hits.count(2), 3 * 46)
+        self.assertEqual((10_000, 2 * hits.count(2)), (schedule.fault.met, schedule.fault.seen))
+
+    def test_times(self) -> None:
+        """A connection that the fault has begun with is not let off in the middle."""
+        schedule = Schedule("silence, 1 times")
+        one, other = schedule.connect(), schedule.connect()
+        self.assertEqual([b"", b""], passed(one, b"a", b"b"))
+        self.assertEqual([b"a"], passed(other, b"a"))
+        self.assertEqual([b""], passed(one, b"c"))
+
+    def test_passedBefore(self) -> None:
+        """Where more has passed already than is to pass, the end comes at once, and once."""
+        for rule, end in {
+            "reset after 3 bytes": b"!reset",
+            "truncate after 4 bytes": b"!end",
+            "half-close after 1 byte": b"!fin",
+            "reset after 1 messages": b"!reset",
+        }.items():
+            plan = Schedule(f'{rule}, matching "bye"').connect()
+            self.assertEqual([b"abcd"], passed(plan, b"abcd"))
+            passed(plan, b"bye", direction="in")
+            self.assertEqual([end, b""], passed(plan, b"efgh", b"ijkl"), rule)
+
+    def test_text(self) -> None:
+        """What the client said last decides of what it is answered."""
+        plan = Schedule('close before reply, matching "bye"').connect()
+        for said, expected in ((b"hi\n", b"re"), (b"bye\n", b"!end"), (b"ho\n", b"re")):
+            self.assertEqual([said], passed(plan, said, direction="in"))
+            self.assertEqual([expected], passed(plan, b"re"))
+
+    def test_textInParts(self) -> None:
+        """A text may come in parts, and all that was said since the last reply counts; over
+        what was answered, and over datagrams, nothing is put together."""
+        plan = Schedule('close before reply, matching "bye"').connect()
+        for chunks, expected in (
+            ((b"b", b"ye"), b"!end"),
+            ((b"bye", b"now"), b"!end"),
+            ((b"now",), b"re"),
+            ((b"by",), b"re"),
+            ((b"e",), b"!end"),
+        ):
+            passed(plan, *chunks, direction="in")
+            self.assertEqual([expected], passed(plan, b"re"), chunks)
+        drop = Schedule('drop, in, matching "bye"').fault
+        for isStream, expected in ((True, [b"b", b"", b"x"]), (False, [b"b", b"ye", b"x"])):
+            plan = Plan([drop], 0.0, 0.0, _untold, isStream)
+            self.assertEqual(expected, passed(plan, b"b", b"ye", b"x", direction="in"))
+        [echoed] = passed(Schedule('drop, in, matching "y"').connect(), b"y", direction="in")
+        self.assertEqual(b"", echoed)
+
+    def test_textReached(self) -> None:
+        """A kind that counts connections stays, once it was said."""
+        plan = Schedule('silence, matching "bye"').connect()
+        passed(plan, b"hi", direction="in")
+        self.assertEqual([b"re"], passed(plan, b"re"))
+        for said in (b"bye", b"hi"):
+            passed(plan, said, direction="in")
+            self.assertEqual([b""], passed(plan, b"re"))
+
+    def test_time(self) -> None:
+        """Time since the connection was opened, and since the rule came into force."""
+        plan = Schedule("drop, after 2s").connect(at=1.0)
+        self.assertEqual([b"x"], passed(plan, b"x", at=2.9))
+        self.assertEqual([b""], passed(plan, b"x", at=3.0))
+        plan = Schedule("drop, for 2s").connect()
+        self.assertEqual([b""], passed(plan, b"x", at=1.9))
+        self.assertEqual([b"x"], passed(plan, b"x", at=2.0))
+
+    def test_direction(self) -> None:
+        """What is said of one direction leaves the other alone."""
+        plan = Schedule("drop, in").connect()
+        self.assertEqual([b"x"], passed(plan, b"x"))
+        self.assertEqual([b""], passed(plan, b"x", direction="in"))
+
+    def test_told(self) -> None:
+        """What is told of each time it acts."""
+        for rule, expected in {
+            "latency 100ms": "4 B 0.100 s later",
+            "slice 3 bytes": "in 2 pieces",
+            "corrupt byte 2": "1 of 4 B changed",
+            "reset after 1 byte": "1 of 4 B passed, reset",
+            "close after reply": "end",
+        }.items():
+            schedule = Schedule(rule)
+            passed(schedule.connect(), b"abcd")
+            self.assertEqual([expected], schedule.told)
+
+    @given(rules(), st.integers(), st.lists(st.tuples(st.booleans(), st.binary(max_size=50))))
+    def test_repeatable(self, rule: Rule, seed: int, events: list[tuple[bool, bytes]]) -> None:
+        """The same seed and the same events give the same steps, whatever the rule."""
+
+        def schedule() -> list[Any]:
+            fault = Fault(rule, seed, 0.0)
+            told: list[str] = []
+            plans = [Plan([fault], 0, 0, lambda _, did: told.append(did)) for _ in range(3)]
+            steps: list[Any] = [plan.steps(Step(0, "accept")) for plan in plans]
+            for at, (isIn, data) in enumerate(events):
+                step = Step(float(at), "pass", data)
+                steps.append(plans[len(data) % 3].steps(step, "in" if isIn else "out"))
+            steps += [plan.steps(Step(100, "close")) for plan in plans]
+            return [*steps, told, fault.seen, fault.acted]
+
+        self.assertEqual(schedule(), schedule())
+
+
+class InForceTests(SynchronousTestCase):
+    """Which rules are in force, and for whom."""
+
+    def test_seed(self) -> None:
+        """One that was not given is drawn, and shown; one that was given is kept."""
+        faults = Faults(lambda: 42)
+        faults.replace([parse("echo: drop, 5%"), parse("echo: drop, seed 7")], 0.0)
+        self.assertEqual(
+            ["echo: drop, 5%, seed 42", "echo: drop, seed 7"], [str(one) for one in faults]
+        )
+
+    def test_reset(self) -> None:
+        """Counted and drawn anew, the same is chosen again."""
+        fault = Fault(parse("echo: drop, 50%"), 7, 0.0)
+        first = [fault.choose() for _ in range(50)]
+        fault.reset()
+        self.assertEqual((0, 0, 0), (fault.met, fault.seen, fault.acted))
+        self.assertEqual(first, [fault.choose() for _ in range(50)])
+
+    def test_stays(self) -> None:
+        """A rule that is there before and after keeps its seed and its counts."""
+        faults = Faults()
+        drop, silence = parse("echo: drop, 5%"), parse("echo: silence")
+        self.assertTrue(faults.replace([drop, silence], 0.0))
+        first, second = faults
+        first.choose()
+        self.assertFalse(faults.replace([drop, silence], 1.0))
+        self.assertTrue(faults.replace([silence, drop, drop], 2.0))
+        self.assertEqual([second, first], list(faults)[:2])
+        self.assertEqual((1, 2.0), (first.seen, list(faults)[2].since))
+        # As it was shown, it is the same.
+        self.assertFalse(faults.replace([one.rule for one in faults], 3.0))
+
+    def test_anew(self) -> None:
+        """All begin anew where that is asked for, with seeds of their own."""
+        faults = Faults()
+        rules = [parse("echo: drop, 5%"), parse("echo: drop, seed 3")]
+        faults.replace(rules, 0.0)
+        before = list(faults)
+        self.assertTrue(faults.replace(rules, 1.0, isAnew=True))
+        self.assertTrue({*before}.isdisjoint(faults))
+        self.assertFalse(Faults().replace([], 1.0, isAnew=True))
+
+    def test_forNew(self) -> None:
+        """Connections that were there have no accept and no first byte any more."""
+        for rule, expected in {
+            "reset at accept": [False, True],
+            "reset at first byte, in": [False, True],
+            "half-close at accept": [False, True],
+            "reset after 1 byte": [True, True],
+            "reset after 1 byte, new connections": [False, True],
+        }.items():
+            faults = Faults()
+            faults.replace([parse(f"echo: {rule}")], 5.0)
+            found = [faults.concerning("echo", None, "stream", opened) for opened in (4.0, 5.0)]
+            self.assertEqual(expected, [*map(bool, found)], rule)
+
+    def test_replaced(self) -> None:
+        """On a connection that is there, a rule that stays remembers what has passed, and one
+        that goes does nothing more."""
+        schedule = Schedule("corrupt byte 5")
+        plan = schedule.connect()
+        self.assertEqual([b"abcd"], passed(plan, b"abcd"))
+        plan.replace([schedule.fault], 1.0)
+        self.assertEqual([b"e\x99gh"], passed(plan, b"efgh"))
+        plan.replace([], 2.0)
+        self.assertEqual((0, [b"abcdefgh"]), (len(plan), passed(plan, b"abcdefgh")))
+
+    def test_concerning(self) -> None:
+        """By service, by what it carries, and by the peer's address."""
+        faults = Faults()
+        texts = (
+            *("echo: drop", "echo: silence, from 127.0.0.0/8", "receive: drop, from ::1"),
+            *("answer: drop, from ::ffff:192.0.2.1", "receive: drop, from ::/0"),
+        )
+        faults.replace([parse(text) for text in texts], 0.0)
+        for who, expected in {
+            ("echo", "127.0.0.1", "stream"): 2,
+            ("echo", "::ffff:127.0.0.1", "stream"): 2,
+            ("answer", "192.0.2.1", "stream"): 1,
+            ("answer", "::ffff:192.0.2.1", "stream"): 1,
+            ("answer", "192.0.2.2", "stream"): 0,
+            ("answer", "::1", "stream"): 0,
+            ("echo", "::1", "stream"): 1,
+            ("echo", None, "stream"): 1,
+            ("echo", "127.0.0.1", "datagram"): 1,
+            ("receive", "::1", "datagram"): 2,
+            ("receive", "127.0.0.1", "datagram"): 0,
+            ("chat", "::1", "stream"): 0,
+        }.items():
+            self.assertEqual(expected, len(faults.concerning(*who, 0.0)), who)

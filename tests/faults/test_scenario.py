@@ -1,0 +1,157 @@
+"""faults/scenario.py and inject/player.py: faults in sequence, and when each is in force."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.faults.test_rules import SERVICES, VALUES, rules
+from twistednet.events.model import EventStream
+from twistednet.faults.grammar import BadFault, Grammar, parse
+from twistednet.faults.scenario import MOST, Part, Scenario, parseScenario
+from twistednet.inject.injector import Faulting
+from twistednet.inject.player import Player
+
+GRAMMAR = Grammar(SERVICES)
+
+
+class GrammarTests(SynchronousTestCase):
+    """What may be written, and what is said of what may not."""
+
+    @given(
+        st.from_regex(r"[A-Za-z][A-Za-z0-9_-]*", fullmatch=True),
+        st.lists(
+            st.builds(Part, VALUES["TIME"], st.lists(rules(), max_size=2).map(tuple)),
+            min_size=1,
+            max_size=3,
+        ),
+        st.booleans(),
+    )
+    def test_roundTrip(self, name: str, parts: list[Part], isEndless: bool) -> None:
+        """The normal form of any scenario reads back as it."""
+        scenario = Scenario(name, tuple(parts), isEndless)
+        everything = {"echo": ("stream", "listener", "datagram", "request")}
+        self.assertEqual(scenario, parseScenario(str(scenario), Grammar(everything)))
+
+    def test_normalForm(self) -> None:
+        """What people may write differently is written in one way."""
+        for written, normal in {
+            "a=10 s healthy|5s echo:drop;receive:drop": "a = 10s healthy "
+            "| 5s echo: drop; receive: drop",
+            "a = 60s echo: drop | again": "a = 60s echo: drop | again",
+            'a = 1s echo: drop, matching "a|b; c"': 'a = 1s echo: drop, matching "a|b; c"',
+        }.items():
+            self.assertEqual(normal, str(parseScenario(written, GRAMMAR)))
+
+    def test_bad(self) -> None:
+        """One line names the scenario, what is wrong with it, and what would be right."""
+        form = "a scenario is a name, =, and parts, as in down = 5s echo: refuse"
+        for text, why in {
+            "": form,
+            "a": form,
+            "10s = 10s healthy": form,
+            "echo: drop": form,
+            "a =": f"a scenario has 1 to {MOST} parts, and this one 0",
+            "a = again": f"a scenario has 1 to {MOST} parts, and this one 0",
+            "a = " + "1s healthy|" * MOST + "1s healthy": f"a scenario has 1 to {MOST} parts, "
+            f"and this one {MOST + 1}",
+            "a = healthy 10s": "'healthy 10s' is no part: it begins with a time, as in 10s healthy",
+            "a = 10s": "'10s': what is to be so long? Write 10s healthy, or a rule",
+            "a = again | 1s healthy": "again stands at the end, or nowhere",
+            "a = 1s echo: dorp": "'echo: dorp': there is no fault 'dorp'; did you mean drop?",
+            "a = 1s well": "'well': a rule is a service, a colon and a fault, "
+            "as in echo: latency 100ms",
+            'a = 1s echo: drop, matching "a': "a quotation mark is not closed",
+        }.items():
+            with self.assertRaises(BadFault) as caught:
+                parseScenario(text, GRAMMAR)
+            self.assertEqual(f"{text!r}: {why}", str(caught.exception))
+
+
+class PlayerTests(SynchronousTestCase):
+    """A scenario, and a clock."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.faulting = Faulting(self.clock, EventStream(self.fail))
+        self.player = Player(self.clock, self.faulting)
+
+    def play(self, text: str) -> None:
+        self.player.play(parseScenario(text, GRAMMAR))
+
+    def inForce(self) -> list[str]:
+        return [str(fault.asked) for fault in self.faulting.inForce]
+
+    def after(self, *seconds: float) -> list[list[str]]:
+        found = []
+        for one in seconds:
+            self.clock.advance(one)
+            found.append(self.inForce())
+        return found
+
+    def test_parts(self) -> None:
+        """One after the other, each as long as it says, and then nothing."""
+        self.play("a = 10s healthy | 5s echo: drop; echo: silence | 5s echo: refuse")
+        both = ["echo: drop", "echo: silence"]
+        self.assertEqual([[], both, both, ["echo: refuse"]], self.after(9.9, 0.1, 4.9, 0.1))
+        self.assertEqual((2, 5.0), (self.player.part, self.player.left))
+        self.assertEqual([[]], self.after(5))
+        self.assertEqual((None, []), (self.player.scenario, self.clock.getDelayedCalls()))
+
+    def test_again(self) -> None:
+        """Without end, and without falling behind when the daemon is busy."""
+        self.play("a = 1s echo: drop | 1s healthy | again")
+        self.clock.pump([1.5])
+        self.assertEqual([["echo: drop"], [], ["echo: drop"]], self.after(0.5, 1, 1))
+
+    def test_late(self) -> None:
+        """A daemon that was stopped for an hour does not play that hour when it goes on."""
+        self.play("a = 1s echo: drop | 1s echo: silence | again")
+        self.clock.advance(3600)
+        [fault] = self.faulting.inForce
+        self.assertLess(fault.id, 5)
+        self.clock.pump([1, 1])
+        self.assertLess(self.player.left, 1.01)
+
+    def test_others(self) -> None:
+        """Rules that are no part of it stay, also those that come meanwhile."""
+        self.faulting.replace([parse("echo: drop, seed 1")])
+        [before] = self.faulting.inForce
+        self.play("a = 1s echo: silence | 1s echo: drop, seed 1")
+        self.faulting.replace(
+            [*(fault.rule for fault in self.faulting.inForce), parse("receive: drop")]
+        )
+        self.assertEqual(["echo: drop, seed 1", "echo: silence", "receive: drop"], self.inForce())
+        [second] = self.after(1)
+        self.assertEqual(["echo: drop, seed 1", "receive: drop", "echo: drop, seed 1"], second)
+        [last] = self.after(1)
+        self.assertEqual(["echo: drop, seed 1", "receive: drop"], last)
+        self.assertIs(before, next(iter(self.faulting.inForce)))
+
+    def test_taken(self) -> None:
+        """A rule of it that somebody takes out of force stays out for that part."""
+        self.play("a = 2s echo: silence | 1s echo: drop")
+        self.faulting.replace([])
+        self.assertEqual([[], ["echo: drop"], []], self.after(1, 1, 1))
+
+    def test_stays(self) -> None:
+        """What two parts have in common goes on, with its counts."""
+        self.play("a = 1s echo: drop | 1s echo: drop; echo: silence")
+        [fault] = self.faulting.inForce
+        self.after(1)
+        self.assertIs(fault, next(iter(self.faulting.inForce)))
+
+    def test_replacedAndStopped(self) -> None:
+        """Another one begins at once, and one that is stopped leaves nothing."""
+        self.play("a = 5s echo: drop")
+        self.clock.advance(1)
+        self.play("b = 5s echo: silence | again")
+        self.assertEqual(["echo: silence"], self.inForce())
+        self.player.stop()
+        self.player.stop()
+        empty: list[Any] = []
+        self.assertEqual((empty, empty), (self.inForce(), self.clock.getDelayedCalls()))

@@ -1,0 +1,330 @@
+"""Pictures of what each fault does to a conversation, for the docs: made by letting it happen.
+
+Run as a program, this writes those of docs/faults.md anew.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Iterable
+from itertools import zip_longest
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.inject.test_datagrams import ANNA, FaultyPortTests
+from tests.inject.test_responses import RequestTestCase, asked
+from tests.support.processes import PATIENCE, ROOT
+from twistednet.faults.grammar import parse
+from twistednet.services.echo import Echo
+from twistednet.transport import refusing
+
+PAGE = ROOT / "docs" / "faults.md"
+
+#: Seconds between two looks at the client, and how long a conversation is watched.
+TICK, LONG = 0.25, 5.0
+#: Lines of a reply that are shown, how much of each, and those that say nothing here.
+MOST_LINES, LONGEST = 10, 24
+_DULL = re.compile("Date|Server|X-Netdemo-Fault|Content-Type|Vary|X-Content-Type-Options")
+
+#: How wide an arrow is, and how many ladders stand in a row.
+WIDTH, ROW = 20, 3
+
+#: A rule of each kind for streams. The client sends `hello`, `again` a second later, and after
+#: another one its FIN; the service is echo.
+STREAMS = (
+    "latency 500ms",
+    "rate 4B/s",
+    "slice 2 bytes pause 250ms",
+    "drop, the 1st",
+    "corrupt 20%, seed 5",
+    "corrupt bit, seed 1",
+    "corrupt byte 1",
+    "truncate after 3 bytes",
+    "truncate after 3 bytes with RST",
+    "truncate after 1 messages",
+    "reset after 1 messages",
+    "reset at accept",
+    "reset at first byte",
+    "reset after 3 bytes",
+    "reset at close",
+    "close before reply, the 2nd",
+    "close in reply, the 2nd",
+    "close after reply",
+    "silence",
+    "stop reading",
+    "half-close at accept",
+    "half-close after 3 bytes",
+    "never close",
+    "linger 1s",
+    "slow close 1s",
+    "timeout 1.5s",
+    "timeout 1.5s with RST",
+)
+
+#: And for listeners: the client would connect.
+LISTENERS = ("refuse", "stall")
+
+#: And for datagrams: the client sends `one` and `two`, and a second later `three`.
+DATAGRAMS = (
+    "loss 50%, seed 1",
+    "drop, the 2nd",
+    "duplicate, the 2nd",
+    "reorder, the 1st",
+    "delay 500ms",
+    "latency 500ms",
+    "corrupt 20%, seed 2",
+    "corrupt bit, the 2nd, seed 1",
+    "truncate to 2 bytes",
+    "wrong port, the 2nd",
+)
+
+
+def _shown(data: bytes) -> str:
+    return "".join(chr(byte) if 31 < byte < 127 else f"\\x{byte:02x}" for byte in data)
+
+
+#: Of HTTP replies: the client sends `GET /`, and is answered by a page that says `Hello!`
+REPLIES = (
+    "status 503",
+    "redirect loop",
+    "latency before body 1s",
+    "latency in body 1s",
+    "no status line",
+    "bytes before status line",
+    "duplicate content-length",
+    "conflicting content-length",
+    "bad chunk size",
+    "body shorter than said",
+    "body longer than said",
+    "wrong content-encoding",
+    "endless headers",
+    "close in headers",
+    "close in body",
+    "reset in headers",
+    "reset in body",
+)
+
+
+class Ladder:
+    """Time goes down, the client is on the left."""
+
+    def __init__(self, title: str) -> None:
+        self.lines = [title]
+
+    def sent(self, at: float, what: str) -> None:
+        self._add(at, f"{what} {'─' * (WIDTH - len(what) - 2)}▶")
+
+    def got(self, at: float, what: str) -> None:
+        self._add(at, f"◀{'─' * (WIDTH - len(what) - 2)} {what}")
+
+    def reply(self, at: float, data: bytes) -> None:
+        """HTTP, a line each; an arrow stands for its CRLF."""
+        *lines, last = _shown(data).split("\\x0d\\x0a")
+        shown = [f"{line}↵" for line in lines if not _DULL.match(line)]
+        for line in [*shown, last] if last else shown:
+            if len(self.lines) < MOST_LINES:
+                self._add(at, f"◀ {line if len(line) <= LONGEST else line[: LONGEST - 1] + '…'}")
+
+    def _add(self, at: float, arrow: str) -> None:
+        time = f"{at:.2f}".rstrip("0").rstrip(".")
+        self.lines.append(f"{time:>4} {arrow}")
+
+
+def _rows(ladders: Iterable[Ladder]) -> str:
+    """The ladders side by side."""
+    left = [ladder.lines for ladder in ladders]
+    text = []
+    while left:
+        row, left = left[:ROW], left[ROW:]
+        for lines in zip_longest(*row, fillvalue=""):
+            text.append("  ".join(f"{line:{WIDTH + 11}}" for line in lines).rstrip())
+        text.append("")
+    return "\n".join(text[:-1]) + "\n"
+
+
+class _Conversation(RequestTestCase):
+    """One client, one connection, and a clock."""
+
+    def meet(self, rule: str, made: tuple[socket.socket, Any]) -> None:
+        self.ladder = Ladder(rule)
+        self.client, self.stream = made
+        self.client.setblocking(False)
+        self._sent = self._got = 0
+        #: Our FIN is sent; the server's FIN has come, or its RST.
+        self._isDone = self._hasFIN = self.isReset = False
+
+    def say(self, at: float, data: bytes, shown: str = "") -> None:
+        """With no bytes, our FIN."""
+        self.ladder.sent(at, shown or _shown(data) or "FIN")
+        self._sent += self.client.send(data) if data else 0
+        if not data:
+            self.client.shutdown(socket.SHUT_WR)
+            self._isDone = True
+
+    def hear(self, at: float) -> None:
+        """All that is under way arrives, which takes a busy machine's loopback a moment."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            while self.loop.turn(0.002):
+                pass
+            self._read(at)
+            if self._hasArrived():
+                return
+            self.assertLess(time.monotonic(), deadline)
+
+    def _read(self, at: float) -> None:
+        while not (self._hasFIN or self.isReset):
+            try:
+                data = self.client.recv(65536)
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                self.isReset = True
+                self.ladder.got(at, "RST")
+            else:
+                self._hasFIN = not data
+                self._got += len(data)
+                self.show(at, data)
+
+    def _hasArrived(self) -> bool:
+        stream = self.stream
+        isHeard = stream.disconnected or stream not in self.loop.readers
+        if not (isHeard or (self._sent == stream.bytesIn and not self._isDone)):
+            return False
+        hasEnded = stream.disconnected or stream._writeDisconnected
+        return self.isReset or (self._got == stream.bytesOut and (self._hasFIN or not hasEnded))
+
+    def show(self, at: float, data: bytes) -> None:
+        self.ladder.got(at, _shown(data) or "FIN")
+
+
+class _Stream(_Conversation):
+    def draw(self, rule: str) -> Ladder:
+        """One conversation with echo."""
+        self.connections.faults.replace([parse(f"echo: {rule}")])
+        self.meet(rule, self.serve(Echo()))
+        script = {0.0: b"hello", 1.0: b"again", 2.0: b""}
+        for tick in range(int(LONG / TICK)):
+            at = tick * TICK
+            self.hear(at)
+            if at in script and not self.isReset:
+                self.say(at, script[at])
+            self.hear(at)
+            self.loop.advance(TICK)
+        return self.ladder
+
+
+class _Reply(_Conversation):
+    def setUp(self) -> None:
+        super().setUp()
+        self.pages.greeting = lambda request: b"Hello!"  # type: ignore[method-assign]
+
+    def draw(self, rule: str) -> Ladder:
+        """One request, and what is answered."""
+        # The seed stands in a header, half of which may be sent.
+        self.connections.faults.replace([parse(f"echo: {rule}, seed 1")])
+        self.meet(rule, self.open())
+        self.say(0, asked("/"), "GET /")
+        for tick in range(int(LONG / TICK)):
+            self.hear(tick * TICK)
+            if len(self.ladder.lines) >= MOST_LINES:
+                break
+            self.loop.advance(TICK)
+        return self.ladder
+
+    def show(self, at: float, data: bytes) -> None:
+        if data:
+            self.ladder.reply(at, data)
+        else:
+            super().show(at, data)
+
+
+class _Port(FaultyPortTests):
+    """The test case is the port, and its reactor: one that opens another port."""
+
+    @property
+    def reactor(self) -> Any:
+        return self
+
+    def listenUDP(self, port: int, protocol: Any, interface: str) -> Any:
+        return SimpleNamespace(write=self._astray, stopListening=lambda: None)
+
+    def _astray(self, data: bytes, address: Any) -> None:
+        self.sent.append((b"other port: " + data, address))
+
+    def draw(self, rule: str) -> Ladder:
+        """One conversation with datagram."""
+        ladder = Ladder(rule)
+        self.faulting.replace([parse(f"datagram: {rule}")])
+        script = {0.0: (b"one", b"two"), 1.0: (b"three",)}
+        for tick in range(int(LONG / TICK)):
+            at, told = tick * TICK, len(self.sent)
+            self.clock.advance(at - self.clock.seconds())
+            for data in script.get(at, ()):
+                ladder.sent(at, data.decode())
+            for data in script.get(at, ()):
+                self.guarded.datagramReceived(data, ANNA)
+            for data, _ in self.sent[told:]:
+                ladder.got(at, _shown(data))
+        return ladder
+
+
+class _Listener(SynchronousTestCase):
+    def draw(self, rule: str) -> Ladder:
+        """A client that would connect, and has patience for a moment."""
+        ladder = Ladder(rule)
+        port = SimpleNamespace(stopReading=lambda: None, backlog=1)
+        port.socket = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(port.socket.close)
+        getattr(refusing, rule)(port)
+        ladder.sent(0, "SYN")
+        try:
+            socket.create_connection(port.socket.getsockname(), 0.05).close()
+        except ConnectionRefusedError:
+            ladder.got(0, "RST")
+        except TimeoutError:
+            pass
+        else:
+            ladder.got(0, "SYN+ACK")
+        return ladder
+
+
+def _drawn(case: type[Any], rules: Iterable[str]) -> list[Ladder]:
+    ladders = []
+    for rule in rules:
+        one = case("draw")
+        one.setUp()
+        ladders.append(one.draw(rule))
+        one.doCleanups()
+    return ladders
+
+
+def drawn() -> dict[str, str]:
+    """The ladders of each kind, by what they are about."""
+    return {
+        "streams": _rows(_drawn(_Stream, STREAMS)),
+        "listeners": _rows(_drawn(_Listener, LISTENERS)),
+        "replies": _rows(_drawn(_Reply, REPLIES)),
+        "datagrams": _rows(_drawn(_Port, DATAGRAMS)),
+    }
+
+
+def _block(name: str) -> str:
+    return rf"(<!-- ladders of {name} -->\n```text\n)(.*?)(```\n)"
+
+
+def shown(name: str) -> str:
+    """Those that the page has."""
+    found = re.search(_block(name), PAGE.read_text(), re.DOTALL)
+    return found[2] if found else ""
+
+
+if __name__ == "__main__":
+    page = PAGE.read_text()
+    for name, ladders in drawn().items():
+        page = re.sub(_block(name), lambda m, new=ladders: m[1] + new + m[3], page, flags=re.DOTALL)
+    PAGE.write_text(page)

@@ -1,0 +1,243 @@
+"""Draws docs/images: every view of the live page, in light and dark.
+
+`python -m tests.support.screenshots` starts a daemon on its usual ports, speaks to it for a
+while, and takes a picture of each view. It needs chromium, chromedriver, selenium and
+pngquant.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import socket
+import struct
+import subprocess
+import threading
+import time
+from base64 import b64decode
+from typing import Any
+
+from tests.support.adminsite import Admin
+from tests.support.browser import NARROW, WIDE, Browser
+from tests.support.processes import ROOT, Running, asked, readAll
+
+IMAGES = ROOT / "docs" / "images"
+#: Seconds of traffic before the first picture: nearly what a sparkline shows.
+BEFORE = 50
+#: Without a pointer, which would show.
+SUBMIT = "document.querySelector('form.try').requestSubmit()"
+#: Whose connections faults concern, and which.
+FAULTED = "127.0.0.5"
+RULES = (
+    f"answer: latency 80ms jitter 20ms, from {FAULTED}",
+    f"answer: close in reply, from {FAULTED}, every 3rd",
+)
+SCENARIO = "outage = 10s healthy | 10s echo: latency 500ms; hello: latency 2s | 5s echo: refuse"
+#: Bytes of one picture.
+MOST = 150_000
+
+
+class Place(Running):
+    """A daemon that is spoken to over IPv4, and whose log somebody reads."""
+
+    def address(self, service: str, kind: str = "") -> tuple[str, int]:
+        return "127.0.0.1", super().address(service, kind)[1]
+
+    def read(self) -> None:
+        assert self.process.stdout is not None
+        while select.select([self.process.stdout], [], [], 0)[0]:
+            os.read(self.process.stdout.fileno(), 65536)
+
+
+class Traffic:
+    """Clients of every service: a few a second, some more and then some less."""
+
+    def __init__(self, daemon: Place) -> None:
+        self._daemon = daemon
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        count = 0
+        while not self._over.wait(0.16 + 0.12 * math.sin(time.monotonic() / 4)):
+            count += 1
+            self._daemon.read()
+            self.echo()
+            if count % 3 == 0:
+                self.answer()
+            if count % 5 == 0:
+                self.datagram()
+            if count % 4 == 0:
+                self.hello()
+            if count % 29 == 0:
+                self.reset()
+
+    def echo(self) -> None:
+        with self._daemon.connect("echo") as sock:
+            asked(sock, b"This is a test message")
+
+    def answer(self) -> None:
+        with self._daemon.connect("answer") as sock:
+            for question in (b"how are u", b"how old are u", b"bye"):
+                asked(sock, question)
+
+    def hello(self) -> None:
+        with self._daemon.connect("hello") as sock:
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            readAll(sock)
+
+    def datagram(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            sock.settimeout(5)
+            sock.sendto(b"hello", self._daemon.address("datagram", "udp"))
+            sock.recv(100)
+
+    def reset(self) -> None:
+        with self._daemon.connect("echo") as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.sendall(b"forget me")
+
+
+def conversation(daemon: Running) -> socket.socket:
+    """One whose lines and chunks are not the same, and which half-closes."""
+    sock = daemon.connect("answer")
+    for part in (
+        b"how ",
+        b"are ",
+        b"u\nhow old",
+        b" are u\n",
+        b"what is \xe2\x80\xaethis\x1b[31m?\n",
+    ):
+        sock.sendall(part)
+        time.sleep(0.04)
+    time.sleep(1.2)
+    sock.sendall(b"and now")
+    sock.shutdown(socket.SHUT_WR)
+    readAll(sock)
+    return sock
+
+
+def datagrams(daemon: Running) -> socket.socket:
+    """Of several sizes, at several distances."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.settimeout(5)
+    sock.bind(("127.0.0.1", 0))
+    for size, pause in ((12, 0.05), (120, 0.2), (0, 0.01), (280, 1.5), (64, 0)):
+        sock.sendto(bytes(65 + at % 26 for at in range(size)), daemon.address("datagram", "udp"))
+        sock.recv(2000)
+        time.sleep(pause)
+    return sock
+
+
+def faulted(daemon: Running) -> socket.socket:
+    """One whose answers come late, and the last one not whole."""
+    there = daemon.address("answer")
+    sock = socket.create_connection(there, timeout=5, source_address=(FAULTED, 0))
+    for question in (b"how are u", b"how old are u"):
+        asked(sock, question)
+        time.sleep(0.3)
+    sock.sendall(b"how are u\n")
+    readAll(sock)
+    sock.shutdown(socket.SHUT_WR)
+    return sock
+
+
+class Pictures:
+    """Taken of a page, one view after another."""
+
+    def __init__(self, page: Browser, admin: Admin) -> None:
+        self._page = page
+        self._admin = admin
+
+    def number(self, sock: socket.socket) -> int:
+        host, port = sock.getsockname()[:2]
+        path = f"/api/v1/connections?peer={host}:{port}"
+        return int(self._page.until(lambda: self._admin.ask(path).json["connections"])[0]["id"])
+
+    def take(self, name: str, size: tuple[int, int] = WIDE, whole: bool = False) -> None:
+        """This view as it is now; the `whole` of it, or what fits the window."""
+        for scheme in ("light", "dark"):
+            self._page.look(size, scheme, "reduce")
+            self._page.script("scrollTo(0, 0); document.activeElement.blur()")
+            self._page.script("return new Promise((done) => requestAnimationFrame(() => done()))")
+            shot = {"format": "png", "captureBeyondViewport": whole}
+            taken = b64decode(self._page.run("Page.captureScreenshot", **shot)["data"])
+            # 256 colours are enough for text, and a third of the bytes.
+            reduce = ["pngquant", "--speed", "1", "--nofs", "256", "-"]
+            data = subprocess.run(reduce, input=taken, capture_output=True, check=True).stdout
+            assert len(data) <= MOST, f"{name}: {len(data)} bytes"
+            (IMAGES / f"{name}-{scheme}.png").write_bytes(data)
+            print(f"{name}-{scheme}.png: {len(data)} B")
+
+
+def views(page: Browser, pictures: Pictures, daemon: Running, admin: Admin) -> None:
+    page.show("services")
+    page.look(WIDE, "light")
+    page.until(lambda: len(page.all(".spark .line")) >= 12)
+    pictures.take("services")
+    stay: list[Any] = [daemon.connect(service) for service in ("chat", "chat", "receive")]
+    asked(stay[0], b"hello, is anybody here?")
+    stay[2].sendall(b"\x00\x01 not only text")
+    page.show("connections")
+    page.until(lambda: len(page.all("tbody tr")) > 20)
+    pictures.take("connections")
+    talk = pictures.number(conversation(daemon))
+    page.show(f"connections/{talk}")
+    page.one(".rung.fin.server")
+    pictures.take("connection", whole=True)
+    pictures.take("connection-narrow", NARROW, whole=True)
+    page.show(f"connections/{pictures.number(datagrams(daemon))}")
+    page.until(lambda: len(page.all(".datagrams tbody tr")) == 10)
+    pictures.take("datagrams", whole=True)
+    page.show("try/echo")
+    page.choose("[name=cut]", "parts")
+    page.choose("[name=end]", "halfClose")
+    page.script(SUBMIT)
+    page.one(".rung.fin.server")
+    page.says(".client-side", "server's FIN")
+    pictures.take("try", whole=True)
+    admin.ask("/api/v1/faults", "PUT", {"rules": RULES})
+    page.show(f"connections/{pictures.number(faulted(daemon))}")
+    page.one(".rung.fin.server")
+    pictures.take("faulted", whole=True)
+    page.show("faults")
+    page.says(".rules", "acted on 1 of 3")
+    page.says(".known", SCENARIO)
+    page.click("label:has([name=service][value=datagram])")
+    page.choose("[name=kind]", "loss PERCENT")
+    pictures.take("faults", whole=True)
+    admin.ask("/api/v1/faults", "PUT", {"rules": []})
+    page.show("lessons/split")
+    page.click(".lesson .line button")
+    page.script(SUBMIT)
+    page.one(".verdict.good")
+    page.one(".rung.fin.server")
+    pictures.take("lessons", whole=True)
+    for sock in stay:
+        sock.close()
+
+
+def main() -> None:
+    IMAGES.mkdir(exist_ok=True)
+    daemon = Place("--admin", "tcp:0", "--scenario", SCENARIO)
+    page = Browser()
+    admin = Admin(daemon)
+    traffic = Traffic(daemon)
+    try:
+        page.enter(f"http://{admin.host}:{admin.port}/?token={admin.token}")
+        time.sleep(BEFORE)
+        views(page, Pictures(page, admin), daemon, admin)
+    finally:
+        traffic.stop()
+        page.close()
+        daemon.close()
+
+
+if __name__ == "__main__":
+    main()

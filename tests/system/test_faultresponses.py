@@ -1,0 +1,333 @@
+"""Faulty replies of a real daemon, as curl, Python's http.client and Chromium see them."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import pytest
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from tests.support.adminsite import AdminTests
+from tests.support.browser import browser
+from tests.support.processes import PATIENCE, readAll, readUntil, running, temporaryFolder
+from tests.support.servers import serve
+from tests.system.test_exact import certificates
+from tests.system.test_faults import connected
+from twistednet.faults.kinds.responses import RESPONSE_KINDS
+
+#: Seconds that a client waits for what is late by minutes.
+SOON = 0.8
+
+
+class Seen(NamedTuple):
+    """What is seen of a fault: curl's exit status and message, or the body that it got;
+    an exception of http.client, or status and body; an error of Chromium, or the same."""
+
+    curl: str
+    python: str
+    chromium: str
+
+
+FINE = "200 Hello World!"
+
+#: Where a client does not mind, that is what is looked for: it is then the client's own fault.
+SEEN = {
+    "status 503": Seen(
+        "0 503 Service Unavailable", "503 503 Service Unavailable", "503 503 Service Unavailable"
+    ),
+    "redirect loop": Seen(
+        r"47 .*Maximum \(9\) redirects followed", "302 302 Found", "ERR_TOO_MANY_REDIRECTS"
+    ),
+    "latency before body 1min": Seen(
+        "28 .* with 0 out of 12 bytes received", "TimeoutError", "200 TimeoutError"
+    ),
+    "latency in body 1min": Seen(
+        "28 .* with 6 out of 12 bytes received", "TimeoutError", "200 TimeoutError"
+    ),
+    # Taken for HTTP/0.9, which all of them refuse.
+    "no status line": Seen(
+        "1 .*Received HTTP/0.9 when not allowed",
+        "BadStatusLine.*Server: twistednet",
+        "ERR_INVALID_HTTP_RESPONSE",
+    ),
+    # Chromium looks for the status line in the first few bytes only.
+    "bytes before status line": Seen(
+        "1 .*Received HTTP/0.9 when not allowed",
+        "BadStatusLine.*garbage",
+        "ERR_INVALID_HTTP_RESPONSE",
+    ),
+    # RFC 9110, 8.6, lets them.
+    "duplicate content-length": Seen("0 Hello World!", FINE, FINE),
+    # curl goes by the last one, http.client by the first.
+    "conflicting content-length": Seen(
+        r"18 .*\b1 bytes",
+        FINE,
+        "ERR_RESPONSE_HEADERS_MULTIPLE_CONTENT_LENGTH",
+    ),
+    "bad chunk size": Seen(
+        "56 .*hex",
+        r"IncompleteRead\(0 bytes read",
+        "ERR_INVALID_CHUNKED_ENCODING",
+    ),
+    "body shorter than said": Seen(
+        r"18 .*\b1 bytes",
+        r"IncompleteRead\(12 bytes read, 1 more",
+        "ERR_CONTENT_LENGTH_MISMATCH",
+    ),
+    # What comes after the body is thrown away with the connection.
+    "body longer than said": Seen("0 Hello World!", FINE, FINE),
+    # http.client decodes nothing.
+    "wrong content-encoding": Seen(
+        "61 .*Error while processing content unencoding", FINE, "ERR_CONTENT_DECODING_FAILED"
+    ),
+    "endless headers": Seen(
+        "56 .*Too large response headers",
+        "HTTPException.*got more than 100 headers",
+        "ERR_RESPONSE_HEADERS_TOO_BIG",
+    ),
+    # All three take a FIN for the end of the headers (RFC 9112, 8, says that this is incomplete).
+    "close in headers": Seen("0 ", "200 ", "200 "),
+    "close in body": Seen(
+        r"18 .*\b6 bytes",
+        r"IncompleteRead\(6 bytes read, 6 more",
+        "ERR_CONTENT_LENGTH_MISMATCH",
+    ),
+    "reset in headers": Seen(
+        "56 .*Connection reset by peer", "ConnectionResetError", "ERR_CONNECTION_RESET"
+    ),
+    "reset in body": Seen(
+        "56 .*Connection reset by peer", "ConnectionResetError", "ERR_CONNECTION_RESET"
+    ),
+}
+
+_FETCH = """
+const [paths, limit, done] = arguments;
+const get = async (path) => {
+  const signal = AbortSignal.timeout(path.includes("latency") ? limit : 1e5);
+  let status = "";
+  try {
+    const reply = await fetch(path, {signal});
+    status = reply.status;
+    return `${status} ${await reply.text()}`;
+  } catch (error) {
+    return `${status} ${error.name}`;
+  }
+};
+Promise.all(paths.map(get)).then(done);
+"""
+
+
+def _path(rule: str) -> str:
+    return f"/{rule.replace(' ', '-')}/"
+
+
+class SeenTests(AdminTests):
+    """Each kind, on a path of its own."""
+
+    flags = (
+        *("--only", "hello", "--hello", "tcp:0", "--admin", "tcp:0"),
+        *(
+            word
+            for rule in SEEN
+            for word in ("--fault", f'hello: {rule}, matching "{_path(rule)}", seed 7')
+        ),
+    )
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.host, self.port = self.daemon.address("hello")
+        self.url = f"http://{self.host}:{self.port}"
+
+    def assertSeen(self, client: str, got: dict[str, str]) -> None:
+        """Each kind as the table has it."""
+        for rule, one in got.items():
+            self.assertRegex(one, f"(?s)\\A{getattr(SEEN[rule], client)}", rule)
+
+    def test_every(self) -> None:
+        """No kind is left out."""
+        asked = {re.sub(r"\b(503|1min)\b", "_", rule) for rule in SEEN}
+        forms = {re.sub("STATUS|TIME", "_", kind.form.text) for kind in RESPONSE_KINDS}
+        self.assertEqual(forms, asked)
+
+    def test_curl(self) -> None:
+        """By its exit status, and what it says."""
+        if shutil.which("curl") is None:
+            raise SkipTest("curl is not installed")
+        command = ["curl", "-sSL", "--max-redirs", "9", "--compressed", "-m"]
+        running = {
+            rule: subprocess.Popen(
+                [*command, str(SOON if "latency" in rule else PATIENCE), self.url + _path(rule)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for rule in SEEN
+        }
+        got = {}
+        for rule, one in running.items():
+            body, said = one.communicate(timeout=PATIENCE)
+            got[rule] = f"{one.returncode} {said or body}"
+        self.assertSeen("curl", got)
+
+    def test_python(self) -> None:
+        """By what http.client raises, or else returns."""
+        with ThreadPoolExecutor(len(SEEN)) as pool:
+            self.assertSeen("python", dict(zip(SEEN, pool.map(self._asked, SEEN), strict=True)))
+
+    def _asked(self, rule: str) -> str:
+        limit = SOON if "latency" in rule else PATIENCE
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=limit)
+        with contextlib.closing(connection):
+            connection.request("GET", _path(rule))
+            try:
+                reply = connection.getresponse()
+                return f"{reply.status} {reply.read().decode()}"
+            except (OSError, http.client.HTTPException) as error:
+                return repr(error)
+
+    def test_chromium(self) -> None:
+        """By the error in its console, or what the page is given."""
+        chromium = browser()
+        chromium.driver.get(self.url)
+        chromium.complaints()
+        paths = [_path(rule) for rule in SEEN]
+        results = chromium.driver.execute_async_script(_FETCH, paths, SOON * 1000)
+        got = dict(zip(SEEN, results, strict=True))
+        for complaint in chromium.complaints():
+            found = re.search(r"http://[^/]+(/\S+/) - .*net::(ERR_\w+)", complaint)
+            if found:
+                [rule] = [rule for rule in SEEN if _path(rule) == found[1]]
+                got[rule] = found[2]
+        self.assertSeen("chromium", got)
+
+    def test_desynchronised(self) -> None:
+        """A client that would take what is too much for its next reply finds no status in it,
+        and the connection at its end."""
+        sock = self.connect("hello")
+        request = "GET {} HTTP/1.1\r\nHost: a\r\n\r\n"
+        sock.sendall((request.format(_path("body longer than said")) * 2).encode())
+        first, _, rest = readAll(sock).partition(b"Hello World!")
+        self.assertRegex(first, rb"\AHTTP/1.1 200 [^!]*Content-Length: 12\r\n\r\n\Z")
+        self.assertEqual(b"surplus", rest)
+
+    def test_told(self) -> None:
+        """In the log, in the metrics, over the API, and in the reply itself."""
+        path = f"{_path('status 503')}?told"
+        sock = self.connect("hello")
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        reply = readUntil(sock, b"Unavailable\n").decode()
+        rule = 'hello: status 503, matching "/status-503/", seed 7'
+        found = re.search(rf"^X-Netdemo-Fault: {re.escape(rule)}; (\d+)\r$", reply, re.MULTILINE)
+        assert found is not None, reply
+        count = found[1]
+        self.logged(re.escape(f"fault status: status 503 for {path} ({rule}; {count} by now"), sock)
+        self.logged("asked, and got 503", sock)
+        page = self.admin.ask("/metrics").body.decode()
+        self.assertIn(f'faults_total{{fault="status",service="hello"}} {count}.0', page)
+        first, *_ = self.admin.ask("/api/v1/faults").json["faults"]
+        self.assertEqual(
+            (rule, "status", int(count)), (first["rule"], first["kind"], first["acted"])
+        )
+
+
+class RetryTests(SynchronousTestCase):
+    """Clients that try again."""
+
+    @pytest.mark.slow
+    def test_curl(self) -> None:
+        """It meets the fault twice, and then the answer."""
+        if shutil.which("curl") is None:
+            raise SkipTest("curl is not installed")
+        server = serve(self, "hello", faults=["status 503, first 2"])
+        url = f"http://{server.host}:{server.port}/"
+        command = ["curl", "-sS", "--retry", "2", "--retry-delay", "1", url]
+        got = subprocess.run(command, capture_output=True, timeout=PATIENCE)
+        self.assertEqual((0, 2), (got.returncode, got.stdout.count(b"503 Service Unavailable\n")))
+        self.assertTrue(got.stdout.endswith(b"Hello World!"))
+
+    def test_requests(self) -> None:
+        """So does urllib3 under requests, which counts."""
+        try:
+            import requests
+            from requests.adapters import HTTPAdapter
+            from urllib3.util import Retry
+        except ImportError:
+            raise SkipTest("requests is not installed") from None
+        server = serve(self, "hello", faults=["status 503, first 2"])
+        with requests.Session() as session:
+            session.mount("http://", HTTPAdapter(max_retries=Retry(3, status_forcelist=[503])))
+            reply = session.get(f"http://{server.host}:{server.port}/", timeout=PATIENCE)
+        self.assertEqual((200, 2), (reply.status_code, len(reply.raw.retries.history)))
+
+
+class LifeTests(SynchronousTestCase):
+    """A daemon of the test's own."""
+
+    def test_reloadAndStop(self) -> None:
+        """Under TLS the same ends; a reload and a drain let what is late come to its end."""
+        folder = temporaryFolder(self)
+        context = ssl.create_default_context()
+        certificates(folder).configure_trust(context)
+        config = folder / "netdemo.toml"
+        rules = [f'hello: {one} in body, matching "/{one}"' for one in ("close", "reset")]
+        cut = "hello: reset after 100 bytes, from 127.0.0.2"
+        late = 'hello: latency before body 500ms, matching "/late"'
+        config.write_text(f"fault = {json.dumps([*rules, cut, late])}")
+        keys = f"privateKey={folder}/key.pem:certKey={folder}/cert.pem"
+        flags = ("--hello=tcp:0", f"--hello=ssl:0:{keys}", f"--config={config}", "--events=events")
+        with running("--only=hello", *flags) as daemon:
+            for path, source, last in (
+                ("/close", "127.0.0.1", b"Hello "),
+                ("/reset", "127.0.0.1", b"Hello "),
+                ("/", "127.0.0.2", b""),
+            ):
+                with connected(daemon.address("hello", "ssl"), source) as raw:
+                    self._checkTLS(context, raw, path, last)
+            with daemon.connect("hello") as sock:
+                began = time.monotonic()
+                sock.sendall(b"GET /late HTTP/1.1\r\nHost: a\r\n\r\n")
+                self.assertIn(b"Content-Length: 12", readUntil(sock, b"\r\n\r\n"))
+                config.write_text("fault = []")
+                daemon.signal(signal.SIGHUP)
+                daemon.waitFor("settings read again")
+                daemon.signal(signal.SIGTERM)
+                self.assertEqual(b"Hello World!", readAll(sock))
+                self.assertGreater(time.monotonic() - began, 0.49)
+            self.assertEqual(-signal.SIGTERM, daemon.wait())
+            self.assertNotIn("Traceback", daemon.log)
+            lines = (daemon.path / "events").read_text().splitlines()
+        told = [one for one in map(json.loads, lines) if one["event"] == "faulted"]
+        self.assertEqual(
+            ["close in body for /close", "reset in body for /reset"],
+            [one["did"] for one in told[:2]],
+        )
+        self.assertEqual(("latency", 1), (told[-1]["fault"], told[-1]["count"]))
+
+    def _checkTLS(
+        self, context: ssl.SSLContext, raw: socket.socket, path: str, last: bytes
+    ) -> None:
+        """All that was to pass has, and then comes the end."""
+        with context.wrap_socket(
+            raw, server_hostname="localhost", suppress_ragged_eofs=False
+        ) as sock:
+            sock.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            if last:
+                self.assertTrue(readUntil(sock, last).endswith(b"\r\n\r\n" + last), path)
+            else:
+                self.assertEqual(100, len(readUntil(sock, lambda data: len(data) >= 100)))
+            if path == "/close":
+                self.assertEqual(b"", sock.recv(1))
+            else:
+                # OpenSSL takes a RST for an end without a goodbye.
+                self.assertRaises((ConnectionResetError, ssl.SSLEOFError), sock.recv, 1)

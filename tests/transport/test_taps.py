@@ -1,0 +1,280 @@
+"""The taps of streams, with and without TLS: who is told of which bytes, and when."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+from typing import Any
+
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import Factory, Protocol
+from twisted.protocols import tls
+from zope.interface import implementer
+
+from tests.support.loops import LoopTestCase
+from tests.support.processes import temporaryFolder
+from tests.system.test_exact import certificates
+from twistednet.services.echo import Echo
+from twistednet.transport.tls import closeWell, plain, wrappedInTLS
+
+Told = list[tuple[str, bytes, str]]
+
+
+class Tap:
+    """Notes all that it is told."""
+
+    inside = "connectionMade"
+    isMoreWanted = True
+
+    def __init__(self) -> None:
+        self.told: Told = []
+
+    def received(self, data: bytes, callback: str) -> bool:
+        self.inside = callback
+        self.told.append(("in", data, callback))
+        return self.isMoreWanted
+
+    def sent(self, data: bytes) -> bool:
+        self.told.append(("out", data, self.inside))
+        return self.isMoreWanted
+
+    def take(self) -> Told:
+        """What it was told since the last call."""
+        told, self.told = self.told, []
+        return told
+
+
+@implementer(IHalfCloseableProtocol)
+class HalfCloseable(Protocol):
+    """Says something inside of each callback that may."""
+
+    transport: Any
+
+    def connectionMade(self) -> None:
+        self.transport.write(b"made")
+
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.writeSequence([b"a", b"b"])
+
+    def readConnectionLost(self) -> None:
+        self.transport.write(b"over")
+
+    def writeConnectionLost(self) -> None:
+        """Never."""
+
+
+class StreamTests(LoopTestCase):
+    """A stream."""
+
+    def tapped(self, protocol: Any) -> tuple[socket.socket, Any, Tap]:
+        client, stream = self.connect(protocol)
+        tap = stream.tap = Tap()
+        tap.inside = "later"
+        return client, stream, tap
+
+    def test_chunks(self) -> None:
+        """What is read is told before the callback, what it writes inside of it."""
+        client, _, tap = self.tapped(Echo())
+        client.sendall(b"hello")
+        self.loop.turn()
+        self.assertEqual(
+            [("in", b"hello", "dataReceived"), ("out", b"hello", "dataReceived")], tap.take()
+        )
+
+    def test_enough(self) -> None:
+        """A tap that wants no more hears no more, whatever it was told last."""
+        client, stream, tap = self.tapped(Echo())
+        tap.isMoreWanted = False
+        client.sendall(b"hello")
+        self.loop.turn()
+        self.assertEqual(([("in", b"hello", "dataReceived")], None), (tap.take(), stream.tap))
+        stream.tap = tap
+        stream.write(b"x")
+        stream.write(b"y")
+        self.assertEqual(([("out", b"x", "dataReceived")], None), (tap.take(), stream.tap))
+
+    def test_later(self) -> None:
+        """What is written in no callback is told as such, also after one."""
+        client, stream, tap = self.tapped(HalfCloseable())
+        for _ in range(2):
+            stream.write(b"x")
+            self.assertEqual([("out", b"x", "later")], tap.take())
+            client.sendall(b"?")
+            self.loop.turn()
+            self.assertEqual(("out", b"ab", "dataReceived"), tap.take()[-1])
+        client.shutdown(socket.SHUT_WR)
+        self.loop.turn()
+        self.assertEqual(
+            [("in", b"", "readConnectionLost"), ("out", b"over", "readConnectionLost")],
+            tap.take(),
+        )
+        stream.write(b"x")
+        self.assertEqual([("out", b"x", "later")], tap.take())
+
+    def test_raises(self) -> None:
+        """Not even a callback that raises makes what follows its own."""
+
+        class Raising(Protocol):
+            def dataReceived(self, data: bytes) -> None:
+                raise ValueError
+
+        client, stream, tap = self.tapped(Raising())
+        observer = stream.observer
+        client.sendall(b"x")
+        self.loop.turn()
+        self.assertEqual(1, len(observer.failures))
+        self.assertEqual("later", tap.inside)
+
+    def test_nowhere(self) -> None:
+        """What is written after the end goes nowhere, and is not told; nor is nothing."""
+        _, stream, tap = self.tapped(Protocol())
+        stream.write(b"")
+        stream.loseWriteConnection()
+        self.loop.turn()
+        stream.write(b"x")
+        self.assertEqual([], tap.take())
+        _, stream, tap = self.tapped(Protocol())
+        stream.abortConnection()
+        stream.write(b"x")
+        self.assertEqual([], tap.take())
+
+    def test_queued(self) -> None:
+        """What must wait behind other bytes is told when it is written, and once."""
+        _, stream, tap = self.tapped(Protocol())
+        much = bytes(16 << 20)
+        stream.write(much)
+        self.assertGreater(stream.queued, 0)
+        stream.write(b"behind")
+        self.assertEqual([("out", much, "later"), ("out", b"behind", "later")], tap.take())
+
+    def test_callbackOfFin(self) -> None:
+        """The FIN names the callback that the protocol hears of it by."""
+        for protocol, callback in (
+            (Protocol(), "connectionLost"),
+            (HalfCloseable(), "readConnectionLost"),
+        ):
+            client, _, tap = self.tapped(protocol)
+            client.shutdown(socket.SHUT_WR)
+            self.loop.turn()
+            self.assertEqual(("in", b"", callback), tap.take()[0])
+
+
+class TLSTests(LoopTestCase):
+    """TLS, whose tap hears plain text."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = temporaryFolder(self)
+        authority = certificates(folder)
+        self.factory = Factory()
+        # Twisted's TLS gathers small writes for a turn of its clock.
+        self.patch(tls, "_get_default_clock", lambda: self.loop)
+        self.secure = wrappedInTLS(self.factory, f"{folder}/key.pem", f"{folder}/cert.pem")
+        closeWell(self.secure)
+        self.context = ssl.create_default_context()
+        authority.configure_trust(self.context)
+
+    def tapped(self, protocol: Any) -> tuple[Any, Any, Tap]:
+        """A client that has shaken hands, the stream, and its tap."""
+        self.factory.buildProtocol = lambda addr: protocol  # type: ignore[method-assign]
+        outer = self.secure.buildProtocol(None)
+        tap = Tap()
+        # As the daemon does: before the protocol has its transport.
+        outer.tap = tap
+        raw, stream = self.connect(outer)
+        self.assertIs(outer, plain(stream))
+        client = self.context.wrap_socket(
+            raw, server_hostname="localhost", do_handshake_on_connect=False
+        )
+        self.addCleanup(client.close)
+        self.turns(client, client.do_handshake)
+        tap.inside = "later"
+        return client, stream, tap
+
+    def turns(self, client: Any, do: Any) -> Any:
+        """Do what waits for the server, with the loop turning meanwhile."""
+        client.settimeout(0)
+        for _ in range(1000):
+            try:
+                return do()
+            except (ssl.SSLWantReadError, BlockingIOError):
+                self.loop.turn(0.01)
+        raise AssertionError("it never happened")
+
+    def read(self, client: Any, size: int) -> bytes:
+        data: bytes = self.turns(client, lambda: client.recv(size))
+        return data
+
+    def test_plain(self) -> None:
+        """Plain text each way, by write and by writeSequence, in callbacks and later."""
+        client, _, tap = self.tapped(HalfCloseable())
+        self.assertEqual(b"made", self.read(client, 4))
+        client.sendall(b"hello")
+        self.assertEqual(b"ab", self.read(client, 2))
+        self.assertEqual(
+            [
+                ("out", b"made", "connectionMade"),
+                ("in", b"hello", "dataReceived"),
+                ("out", b"ab", "dataReceived"),
+            ],
+            tap.take(),
+        )
+        self.assertEqual("later", tap.inside)
+
+    def test_off(self) -> None:
+        """Taken off, it hears nothing, and all is served as before."""
+        client, stream, tap = self.tapped(Echo())
+        plain(stream).tap = None
+        client.sendall(b"hello")
+        self.assertEqual(b"hello", self.read(client, 100))
+        self.assertEqual([], tap.take())
+        plain(stream).tap = tap
+        client.sendall(b"again")
+        self.assertEqual(b"again", self.read(client, 100))
+        self.assertEqual(2, len(tap.take()))
+
+    def test_enough(self) -> None:
+        """A tap that wants no more hears no more, whatever it was told last."""
+        client, stream, tap = self.tapped(Echo())
+        tap.isMoreWanted = False
+        client.sendall(b"hello")
+        self.assertEqual(b"hello", self.read(client, 100))
+        self.assertEqual([("in", b"hello", "dataReceived")], tap.take())
+        plain(stream).tap = tap
+        for data in (b"x", b"y"):
+            plain(stream).write(data)
+        self.assertEqual(([("out", b"x", "later")], None), (tap.take(), plain(stream).tap))
+
+    def test_fin(self) -> None:
+        """A bare FIN is told; what is written once it is over is not."""
+        client, stream, tap = self.tapped(Echo())
+        outer = plain(stream)
+        client.shutdown(socket.SHUT_WR)
+        while not stream.disconnected:
+            self.loop.turn(0.1)
+        self.assertEqual([("in", b"", "connectionLost")], tap.take())
+        outer.write(b"x")
+        outer.writeSequence([b"x"])
+        self.assertEqual([], tap.take())
+
+    def test_dropped(self) -> None:
+        """What TLS drops, because it was told to close, is not told."""
+        _, stream, tap = self.tapped(Echo())
+        outer = plain(stream)
+        outer.write(b"")
+        outer.loseConnection()
+        outer.write(b"x")
+        self.assertEqual([], tap.take())
+
+    def test_goodbye(self) -> None:
+        """Nor is what is written to a client that has said goodbye."""
+        client, stream, tap = self.tapped(Echo())
+        outer = plain(stream)
+        client.settimeout(0)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            client.unwrap()
+        while not outer._lostTLSConnection:
+            self.loop.turn()
+        outer.write(b"x")
+        self.assertEqual([], tap.take())
