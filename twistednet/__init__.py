@@ -8,9 +8,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from twistednet.faults.model import Kind as Kind
-    from twistednet.faults.model import Memory as Memory
-    from twistednet.faults.model import Step as Step
+    from twistednet.faults.model import Action as Action
+    from twistednet.faults.model import FaultKind as FaultKind
+    from twistednet.faults.model import KindState as KindState
     from twistednet.services.answer import Answer as Answer
     from twistednet.services.catalog import Service as Service
     from twistednet.services.chat import Chat as Chat
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from twistednet.services.receive import Receive as Receive
 
 _HOME = {
+    "Action": "faults.model",
     "Answer": "services.answer",
     "Chat": "services.chat",
     "Datagram": "services.datagram",
     "Echo": "services.echo",
+    "FaultKind": "faults.model",
     "Hello": "services.hello",
-    "Kind": "faults.model",
-    "Memory": "faults.model",
+    "KindState": "faults.model",
     "Messages": "services.messages",
     "MessagesFactory": "services.fairness",
     "Receive": "services.receive",
     "Service": "services.catalog",
-    "Step": "faults.model",
 }
 
 __all__ = list(_HOME)

@@ -17,7 +17,7 @@ from twisted.python import usage
 from twistednet.core.plugins import BadPlugin
 from twistednet.daemon.daemon import Daemon
 from twistednet.daemon.logfile import observer
-from twistednet.services.catalog import Service, catalogue
+from twistednet.services.catalog import Service, loadServices
 from twistednet.settings.loading import ADMIN, Given, load
 from twistednet.settings.schema import SHARED, BadSetting, Settings
 from twistednet.transport.listening import CannotListen
@@ -84,7 +84,7 @@ class _Options(usage.Options):
 def Options() -> _Options:
     """The options of this machine's services, each with a flag of its own."""
     try:
-        services = catalogue()
+        services = loadServices()
     except BadPlugin as error:
         raise SystemExit(f"twistd netdemo: {error}") from None
     for name in services:

@@ -1,11 +1,11 @@
 """A kind of fault for twistd netdemo: a chunk is said several times."""
 
-from twistednet import Kind, Memory, Step
+from twistednet import Action, FaultKind, KindState
 
 
-def stutter(step: Step, memory: Memory, times: int) -> list[Step]:
+def stutter(step: Action, memory: KindState, times: int) -> list[Action]:
     """It passes so many times."""
     return [step] * times
 
 
-kind = Kind.of("stutter N", stutter, "chunks")
+kind = FaultKind.of("stutter N", stutter, "chunks")

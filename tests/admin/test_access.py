@@ -19,8 +19,8 @@ from tests.support.adminsite import Admin, AdminTests
 from tests.support.processes import run, running, temporaryFolder
 from twistednet.admin import access
 from twistednet.admin.access import Access
-from twistednet.admin.replies import told
-from twistednet.admin.routing import AdminSite, Root, Route
+from twistednet.admin.replies import jsonReply
+from twistednet.admin.routing import AdminSite, Route, Router
 
 TOKEN = "0123456789abcdef"
 
@@ -116,9 +116,9 @@ class SlowingTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.access = Access(self.clock, TOKEN, frozenset({"netdemo.example"}))
-        route = Route("GET", "/secret", lambda asked: told("yes"))
-        health = Route("GET", "/open", lambda asked: told("ok"), isOpen=True)
-        self.site = AdminSite(Root(self.access, [route, health], lambda asked: told("file")))
+        route = Route("GET", "/secret", lambda asked: jsonReply("yes"))
+        health = Route("GET", "/open", lambda asked: jsonReply("ok"), isOpen=True)
+        self.site = AdminSite(Router(self.access, [route, health], lambda asked: jsonReply("file")))
 
     def ask(
         self, token: str, peer: str = "192.0.2.1", path: str = "/secret", host: str = "localhost"

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 from tests.support.adminsite import Admin, AdminTests
 from tests.support.processes import PATIENCE, asked, readAll, running, temporaryFolder
 from twistednet.admin.lag import EVERY, Lag
-from twistednet.admin.metrics import Metrics
+from twistednet.admin.metrics import MetricsPage
 from twistednet.core.metrics import Histogram
 from twistednet.events.model import Tally
 
@@ -238,7 +238,7 @@ class FigureTests(SynchronousTestCase):
     def families(self, *figures: tuple[str, dict[Any, Any]]) -> dict[str, Any]:
         """The families that these figures of services make, by name."""
 
-        class Serving:
+        class Ports:
             def __iter__(self) -> Any:
                 return iter(())
 
@@ -251,12 +251,12 @@ class FigureTests(SynchronousTestCase):
                 return iter(figures)
 
         class Daemon:
-            serving = Serving()
+            serving = Ports()
             connections = ()
             tally = Tally()
             stopping = False
 
-        metrics = Metrics(Daemon(), Lag(Clock()))
+        metrics = MetricsPage(Daemon(), Lag(Clock()))
         return {family.name: family for family in metrics.collect()}
 
     def test_hook(self) -> None:

@@ -12,9 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.adminsite import AdminTests
 from tests.support.processes import PATIENCE, readAll
 from twistednet.admin import feed as feeds
-from twistednet.admin.feed import Feed, Watcher
-from twistednet.admin.replies import Wrong
-from twistednet.admin.sse import HEARTBEAT, MOST, TICK, Streams, message
+from twistednet.admin.feed import EventSource, Feed
+from twistednet.admin.replies import APIError
+from twistednet.admin.sse import HEARTBEAT, MOST, TICK, SSEStreams, message
 from twistednet.events.model import Closed, Opened, Refused
 
 
@@ -70,14 +70,14 @@ class StreamTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.streams = Streams(self.clock)
+        self.streams = SSEStreams(self.clock)
         self.feed = Feed()
         self.rates: dict[str, Any] = {}
 
     def open(self, last: str = "", service: str = "") -> Request:
         """A reader."""
         request = Request()
-        watcher = Watcher(self.feed, lambda: self.rates, service, last)
+        watcher = EventSource(self.feed, lambda: self.rates, service, last)
         self.streams.open(lambda: watcher).give(request)  # type: ignore[union-attr]
         return request
 
@@ -181,7 +181,7 @@ class StreamTests(SynchronousTestCase):
         """There may be so many readers and no more."""
         for _ in range(MOST):
             self.open()
-        wrong = self.assertRaises(Wrong, self.open)
+        wrong = self.assertRaises(APIError, self.open)
         self.assertEqual(429, wrong.status)
 
     def test_end(self) -> None:

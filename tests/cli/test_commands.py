@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -374,7 +375,7 @@ class BadServerTests(CommandCase):
 
         def garbage(client: socket.socket) -> None:
             client.recv(1024)
-            client.send(os.urandom(1000) + b"\n")
+            client.send(random.Random(7).randbytes(1000) + b"\n")
 
         self.fails(1, "not HTTP", "hello", self.tutorial(garbage))
 

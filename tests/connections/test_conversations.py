@@ -12,13 +12,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from twistednet.connections import conversations as room
 from twistednet.connections import taps as audience
-from twistednet.connections.conversations import Conversations
-from twistednet.connections.datagrams import GuardedDatagrams
-from twistednet.connections.taps import Audience
+from twistednet.connections.conversations import UDPConversations
+from twistednet.connections.datagrams import DatagramGuard
+from twistednet.connections.taps import Recorder
 from twistednet.events.chunks import MOST_CHUNKS, Chunk
 from twistednet.events.journal import Journal
 from twistednet.events.model import Closed, Event, EventStream, Opened, Received, Sent
-from twistednet.inject.injector import Faulting
+from twistednet.inject.injector import FaultInjector
 from twistednet.services.datagram import Datagram
 from twistednet.transport.datagrams import DatagramPort
 
@@ -31,7 +31,7 @@ class Port:
 
     tap: Any = None
     datagramsOut = bytesOut = 0
-    over, write = DatagramPort.over, DatagramPort._tellSent
+    endConversation, write = DatagramPort.endConversation, DatagramPort._tellSent
     _tellSent = DatagramPort._tellSent
 
     def getHost(self) -> IPv4Address:
@@ -54,8 +54,8 @@ class _Guarded(SynchronousTestCase):
         self.told: list[Event] = []
         for sink in (self.told.append, self.journal):
             self.events.attach(sink)
-        self.conversations = Conversations(
-            "datagram", self.clock, Audience(self.events, self.journal), count(1)
+        self.conversations = UDPConversations(
+            "datagram", self.clock, Recorder(self.events, self.journal), count(1)
         )
         self.start(Datagram(self.clock))
 
@@ -63,9 +63,9 @@ class _Guarded(SynchronousTestCase):
         self.assertEqual([], self.failures)
 
     def start(self, protocol: DatagramProtocol) -> None:
-        self.guarded = GuardedDatagrams(
+        self.guarded = DatagramGuard(
             *("datagram", protocol, self.clock, self.events, {5000}, self.conversations),
-            Faulting(self.clock, self.events),
+            FaultInjector(self.clock, self.events),
         )
         self.guarded.makeConnection(Port())
         self.receive = self.guarded.datagramReceived
@@ -227,7 +227,7 @@ class ConversationsTests(_Guarded):
         self.assertFalse(self.conversations.wants({ANNA}))
         # But what somebody else sends in the same turn is, and what comes after its end.
         self.assertTrue(self.conversations.wants({ANNA, BERT}))
-        self.conversations.over(ANNA)
+        self.conversations.endConversation(ANNA)
         self.assertTrue(self.conversations.wants({ANNA}))
         self.receive(b"again", ANNA)
         [_, again] = self.journal

@@ -14,12 +14,12 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from tests.support.processes import ANYWHERE, DaemonTests, readAll, running
-from twistednet.connections.conversations import Conversations
-from twistednet.connections.datagrams import GuardedDatagrams
-from twistednet.connections.taps import Audience
+from twistednet.connections.conversations import UDPConversations
+from twistednet.connections.datagrams import DatagramGuard
+from twistednet.connections.taps import Recorder
 from twistednet.events.journal import Journal
 from twistednet.events.model import Event, EventStream
-from twistednet.inject.injector import Faulting
+from twistednet.inject.injector import FaultInjector
 from twistednet.settings.schema import Settings
 
 
@@ -194,11 +194,11 @@ class GuardTests(SynchronousTestCase):
         stream.attach(self.events.append)
         self.clock = Clock()
         self.replies = True
-        audience = Audience(stream, Journal(0))
-        conversations = Conversations("datagram", self.clock, audience, count(1))
-        self.guard = GuardedDatagrams(
+        audience = Recorder(stream, Journal(0))
+        conversations = UDPConversations("datagram", self.clock, audience, count(1))
+        self.guard = DatagramGuard(
             *("datagram", self, self.clock, stream, {5000}, conversations),
-            Faulting(self.clock, stream),
+            FaultInjector(self.clock, stream),
         )
         self.guard.configure(Settings({}, {}))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.core.limits import Admission, Door, PeerRates, TokenBucket, isLocal
+from twistednet.core.limits import Admission, AdmissionControl, PeerRates, TokenBucket, isLocal
 
 
 class TokenBucketTests(SynchronousTestCase):
@@ -56,7 +56,7 @@ class DoorTests(SynchronousTestCase):
 
     def test_total(self) -> None:
         """When all places are taken nobody comes in, until one leaves."""
-        door = Door(Admission(total=2, perPeer=9, rate=9))
+        door = AdmissionControl(Admission(total=2, perPeer=9, rate=9))
         door.enter("a")
         door.enter(None)
         self.assertEqual(door.refusal("b", 0), "connections")
@@ -65,7 +65,7 @@ class DoorTests(SynchronousTestCase):
 
     def test_perPeer(self) -> None:
         """One address has its places; another, and an exempt one, has its own."""
-        door = Door(Admission(total=99, perPeer=2, rate=99))
+        door = AdmissionControl(Admission(total=99, perPeer=2, rate=99))
         door.enter("a")
         door.enter("a")
         self.assertEqual(door.refusal("a", 0), "connections per peer")
@@ -78,14 +78,14 @@ class DoorTests(SynchronousTestCase):
 
     def test_rate(self) -> None:
         """New connections of one address have a rate; an exempt peer has none."""
-        door = Door(Admission(total=99, perPeer=99, rate=2))
+        door = AdmissionControl(Admission(total=99, perPeer=99, rate=2))
         self.assertEqual([door.refusal("a", 5) for _ in range(3)], [None, None, "connection rate"])
         self.assertIsNone(door.refusal("a", 5.5))
         self.assertEqual([door.refusal(None, 5) for _ in range(9)], [None] * 9)
 
     def test_newLimits(self) -> None:
         """Changed limits hold from the next arrival on; who is in stays counted."""
-        door = Door(Admission(total=9, perPeer=9, rate=9))
+        door = AdmissionControl(Admission(total=9, perPeer=9, rate=9))
         door.enter("a")
         door.admission = Admission(total=1, perPeer=9, rate=9)
         self.assertEqual(door.refusal("b", 0), "connections")

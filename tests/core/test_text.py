@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.core.text import place, readable, shown
+from twistednet.core.text import addressText, readable, shown
 
 
 class ShownTests(SynchronousTestCase):
@@ -66,9 +66,9 @@ class PlaceTests(SynchronousTestCase):
 
     def test_kinds(self) -> None:
         """Every kind of address that a peer can have."""
-        self.assertEqual(place(("127.0.0.1", 5)), "127.0.0.1:5")
-        self.assertEqual(place(("::1", 5)), "[::1]:5")
-        self.assertEqual(place(IPv4Address("TCP", "127.0.0.1", 5)), "127.0.0.1:5")
-        self.assertEqual(place(IPv6Address("TCP", "::1", 5)), "[::1]:5")
-        self.assertEqual(place(UNIXAddress(b"/a\x1b")), "unix:/a\\x1b")
-        self.assertEqual(place(UNIXAddress(None)), "unix socket")
+        self.assertEqual(addressText(("127.0.0.1", 5)), "127.0.0.1:5")
+        self.assertEqual(addressText(("::1", 5)), "[::1]:5")
+        self.assertEqual(addressText(IPv4Address("TCP", "127.0.0.1", 5)), "127.0.0.1:5")
+        self.assertEqual(addressText(IPv6Address("TCP", "::1", 5)), "[::1]:5")
+        self.assertEqual(addressText(UNIXAddress(b"/a\x1b")), "unix:/a\\x1b")
+        self.assertEqual(addressText(UNIXAddress(None)), "unix socket")

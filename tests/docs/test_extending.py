@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import twistednet
 from tests.support.processes import ROOT
-from twistednet.faults.model import Memory
+from twistednet.faults.model import KindState
 from twistednet.faults.values import TYPES
 from twistednet.services.catalog import SERVICES, Service
 
@@ -142,7 +142,7 @@ class CodeTests(SynchronousTestCase):
         section = PAGE.partition("## 6.")[2].partition("## 7.")[0]
         for name in TYPES:
             self.assertRegex(section, rf"\b{name}\b")
-        for name in ("draw", *(one.name for one in fields(Memory))):
+        for name in ("draw", *(one.name for one in fields(KindState))):
             self.assertIn(f"`{name}`", section)
 
     def test_the_figures_are_figures(self) -> None:

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.journals import act, add
 from twistednet.events import chunks
 from twistednet.events import journal as room
-from twistednet.events.chunks import Chunk, Mark
+from twistednet.events.chunks import Chunk, FaultMark
 from twistednet.events.journal import Conversation, Journal
 from twistednet.events.model import Closed, Opened, Refused
 
@@ -292,8 +292,8 @@ class FaultTests(SynchronousTestCase):
         add(self.journal, 1, 100.75, "in", b"b", "x")
         act(self.journal, 1, 101, "reset", "echo: reset at close")
         act(self.journal, 7, 101, "reset")
-        first = Mark(0.5, "drop", "echo: drop", 1, "0 of 1 B passed")
-        last = Mark(1.0, "reset", "echo: reset at close", 1, "reset")
+        first = FaultMark(0.5, "drop", "echo: drop", 1, "0 of 1 B passed")
+        last = FaultMark(1.0, "reset", "echo: reset at close", 1, "reset")
         chunks = [Chunk(0.25, "in", b"a", "x"), Chunk(0.75, "in", b"b", "x")]
         self.assertEqual([chunks[0], first, chunks[1], last], list(self.one().story()))
         self.assertEqual([chunks[1], last], list(self.one().story(1, 1)))

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults.test_rules import VALUES
-from twistednet.faults.active import Fault
+from twistednet.faults.active import ActiveFault
 from twistednet.faults.grammar import parse
-from twistednet.faults.kinds.responses import RESPONSE_KINDS, Reply, replied
-from twistednet.faults.model import Kind, Memory, Step
-from twistednet.faults.pipeline import Plan
+from twistednet.faults.kinds.responses import RESPONSE_KINDS, ResponseParts, responseParts
+from twistednet.faults.model import Action, FaultKind, KindState
+from twistednet.faults.pipeline import Pipeline
 
 HEAD = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: text/plain\r\n"
 GOOD = HEAD + b"Content-Length: 6\r\n\r\nabcdef"
@@ -25,23 +25,23 @@ def made(
     status: int = 200,
     body: bytes = b"abcdef",
     *headers: tuple[bytes, bytes],
-) -> Reply:
+) -> ResponseParts:
     """A reply as a service might give it."""
     fields = [(b"Server", b"x"), (b"Content-Type", b"text/plain"), *headers]
-    return replied((method, b"/a?b"), (b"HTTP/1.1", status, b"OK"), fields, body)
+    return responseParts((method, b"/a?b"), (b"HTTP/1.1", status, b"OK"), fields, body)
 
 
-def spoilt(reply: Reply, *rules: str, told: Any = None) -> Reply:
+def edited(reply: ResponseParts, *rules: str, told: Any = None) -> ResponseParts:
     """What it becomes if these rules choose it."""
-    faults = [Fault(parse(f"hello: {rule}"), 1, 0.0) for rule in rules]
-    plan = Plan(faults, 0.0, 0.0, told or (lambda fault, did: None), isStream=False)
-    [step] = plan.steps(Step(1.0, "request", reply.target), "in")
-    for spoil in step.spoils:
-        reply = spoil(reply)
+    faults = [ActiveFault(parse(f"hello: {rule}"), 1, 0.0) for rule in rules]
+    plan = Pipeline(faults, 0.0, 0.0, told or (lambda fault, did: None), isStream=False)
+    [step] = plan.steps(Action(1.0, "request", reply.target), "in")
+    for edit in step.edits:
+        reply = edit(reply)
     return reply
 
 
-def sent(reply: Reply) -> list[tuple[float, bytes | str]]:
+def sent(reply: ResponseParts) -> list[tuple[float, bytes | str]]:
     """What is sent how many seconds later, and how it ends."""
     return [
         (step.at - 1.0, step.data if step.act == "pass" else step.act) for step in reply.steps(1.0)
@@ -95,7 +95,7 @@ class KindTests(SynchronousTestCase):
             ),
         ):
             ended = [(0.0, end)] if end else []
-            self.assertEqual([(0.0, expected), *ended], sent(spoilt(made(), rule)), rule)
+            self.assertEqual([(0.0, expected), *ended], sent(edited(made(), rule)), rule)
 
     def test_cut(self) -> None:
         """Half of the headers, or all of them and half of the body, and the end."""
@@ -107,21 +107,21 @@ class KindTests(SynchronousTestCase):
             ("close in body", head + b"abc", "end"),
             ("reset in body", head + b"abc", "reset"),
         ):
-            reply = spoilt(made(), rule)
+            reply = edited(made(), rule)
             self.assertEqual([(0.0, expected), (0.0, end)], sent(reply), rule)
             self.assertEqual(rule.split()[0], reply.steps(0.0)[-1].by)
 
     def test_late(self) -> None:
         """The headers at once; the body, or its second half, later."""
         head, body = GOOD[:-6], GOOD[-6:]
-        self.assertEqual([(0.0, head), (2.0, body)], sent(spoilt(made(), "latency before body 2s")))
+        self.assertEqual([(0.0, head), (2.0, body)], sent(edited(made(), "latency before body 2s")))
         self.assertEqual(
-            [(0.0, head + b"abc"), (2.0, b"def")], sent(spoilt(made(), "latency in body 2s"))
+            [(0.0, head + b"abc"), (2.0, b"def")], sent(edited(made(), "latency in body 2s"))
         )
 
     def test_endless(self) -> None:
         """Headers without end: what comes last is sent again and again."""
-        first, again = spoilt(made(), "endless headers").steps(1.0)
+        first, again = edited(made(), "endless headers").steps(1.0)
         self.assertEqual(GOOD.partition(b"\r\n\r\n")[0] + b"\r\n", first.data)
         self.assertFalse(first.isEndless)
         self.assertTrue(again.isEndless)
@@ -146,23 +146,23 @@ class KindTests(SynchronousTestCase):
             (204, b"204 No Content", b"\r\n"),
             (205, b"205 Reset Content", b"Content-Length: 0\r\n\r\n"),
         ):
-            reply = spoilt(made(b"GET", 200, b"abc", mark, (b"ETag", b"b")), f"status {code}")
+            reply = edited(made(b"GET", 200, b"abc", mark, (b"ETag", b"b")), f"status {code}")
             head = b"HTTP/1.1 " + line + b"\r\nServer: x\r\nX-Netdemo-Fault: a\r\n"
             self.assertEqual([(0.0, head + rest)], sent(reply))
-        toHEAD = spoilt(made(b"HEAD"), "status 503")
+        toHEAD = edited(made(b"HEAD"), "status 503")
         self.assertRegex(toHEAD.head, rb"Content-Length: 24\r\n\r\n\Z")
         self.assertEqual(b"", toHEAD.content)
 
     def test_redirect(self) -> None:
         """To itself, and to no other host."""
         for target, place in ((b"/a?b", b"/a?b"), (b"//else/a", b"/.//else/a")):
-            reply = spoilt(replace(made(), target=target), "redirect loop")
+            reply = edited(replace(made(), target=target), "redirect loop")
             self.assertEqual((302, b"Found"), (reply.status, reply.reason))
             self.assertIn((b"Location", place), reply.headers)
 
     def test_encoding(self) -> None:
         """What was said of the encoding before is not said any more."""
-        reply = spoilt(
+        reply = edited(
             made(b"GET", 200, b"", (b"Content-Encoding", b"br")), "wrong content-encoding"
         )
         self.assertEqual(1, reply.head.count(b"Content-Encoding: "))
@@ -173,20 +173,20 @@ class ChoiceTests(SynchronousTestCase):
 
     def test_chosen(self) -> None:
         """Requests are counted, by what is in their target, over all connections."""
-        fault = Fault(parse('hello: status 503, matching "b=1", every 2nd'), 1, 0.0)
+        fault = ActiveFault(parse('hello: status 503, matching "b=1", every 2nd'), 1, 0.0)
         told: list[str] = []
-        plans = [Plan([fault], 0.0, 0.0, lambda _, did: told.append(did), False) for _ in "ab"]
+        plans = [Pipeline([fault], 0.0, 0.0, lambda _, did: told.append(did), False) for _ in "ab"]
         hit = []
         for number, target in enumerate((b"/?b=1", b"/", b"/?b=1", b"/\n?b=1", b"/?b=1")):
-            [step] = plans[number % 2].steps(Step(0.0, "request", target), "in")
-            hit.append(bool(step.spoils))
+            [step] = plans[number % 2].steps(Action(0.0, "request", target), "in")
+            hit.append(bool(step.edits))
         self.assertEqual([False, False, True, False, True], hit)
         self.assertEqual(["status 503 for /?b=1"] * 2, told)
         self.assertEqual((4, 2), (fault.seen, fault.acted))
 
     def test_several(self) -> None:
         """What one lets pass the next one is given; the first to cut is right."""
-        reply = spoilt(made(), "status 503", "latency in body 1s", "close in body")
+        reply = edited(made(), "status 503", "latency in body 1s", "close in body")
         (_, begun), last = sent(reply)
         self.assertRegex(str(begun), r"^b'HTTP/1.1 503 .*\\r\\n\\r\\n503 Service '$")
         self.assertEqual((0.0, "end"), last)
@@ -195,15 +195,15 @@ class ChoiceTests(SynchronousTestCase):
             (("bad chunk size", "close in body"), "end", "close"),
             (("no status line", "body longer than said"), "end", "body longer than said"),
         ):
-            final = spoilt(made(), *texts).steps(0.0)[-1]
+            final = edited(made(), *texts).steps(0.0)[-1]
             self.assertEqual((end, by), (final.act, final.by), texts)
-        cut = spoilt(made(), "endless headers", "close in headers")
+        cut = edited(made(), "endless headers", "close in headers")
         self.assertEqual("end", cut.steps(0.0)[-1].act)
 
     def test_told(self) -> None:
         """What a client has put into its target does nothing to the one who reads of it."""
         told: list[str] = []
-        spoilt(
+        edited(
             replace(made(), target=b"/\x1b"), "no status line", told=lambda _, did: told.append(did)
         )
         self.assertEqual(["no status line for /\\x1b"], told)
@@ -221,17 +221,17 @@ class AnyTests(SynchronousTestCase):
     """Any kinds, and any reply."""
 
     @given(_REPLIES, st.lists(st.sampled_from(RESPONSE_KINDS), max_size=4), st.data())
-    def test_anything(self, reply: Reply, kinds: list[Kind], data: Any) -> None:
+    def test_anything(self, reply: ResponseParts, kinds: list[FaultKind], data: Any) -> None:
         """However many are done to it: times never go back, nothing comes after an end, the
         waits are what was asked for, and what is there of a body is what was to be sent."""
-        step, asked = Step(0.0, "request", b"/"), reply
+        step, asked = Action(0.0, "request", b"/"), reply
         waits = 0.0
         for kind in kinds:
             values = [data.draw(VALUES[name]) for name in kind.form.types]
             waits += sum(values) if kind.name == "latency" else 0.0
-            [step] = kind.act(step, Memory(data.draw(st.randoms())), *values)
-        for spoil in step.spoils:
-            reply = spoil(reply)
+            [step] = kind.act(step, KindState(data.draw(st.randoms())), *values)
+        for edit in step.edits:
+            reply = edit(reply)
         steps = reply.steps(5.0)
         times = [one.at for one in steps]
         self.assertEqual(sorted(times), times)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.faults.active import Fault, Faults
+from twistednet.faults.active import ActiveFault, ActiveFaults
 from twistednet.faults.grammar import KINDS, BadFault, Grammar, parse
-from twistednet.faults.model import Kind, Step
-from twistednet.faults.pipeline import Plan
+from twistednet.faults.model import Action, FaultKind
+from twistednet.faults.pipeline import Pipeline
 from twistednet.faults.rules import CHOICES, OF_CONNECTIONS, Rule
 
 SERVICES = {
@@ -49,7 +49,7 @@ def rules(draw: Any, carrier: str = "", of: dict[str, Any] = VALUES, most: int =
     """Any rule that can be written: for what is carried so, of these values, and with at
     most so many choices."""
     kinds = [kind for kind in KINDS if not carrier or carrier in kind.carriers]
-    kind: Kind = draw(st.sampled_from(kinds))
+    kind: FaultKind = draw(st.sampled_from(kinds))
     values = tuple(draw(of[name]) for name in kind.form.types)
     if "[" in kind.form.text and draw(st.booleans()):
         values = (*values[:-1], None)
@@ -151,7 +151,7 @@ class GrammarTests(SynchronousTestCase):
         self.assertEqual(rule, parse(str(rule)))
 
 
-def _untold(fault: Fault, did: str) -> None:
+def _untold(fault: ActiveFault, did: str) -> None:
     """Nobody listens."""
 
 
@@ -159,25 +159,25 @@ class Schedule:
     """One rule, and what it does to chunks over connections of its own."""
 
     def __init__(self, rule: str, seed: int = 1) -> None:
-        self.fault = Fault(parse(f"echo: {rule}"), seed, 0.0)
+        self.fault = ActiveFault(parse(f"echo: {rule}"), seed, 0.0)
         self.told: list[str] = []
 
-    def connect(self, at: float = 0.0) -> Plan:
-        return Plan([self.fault], at, at, lambda fault, did: self.told.append(did))
+    def connect(self, at: float = 0.0) -> Pipeline:
+        return Pipeline([self.fault], at, at, lambda fault, did: self.told.append(did))
 
 
-def passed(plan: Plan, *chunks: bytes, direction: str = "out", at: float = 0.0) -> list[bytes]:
+def passed(plan: Pipeline, *chunks: bytes, direction: str = "out", at: float = 0.0) -> list[bytes]:
     """What becomes of each chunk: the bytes that pass, and `!` with each other step."""
     return [
         b"".join(
             step.data if step.act == "pass" else b"!" + step.act.encode()
-            for step in plan.steps(Step(at, "pass", chunk), direction)
+            for step in plan.steps(Action(at, "pass", chunk), direction)
         )
         for chunk in chunks
     ]
 
 
-def pieces(step: Step) -> list[tuple[float, bytes]]:
+def pieces(step: Action) -> list[tuple[float, bytes]]:
     """When each piece of it may leave."""
     size = step.piece or len(step.data)
     starts = range(0, len(step.data), size)
@@ -231,7 +231,7 @@ class KindTests(SynchronousTestCase):
             steps = [
                 step
                 for chunk in (b"abcd", b"efgh")
-                for step in plan.steps(Step(1.0, "pass", chunk), "out")
+                for step in plan.steps(Action(1.0, "pass", chunk), "out")
             ]
             self.assertEqual(expected, [one for step in steps for one in pieces(step)], rule)
 
@@ -241,32 +241,32 @@ class KindTests(SynchronousTestCase):
             ("slice 2 bytes pause 1s", "slice 3 bytes", "rate 4B/s"),
             ("rate 4B/s", "slice 2 bytes pause 1s"),
         ):
-            faults = [Fault(parse(f"echo: {rule}"), 1, 0.0) for rule in rules]
-            [step] = Plan(faults, 0.0, 0.0, _untold).steps(Step(1.0, "pass", b"abcd"), "out")
+            faults = [ActiveFault(parse(f"echo: {rule}"), 1, 0.0) for rule in rules]
+            [step] = Pipeline(faults, 0.0, 0.0, _untold).steps(Action(1.0, "pass", b"abcd"), "out")
             size = 2 if rules[0].startswith("slice") else 1
             expected = [(1.0 + n, b"abcd"[n * size :][:size]) for n in range(4 // size)]
             self.assertEqual(expected, pieces(step), rules)
 
     def test_ends(self) -> None:
         """Kinds that concern how the service closes."""
-        fin, close = Step(1.0, "fin"), Step(2.0, "close")
+        fin, close = Action(1.0, "fin"), Action(2.0, "close")
         for rule, expected in {
             "never close": [[], []],
-            "reset at close": [[Step(at, "reset", by="reset")] for at in (1.0, 2.0)],
-            "linger 5s": [[fin], [Step(6.0, "close")]],
-            "slow close 5s": [[Step(6.0, "fin")], [Step(7.0, "close")]],
+            "reset at close": [[Action(at, "reset", by="reset")] for at in (1.0, 2.0)],
+            "linger 5s": [[fin], [Action(6.0, "close")]],
+            "slow close 5s": [[Action(6.0, "fin")], [Action(7.0, "close")]],
         }.items():
             plan = Schedule(rule).connect()
             self.assertEqual(expected, [plan.steps(fin), plan.steps(close)], rule)
         alone = Schedule("linger 5s").connect().steps(close)
-        self.assertEqual([Step(2.0, "fin"), Step(7.0, "close")], alone)
+        self.assertEqual([Action(2.0, "fin"), Action(7.0, "close")], alone)
 
     def test_timeout(self) -> None:
         """The end is there from the beginning, once, and what passes comes behind it."""
         for rule, act in (("timeout 5s", "end"), ("timeout 5s with RST", "reset")):
             plan = Schedule(rule).connect()
-            accept, join = Step(1.0, "accept"), Step(2.0, "join")
-            self.assertEqual([accept, Step(6.0, act, by="timeout")], plan.steps(accept))
+            accept, join = Action(1.0, "accept"), Action(2.0, "join")
+            self.assertEqual([accept, Action(6.0, act, by="timeout")], plan.steps(accept))
             self.assertEqual([join], plan.steps(join))
             self.assertEqual(1, len(plan.faults))
 
@@ -396,7 +396,7 @@ class ChoiceTests(SynchronousTestCase):
             self.assertEqual([expected], passed(plan, b"re"), chunks)
         drop = Schedule('drop, in, matching "bye"').fault
         for isStream, expected in ((True, [b"b", b"", b"x"]), (False, [b"b", b"ye", b"x"])):
-            plan = Plan([drop], 0.0, 0.0, _untold, isStream)
+            plan = Pipeline([drop], 0.0, 0.0, _untold, isStream)
             self.assertEqual(expected, passed(plan, b"b", b"ye", b"x", direction="in"))
         [echoed] = passed(Schedule('drop, in, matching "y"').connect(), b"y", direction="in")
         self.assertEqual(b"", echoed)
@@ -443,14 +443,14 @@ class ChoiceTests(SynchronousTestCase):
         """The same seed and the same events give the same steps, whatever the rule."""
 
         def schedule() -> list[Any]:
-            fault = Fault(rule, seed, 0.0)
+            fault = ActiveFault(rule, seed, 0.0)
             told: list[str] = []
-            plans = [Plan([fault], 0, 0, lambda _, did: told.append(did)) for _ in range(3)]
-            steps: list[Any] = [plan.steps(Step(0, "accept")) for plan in plans]
+            plans = [Pipeline([fault], 0, 0, lambda _, did: told.append(did)) for _ in range(3)]
+            steps: list[Any] = [plan.steps(Action(0, "accept")) for plan in plans]
             for at, (isIn, data) in enumerate(events):
-                step = Step(float(at), "pass", data)
+                step = Action(float(at), "pass", data)
                 steps.append(plans[len(data) % 3].steps(step, "in" if isIn else "out"))
-            steps += [plan.steps(Step(100, "close")) for plan in plans]
+            steps += [plan.steps(Action(100, "close")) for plan in plans]
             return [*steps, told, fault.seen, fault.acted]
 
         self.assertEqual(schedule(), schedule())
@@ -461,7 +461,7 @@ class InForceTests(SynchronousTestCase):
 
     def test_seed(self) -> None:
         """One that was not given is drawn, and shown; one that was given is kept."""
-        faults = Faults(lambda: 42)
+        faults = ActiveFaults(lambda: 42)
         faults.replace([parse("echo: drop, 5%"), parse("echo: drop, seed 7")], 0.0)
         self.assertEqual(
             ["echo: drop, 5%, seed 42", "echo: drop, seed 7"], [str(one) for one in faults]
@@ -469,7 +469,7 @@ class InForceTests(SynchronousTestCase):
 
     def test_reset(self) -> None:
         """Counted and drawn anew, the same is chosen again."""
-        fault = Fault(parse("echo: drop, 50%"), 7, 0.0)
+        fault = ActiveFault(parse("echo: drop, 50%"), 7, 0.0)
         first = [fault.choose() for _ in range(50)]
         fault.reset()
         self.assertEqual((0, 0, 0), (fault.met, fault.seen, fault.acted))
@@ -477,7 +477,7 @@ class InForceTests(SynchronousTestCase):
 
     def test_stays(self) -> None:
         """A rule that is there before and after keeps its seed and its counts."""
-        faults = Faults()
+        faults = ActiveFaults()
         drop, silence = parse("echo: drop, 5%"), parse("echo: silence")
         self.assertTrue(faults.replace([drop, silence], 0.0))
         first, second = faults
@@ -491,13 +491,13 @@ class InForceTests(SynchronousTestCase):
 
     def test_anew(self) -> None:
         """All begin anew where that is asked for, with seeds of their own."""
-        faults = Faults()
+        faults = ActiveFaults()
         rules = [parse("echo: drop, 5%"), parse("echo: drop, seed 3")]
         faults.replace(rules, 0.0)
         before = list(faults)
         self.assertTrue(faults.replace(rules, 1.0, isAnew=True))
         self.assertTrue({*before}.isdisjoint(faults))
-        self.assertFalse(Faults().replace([], 1.0, isAnew=True))
+        self.assertFalse(ActiveFaults().replace([], 1.0, isAnew=True))
 
     def test_forNew(self) -> None:
         """Connections that were there have no accept and no first byte any more."""
@@ -508,7 +508,7 @@ class InForceTests(SynchronousTestCase):
             "reset after 1 byte": [True, True],
             "reset after 1 byte, new connections": [False, True],
         }.items():
-            faults = Faults()
+            faults = ActiveFaults()
             faults.replace([parse(f"echo: {rule}")], 5.0)
             found = [faults.concerning("echo", None, "stream", opened) for opened in (4.0, 5.0)]
             self.assertEqual(expected, [*map(bool, found)], rule)
@@ -526,7 +526,7 @@ class InForceTests(SynchronousTestCase):
 
     def test_concerning(self) -> None:
         """By service, by what it carries, and by the peer's address."""
-        faults = Faults()
+        faults = ActiveFaults()
         texts = (
             *("echo: drop", "echo: silence, from 127.0.0.0/8", "receive: drop, from ::1"),
             *("answer: drop, from ::ffff:192.0.2.1", "receive: drop, from ::/0"),

@@ -13,7 +13,7 @@ from tests.faults.test_rules import SERVICES, VALUES, rules
 from twistednet.events.model import EventStream
 from twistednet.faults.grammar import BadFault, Grammar, parse
 from twistednet.faults.scenario import MOST, Part, Scenario, parseScenario
-from twistednet.inject.injector import Faulting
+from twistednet.inject.injector import FaultInjector
 from twistednet.inject.player import Player
 
 GRAMMAR = Grammar(SERVICES)
@@ -77,7 +77,7 @@ class PlayerTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.faulting = Faulting(self.clock, EventStream(self.fail))
+        self.faulting = FaultInjector(self.clock, EventStream(self.fail))
         self.player = Player(self.clock, self.faulting)
 
     def play(self, text: str) -> None:

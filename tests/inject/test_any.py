@@ -19,7 +19,7 @@ from tests.inject.test_streams import FaultTestCase, HalfCloseable, Pouring
 from twistednet.events.model import Closed, Event, Faulted
 from twistednet.faults.grammar import parse
 from twistednet.services.echo import Echo
-from twistednet.transport.closing import untaken
+from twistednet.transport.closing import undelivered
 
 _FEW = st.integers(1, 5)
 #: Values so small that a rule is met, and done with within a day.
@@ -229,7 +229,7 @@ class AnyStreamTests(FaultTestCase):
             if stream.disconnected:
                 return
             # A client's system may take its time to say that it has got something.
-            self.later(client, stream, 86_400, 0.05 if untaken(stream) else 0.001)
+            self.later(client, stream, 86_400, 0.05 if undelivered(stream) else 0.001)
 
     def check(self, protocol: Strict, streams: list[Any]) -> None:
         """Nothing is left; all that has happened was told, and nothing was an error."""

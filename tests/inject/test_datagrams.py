@@ -13,13 +13,13 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.processes import DaemonTests
-from twistednet.connections.conversations import Conversations
-from twistednet.connections.datagrams import GuardedDatagrams
-from twistednet.connections.taps import Audience
+from twistednet.connections.conversations import UDPConversations
+from twistednet.connections.datagrams import DatagramGuard
+from twistednet.connections.taps import Recorder
 from twistednet.events.journal import Journal
 from twistednet.events.model import Event, EventStream, Faulted, Refused
 from twistednet.faults.grammar import parse
-from twistednet.inject.injector import Faulting
+from twistednet.inject.injector import FaultInjector
 
 ANNA, BERTA = ("127.0.0.1", 40_000), ("127.0.0.1", 40_001)
 
@@ -55,12 +55,12 @@ class PortTestCase(SynchronousTestCase):
         self.told: list[Event] = []
         events = EventStream(self.fail)
         events.attach(self.told.append)
-        self.faulting = Faulting(self.clock, events)
-        conversations = Conversations(
-            "datagram", self.clock, Audience(events, Journal(0)), count(1)
+        self.faulting = FaultInjector(self.clock, events)
+        conversations = UDPConversations(
+            "datagram", self.clock, Recorder(events, Journal(0)), count(1)
         )
         self.protocol = Returning()
-        self.guarded = GuardedDatagrams(
+        self.guarded = DatagramGuard(
             *("datagram", self.protocol, self.clock, events, {5000}, conversations),
             self.faulting,
         )

@@ -18,8 +18,8 @@ from tests.support.servers import serve
 from twistednet.client.sessions import theReactor
 from twistednet.events.model import EventStream, Faulted
 from twistednet.faults.grammar import parse
-from twistednet.inject.injector import Faulting
-from twistednet.inject.listeners import PortFaults
+from twistednet.inject.injector import FaultInjector
+from twistednet.inject.listeners import ListenerFaults
 from twistednet.transport import refusing
 from twistednet.transport.listening import UNIXPort
 
@@ -143,7 +143,7 @@ class PortFaultsTests(PortTestCase):
         events = EventStream(self.fail)
         events.attach(self.told.append)
         self.clock = Clock()
-        self.faulting = Faulting(self.clock, events)
+        self.faulting = FaultInjector(self.clock, events)
 
     def ask(self, *rules: str) -> None:
         self.faulting.replace([parse(rule) for rule in rules])
@@ -151,7 +151,7 @@ class PortFaultsTests(PortTestCase):
     def test_comesAndGoes(self) -> None:
         """It acts at once, is told of, and is gone with its rule."""
         port = self.listen()
-        faults = PortFaults("echo", port, self.clock, self.faulting)
+        faults = ListenerFaults("echo", port, self.clock, self.faulting)
         self.connect(port)
         self.ask("echo: refuse, seed 3", "answer: stall")
         self.assertRaises(ConnectionRefusedError, self.connect, port)
@@ -165,7 +165,7 @@ class PortFaultsTests(PortTestCase):
     def test_changes(self) -> None:
         """The first rule that concerns it counts, and one that stays is not done again."""
         port = self.listen()
-        PortFaults("echo", port, self.clock, self.faulting)
+        ListenerFaults("echo", port, self.clock, self.faulting)
         self.ask("echo: refuse", "echo: stall")
         self.ask("echo: refuse", "echo: drop", "echo: stall")
         self.assertRaises(ConnectionRefusedError, self.connect, port)
@@ -178,7 +178,7 @@ class PortFaultsTests(PortTestCase):
         self.ask("echo: refuse, for 5s")
         self.clock.advance(2)
         port = self.listen()
-        PortFaults("echo", port, self.clock, self.faulting)
+        ListenerFaults("echo", port, self.clock, self.faulting)
         self.clock.advance(2.9)
         self.assertRaises(ConnectionRefusedError, self.connect, port)
         self.clock.advance(0.1)
@@ -187,7 +187,7 @@ class PortFaultsTests(PortTestCase):
     def test_stop(self) -> None:
         """What was done is undone before a port closes: it may be systemd's."""
         port = self.listen()
-        faults = PortFaults("echo", port, self.clock, self.faulting)
+        faults = ListenerFaults("echo", port, self.clock, self.faulting)
         self.ask("echo: refuse, for 5s")
         faults.stop()
         self.connect(port)
@@ -202,7 +202,7 @@ class PortFaultsTests(PortTestCase):
         self.addCleanup(globalLogPublisher.removeObserver, lines.append)
         port = self.listenUNIX()
         os.unlink(port.socket.getsockname())
-        PortFaults("echo", port, self.clock, self.faulting)
+        ListenerFaults("echo", port, self.clock, self.faulting)
         self.ask("echo: refuse, seed 3")
         [line] = [one for one in lines if "rule" in one]
         self.assertIn("No such file", str(line["error"]))

@@ -18,7 +18,7 @@ from tests.inject.test_streams import FaultTestCase
 from tests.services.test_hello import withoutDate
 from twistednet.events.model import Faulted
 from twistednet.faults.grammar import parse
-from twistednet.inject.responses import MOST, RequestFaults
+from twistednet.inject.responses import MOST, ResponseFaults
 from twistednet.services.catalog import Service
 from twistednet.services.hello import Hello, HelloSite
 from twistednet.transport.closing import GLANCE
@@ -52,7 +52,7 @@ class RequestTestCase(FaultTestCase):
         super().setUp()
         self.pages = Pages()
         self.site = HelloSite(lambda: self.pages, self.loop)  # type: ignore[arg-type]
-        RequestFaults("echo", self.site, self.connections.faults)
+        ResponseFaults("echo", self.site, self.connections.faults)
 
     def open(self) -> tuple[socket.socket, Any]:
         """A client's socket, and the stream that serves it."""

@@ -18,14 +18,14 @@ from zope.interface import implementer
 
 from tests.faults.test_rules import rules
 from tests.support.loops import LoopTestCase, Recorder
-from twistednet.connections.tracking import Connections, Entrance
+from twistednet.connections.tracking import Connections, TrackingFactory
 from twistednet.events.journal import Journal
 from twistednet.events.model import Event, EventStream, Faulted
 from twistednet.faults.grammar import parse
-from twistednet.faults.model import Step
+from twistednet.faults.model import Action
 from twistednet.faults.rules import Rule
-from twistednet.inject.queue import TURN, Lane
-from twistednet.inject.streams import Between
+from twistednet.inject.queue import TURN, DelayQueue
+from twistednet.inject.streams import FaultWrapper
 from twistednet.services.echo import Echo
 from twistednet.transport.readiness import READ
 from twistednet.transport.streams import TCPStream
@@ -109,7 +109,7 @@ class FaultTestCase(LoopTestCase):
         accepted, address = self._listener.accept()
         self._factory.protocol = protocol
         stream = TCPStream(accepted, None, address, None, 0, self.loop)
-        entrance = Entrance(service, self._factory, self.connections)
+        entrance = TrackingFactory(service, self._factory, self.connections)
         entrance.buildProtocol(stream.getPeer()).makeConnection(stream)
         self.addCleanup(self._end, stream)
         return client, stream
@@ -148,7 +148,7 @@ class PathTests(FaultTestCase):
         echo = Echo()
         client, stream = self.serve(echo)
         self.ask("latency 1s")
-        self.assertIsInstance(stream.protocol, Between)
+        self.assertIsInstance(stream.protocol, FaultWrapper)
         client.sendall(b"a")
         self.nothingFrom(client)
         self.loop.advance(1)
@@ -168,7 +168,7 @@ class PathTests(FaultTestCase):
         self.ask("drop, new connections")
         self.assertIs(echo, stream.protocol)
         _, stream = self.serve(Echo())
-        self.assertIsInstance(stream.protocol, Between)
+        self.assertIsInstance(stream.protocol, FaultWrapper)
 
     def test_comesWhilePaused(self) -> None:
         """A service that wants nothing when a rule comes is given nothing, and then the rest."""
@@ -202,8 +202,8 @@ class PathTests(FaultTestCase):
         """Who is asked for each chunk is asked for the next one when that is dropped."""
         self.ask("drop, first 2")
         client, stream = self.serve(Recorder())
-        between: Any = stream.protocol
-        transport = between.protocol.transport
+        faultWrapper: Any = stream.protocol
+        transport = faultWrapper.protocol.transport
         FileSender().beginFileTransfer(BytesIO(bytes(100_000)), transport).addCallback(
             lambda _: transport.loseConnection()
         )
@@ -471,7 +471,7 @@ class EndTests(FaultTestCase):
         self.assertEqual(3, connection.transport.bytesIn)
         self.nothingFrom(client)
         self.loop.advance(4)
-        self.assertEqual((None, []), (connection.between, self.loop.getDelayedCalls()))
+        self.assertEqual((None, []), (connection.faultWrapper, self.loop.getDelayedCalls()))
         client.sendall(b"def")
         self.assertEqual(b"def", self.readAll(client, 3))
 
@@ -605,13 +605,13 @@ class LaneTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.taken: list[Step] = []
-        self.lane = Lane(self.clock, self.taken.append, lambda: None)
+        self.taken: list[Action] = []
+        self.lane = DelayQueue(self.clock, self.taken.append, lambda: None)
 
     def test_turns(self) -> None:
         """Many small pieces leave others their turn, and need no more room than the whole."""
         data = bytes(range(256)) * 4
-        self.lane.put([Step(0.0, "pass", data, piece=1)])
+        self.lane.put([Action(0.0, "pass", data, piece=1)])
         self.assertEqual(TURN, len(self.taken))
         self.assertEqual(len(data) - TURN, self.lane.size)
         while self.lane.size:
@@ -624,7 +624,7 @@ class LaneTests(SynchronousTestCase):
 
     def test_drainedAmidst(self) -> None:
         """What is left of a step whose first pieces are through, and nothing comes later."""
-        self.lane.put([Step(0.0, "pass", b"abcdef", piece=2, gap=1.0), Step(0.0, "fin")])
+        self.lane.put([Action(0.0, "pass", b"abcdef", piece=2, gap=1.0), Action(0.0, "fin")])
         self.clock.advance(1.0)
         rest = self.lane.drain()
         self.assertEqual([b"ab", b"cd"], [step.data for step in self.taken])

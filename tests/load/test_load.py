@@ -24,7 +24,7 @@ from twistednet.client.sessions import theReactor
 from twistednet.load import load, pacing
 from twistednet.load.pacing import Schedule, Sender
 from twistednet.load.streams import traffic
-from twistednet.load.tally import Tally
+from twistednet.load.tally import LoadTally
 
 reactor = theReactor()
 MS = 1_000_000
@@ -57,7 +57,7 @@ class TallyTests(SynchronousTestCase):
         would have waited 998, 996, ... ms: half of the time nobody was answered, so
         a third of all messages, at one every 2 ms, waited over 1 ms.
         """
-        tally = Tally(connections=1, seconds=2.0)
+        tally = LoadTally(connections=1, seconds=2.0)
         for _ in range(1000):
             tally.answer(1 * MS)
         tally.answer(int(999.5 * MS))
@@ -69,7 +69,7 @@ class TallyTests(SynchronousTestCase):
 
     def test_rate(self) -> None:
         """At a rate, latency is from when a message was due: nothing is put back."""
-        tally = Tally(connections=1, seconds=2.0, rate=500)
+        tally = LoadTally(connections=1, seconds=2.0, rate=500)
         tally.answer(1000 * MS)
         self.assertEqual(tally.latencies().get_total_count(), 1)
 
@@ -155,7 +155,7 @@ class _LoadCase(TestCase):
         self.addCleanup(port.stopListening)
         return Target("tcp", "127.0.0.1", port.getHost().port)
 
-    async def drive(self, target: Target, service: str = "echo", **how: Any) -> Tally:
+    async def drive(self, target: Target, service: str = "echo", **how: Any) -> LoadTally:
         return await load(reactor, target, service, **{"connections": 2, "seconds": 0.3, **how})
 
 

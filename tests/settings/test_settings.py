@@ -10,7 +10,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.processes import temporaryFolder
-from twistednet import Kind
+from twistednet import FaultKind
 from twistednet.core import plugins
 from twistednet.faults import plugins as faultplugins
 from twistednet.services.catalog import SERVICES, Service
@@ -416,7 +416,7 @@ class CatalogTests(SynchronousTestCase):
         self.assertIs(BROUGHT, settings.fault[0].kind)
         for value, why in (
             ("tests.nowhere:KIND", "does not load: No module named 'tests.nowhere'"),
-            ("tests.settings.test_settings:CATALOGUE", "is not a twistednet.Kind: "),
+            ("tests.settings.test_settings:CATALOGUE", "is not a twistednet.FaultKind: "),
             ("tests.settings.test_settings:TAKEN", "is written like a kind that exists: drop"),
         ):
             point = EntryPoint("kind", value, group)
@@ -437,5 +437,5 @@ class CatalogTests(SynchronousTestCase):
         patch.restore()
 
 
-BROUGHT = Kind.of("moo N", lambda step, memory, times: [step] * times)
-TAKEN = Kind.of("drop", lambda step, memory: [])
+BROUGHT = FaultKind.of("moo N", lambda step, memory, times: [step] * times)
+TAKEN = FaultKind.of("drop", lambda step, memory: [])

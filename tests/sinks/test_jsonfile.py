@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.processes import temporaryFolder
 from twistednet.events.model import Opened, Received
 from twistednet.sinks import jsonfile as room
-from twistednet.sinks.jsonfile import CannotWrite, EventLines
+from twistednet.sinks.jsonfile import CannotWrite, JSONLinesSink
 
 
 class Reactor(Clock):
@@ -50,16 +50,16 @@ class EventLinesTests(SynchronousTestCase):
         self.reactor = Reactor()
         self.folder = temporaryFolder(self)
         self.complaints = Complaints()
-        self.open: set[EventLines] = set()
+        self.open: set[JSONLinesSink] = set()
 
-    def lines(self, path: Path | str, payload: int = 256) -> EventLines:
-        lines = EventLines(self.reactor, str(path), payload)
+    def lines(self, path: Path | str, payload: int = 256) -> JSONLinesSink:
+        lines = JSONLinesSink(self.reactor, str(path), payload)
         lines.log = self.complaints  # type: ignore[assignment]
         self.open.add(lines)
         self.addCleanup(self.end, lines)
         return lines
 
-    def end(self, lines: EventLines) -> None:
+    def end(self, lines: JSONLinesSink) -> None:
         if lines in self.open:
             self.open.remove(lines)
             lines.close()

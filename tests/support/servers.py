@@ -9,12 +9,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistednet.testing import Netdemo, Server
-from twistednet.testing.parent import Process
+from twistednet.testing.parent import ChildProcess
 
 
 @cache
-def _process() -> Process:
-    process = Process()
+def _process() -> ChildProcess:
+    process = ChildProcess()
     atexit.register(process.close)
     return process
 

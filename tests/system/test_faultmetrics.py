@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.processes import PATIENCE
 from tests.support.servers import serve
-from twistednet.faults.active import Fault
+from twistednet.faults.active import ActiveFault
 from twistednet.faults.grammar import parse
 
 COUNT = 10_000
@@ -253,6 +253,6 @@ class ProbabilityTests(SynchronousTestCase):
         """Within 3 sigma over 10,000, for each of them."""
         for seed in range(20):
             for percent in (0.5, 30, 99):
-                fault = Fault(parse(f"echo: drop, {percent}%"), seed, 0.0)
+                fault = ActiveFault(parse(f"echo: drop, {percent}%"), seed, 0.0)
                 chosen = sum(fault.choose() for _ in range(COUNT))
                 self.assertTrue(isUsual(chosen, COUNT, percent), (seed, percent, chosen))

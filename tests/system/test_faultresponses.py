@@ -30,7 +30,7 @@ from twistednet.faults.kinds.responses import RESPONSE_KINDS
 SOON = 0.8
 
 
-class Seen(NamedTuple):
+class ServerRecord(NamedTuple):
     """What is seen of a fault: curl's exit status and message, or the body that it got;
     an exception of http.client, or status and body; an error of Chromium, or the same."""
 
@@ -43,70 +43,70 @@ FINE = "200 Hello World!"
 
 #: Where a client does not mind, that is what is looked for: it is then the client's own fault.
 SEEN = {
-    "status 503": Seen(
+    "status 503": ServerRecord(
         "0 503 Service Unavailable", "503 503 Service Unavailable", "503 503 Service Unavailable"
     ),
-    "redirect loop": Seen(
+    "redirect loop": ServerRecord(
         r"47 .*Maximum \(9\) redirects followed", "302 302 Found", "ERR_TOO_MANY_REDIRECTS"
     ),
-    "latency before body 1min": Seen(
+    "latency before body 1min": ServerRecord(
         "28 .* with 0 out of 12 bytes received", "TimeoutError", "200 TimeoutError"
     ),
-    "latency in body 1min": Seen(
+    "latency in body 1min": ServerRecord(
         "28 .* with 6 out of 12 bytes received", "TimeoutError", "200 TimeoutError"
     ),
     # Taken for HTTP/0.9, which all of them refuse.
-    "no status line": Seen(
+    "no status line": ServerRecord(
         "1 .*Received HTTP/0.9 when not allowed",
         "BadStatusLine.*Server: twistednet",
         "ERR_INVALID_HTTP_RESPONSE",
     ),
     # Chromium looks for the status line in the first few bytes only.
-    "bytes before status line": Seen(
+    "bytes before status line": ServerRecord(
         "1 .*Received HTTP/0.9 when not allowed",
         "BadStatusLine.*garbage",
         "ERR_INVALID_HTTP_RESPONSE",
     ),
     # RFC 9110, 8.6, lets them.
-    "duplicate content-length": Seen("0 Hello World!", FINE, FINE),
+    "duplicate content-length": ServerRecord("0 Hello World!", FINE, FINE),
     # curl goes by the last one, http.client by the first.
-    "conflicting content-length": Seen(
+    "conflicting content-length": ServerRecord(
         r"18 .*\b1 bytes",
         FINE,
         "ERR_RESPONSE_HEADERS_MULTIPLE_CONTENT_LENGTH",
     ),
-    "bad chunk size": Seen(
+    "bad chunk size": ServerRecord(
         "56 .*hex",
         r"IncompleteRead\(0 bytes read",
         "ERR_INVALID_CHUNKED_ENCODING",
     ),
-    "body shorter than said": Seen(
+    "body shorter than said": ServerRecord(
         r"18 .*\b1 bytes",
         r"IncompleteRead\(12 bytes read, 1 more",
         "ERR_CONTENT_LENGTH_MISMATCH",
     ),
     # What comes after the body is thrown away with the connection.
-    "body longer than said": Seen("0 Hello World!", FINE, FINE),
+    "body longer than said": ServerRecord("0 Hello World!", FINE, FINE),
     # http.client decodes nothing.
-    "wrong content-encoding": Seen(
+    "wrong content-encoding": ServerRecord(
         "61 .*Error while processing content unencoding", FINE, "ERR_CONTENT_DECODING_FAILED"
     ),
-    "endless headers": Seen(
+    "endless headers": ServerRecord(
         "56 .*Too large response headers",
         "HTTPException.*got more than 100 headers",
         "ERR_RESPONSE_HEADERS_TOO_BIG",
     ),
     # All three take a FIN for the end of the headers (RFC 9112, 8, says that this is incomplete).
-    "close in headers": Seen("0 ", "200 ", "200 "),
-    "close in body": Seen(
+    "close in headers": ServerRecord("0 ", "200 ", "200 "),
+    "close in body": ServerRecord(
         r"18 .*\b6 bytes",
         r"IncompleteRead\(6 bytes read, 6 more",
         "ERR_CONTENT_LENGTH_MISMATCH",
     ),
-    "reset in headers": Seen(
+    "reset in headers": ServerRecord(
         "56 .*Connection reset by peer", "ConnectionResetError", "ERR_CONNECTION_RESET"
     ),
-    "reset in body": Seen(
+    "reset in body": ServerRecord(
         "56 .*Connection reset by peer", "ConnectionResetError", "ERR_CONNECTION_RESET"
     ),
 }

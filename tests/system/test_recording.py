@@ -37,14 +37,14 @@ from twistednet.events.chunks import MOST_OF_ONE
 from twistednet.events.journal import Conversation
 from twistednet.events.model import Closed, Event, Opened, Received, Sent
 from twistednet.events.pcapng import pcapng
-from twistednet.services.catalog import catalogue
+from twistednet.services.catalog import loadServices
 from twistednet.settings.loading import Given, load
-from twistednet.settings.schema import kebab
+from twistednet.settings.schema import kebabCase
 
 Client = socket.socket
 
 
-class Served(Daemon):
+class ChildDaemon(Daemon):
     """A daemon in the test's own process, whose signals it leaves alone."""
 
     def _takeSignals(self) -> None:
@@ -60,12 +60,12 @@ class _Served(TestCase):
     def serve(self, service: str, listen: str, **settings: Any) -> Daemon:
         from twisted.internet import reactor
 
-        services = catalogue()
-        given = {kebab(key): Given(key, value) for key, value in settings.items()}
+        services = loadServices()
+        given = {kebabCase(key): Given(key, value) for key, value in settings.items()}
         given |= {service: Given("listen", listen), "only": Given("only", service)}
         given["admin"] = Given("admin", "off")
         self.settings = load(given, None, services, environment={})
-        daemon = Served(reactor, services, self.settings, lambda: self.settings)
+        daemon = ChildDaemon(reactor, services, self.settings, lambda: self.settings)
         daemon.listen()
         daemon.startService()
         self.addCleanup(self._end, daemon)

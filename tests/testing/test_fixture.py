@@ -19,7 +19,7 @@ import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistednet import testing
-from twistednet.testing.parent import Process
+from twistednet.testing.parent import ChildProcess
 
 IMPORTS = """
 import asyncio, socket, sys
@@ -306,7 +306,7 @@ class ServeTests(TestCase):
         """200 servers in one session leave no port, process, thread or file behind."""
         files = len(os.listdir("/proc/self/fd"))
         threads = threading.active_count()
-        process = Process()
+        process = ChildProcess()
         self.addCleanup(process.close)
         testing.Server(process, "echo", {}).close()
         assert process._child is not None

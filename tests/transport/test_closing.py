@@ -5,7 +5,14 @@ from __future__ import annotations
 from tests.support.loops import LoopTestCase
 from tests.transport.test_streams import HalfCloseable
 from twistednet.services.hello import Hello, HelloSite
-from twistednet.transport.closing import LINGER, LOOK, STALL, Reset, finish, untaken
+from twistednet.transport.closing import (
+    LINGER,
+    LOOK,
+    STALL,
+    DrainThenReset,
+    lingeringClose,
+    undelivered,
+)
 
 
 class FinishTests(LoopTestCase):
@@ -15,7 +22,7 @@ class FinishTests(LoopTestCase):
         """Say these last words to a client with a small window."""
         self.client, self.stream = self.connect(HalfCloseable(), receiveBuffer=4096)
         self.stream.write(words)
-        finish(self.stream, self.loop)
+        lingeringClose(self.stream, self.loop)
 
     def later(self, seconds: float) -> None:
         """The client sends something every second."""
@@ -55,7 +62,7 @@ class FinishTests(LoopTestCase):
         """The same before a RST, and it is looked at seldom."""
         _, stream = self.connect(HalfCloseable(), receiveBuffer=4096)
         stream.write(bytes(60_000))
-        Reset(stream, self.loop, stream)
+        DrainThenReset(stream, self.loop, stream)
         self.loop.drain()
         looks = 0
         while not stream.disconnected and looks < 10 * STALL / LOOK:
@@ -70,7 +77,7 @@ class FinishTests(LoopTestCase):
     def test_isOver(self) -> None:
         """A wait that is not needed any more leaves no call behind."""
         _, stream = self.connect(HalfCloseable())
-        farewell = finish(stream, self.loop)
+        farewell = lingeringClose(stream, self.loop)
         self.loop.advance(LINGER / 2)
         self.assertTrue(farewell.active())
         farewell.cancel()
@@ -98,4 +105,4 @@ class FinishTests(LoopTestCase):
         client.close()
         self.loop.turn()
         stream.write(b"Bye\n")
-        self.assertEqual(0, untaken(stream))
+        self.assertEqual(0, undelivered(stream))

@@ -11,14 +11,14 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.loops import Loop
-from twistednet.connections.conversations import Conversations
-from twistednet.connections.datagrams import MOST_HARMLESS, GuardedDatagrams
-from twistednet.connections.taps import Audience
+from twistednet.connections.conversations import UDPConversations
+from twistednet.connections.datagrams import MOST_HARMLESS, DatagramGuard
+from twistednet.connections.taps import Recorder
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream
-from twistednet.inject.injector import Faulting
+from twistednet.inject.injector import FaultInjector
 from twistednet.services.datagram import Datagram
-from twistednet.services.display import Display
+from twistednet.services.display import RateLimitedLog
 from twistednet.settings.schema import Settings
 from twistednet.transport import mmsg
 from twistednet.transport.datagrams import TURN, DatagramPort
@@ -329,18 +329,18 @@ class UnseenTests(SynchronousTestCase):
         self.clock = Clock()
         self.lines: list[str] = []
 
-    def guarded(self, service: type[Datagram] = Datagram) -> GuardedDatagrams:
+    def guarded(self, service: type[Datagram] = Datagram) -> DatagramGuard:
         """A service under its guards, which has displayed all that it may for now."""
         protocol = service(self.clock)
-        protocol._display = Display(self, self.clock)  # type: ignore[arg-type]
+        protocol._display = RateLimitedLog(self, self.clock)  # type: ignore[arg-type]
         protocol.transport = self
         events = EventStream(lambda sink: None)
-        conversations = Conversations(
-            "datagram", self.clock, Audience(events, Journal(0)), count(1)
+        conversations = UDPConversations(
+            "datagram", self.clock, Recorder(events, Journal(0)), count(1)
         )
-        guarded = GuardedDatagrams(
+        guarded = DatagramGuard(
             *("datagram", protocol, self.clock, events, {5000}, conversations),
-            Faulting(self.clock, events),
+            FaultInjector(self.clock, events),
         )
         for _ in range(100):
             guarded.datagramReceived(b"x", ("127.0.0.1", 5001))

@@ -13,7 +13,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.loops import Loop, LoopTestCase, Recorder
 from twistednet.transport import readiness
-from twistednet.transport.readiness import BATCH, BUDGET, LARGEST, SMALLEST, Direct, Epoll
+from twistednet.transport.readiness import (
+    BATCH,
+    BUDGET,
+    LARGEST,
+    SMALLEST,
+    EpollPoller,
+    ReactorPoller,
+)
 
 _ROOM = bytes(4 << 20)
 
@@ -210,18 +217,18 @@ class WhichTests(SynchronousTestCase):
     def test_epoll(self) -> None:
         """A reactor that takes descriptors has one epoll of ours, and another reactor another."""
         loop = Loop()
-        found = readiness.readinessOf(loop)
-        self.assertIsInstance(found, Epoll)
-        self.assertIs(found, readiness.readinessOf(loop))
-        self.assertIsNot(found, readiness.readinessOf(Loop()))
+        found = readiness.pollerOf(loop)
+        self.assertIsInstance(found, EpollPoller)
+        self.assertIs(found, readiness.pollerOf(loop))
+        self.assertIsNot(found, readiness.pollerOf(Loop()))
 
     def test_noEpoll(self) -> None:
         """Where the operating system has no epoll, the reactor itself watches."""
         epoll = select.epoll
         del select.epoll
         self.addCleanup(setattr, select, "epoll", epoll)
-        self.assertIsInstance(readiness.readinessOf(Loop()), Direct)
+        self.assertIsInstance(readiness.pollerOf(Loop()), ReactorPoller)
 
     def test_noDescriptors(self) -> None:
         """So it does where it takes no descriptors but its own."""
-        self.assertIsInstance(readiness.readinessOf(Clock()), Direct)
+        self.assertIsInstance(readiness.pollerOf(Clock()), ReactorPoller)

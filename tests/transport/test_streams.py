@@ -16,7 +16,7 @@ from twistednet.services.echo import Echo
 from twistednet.transport import readiness
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.listening import listenStream
-from twistednet.transport.readiness import READ, Direct
+from twistednet.transport.readiness import READ, ReactorPoller
 from twistednet.transport.streams import OPTIONS
 
 #: More than the kernel takes for a client that does not read.
@@ -345,11 +345,11 @@ class StreamTests(LoopTestCase):
         )
 
     def test_firstCauseCounts(self) -> None:
-        """What `because` was told first is the cause."""
+        """What `setCloseReason` was told first is the cause."""
         _, stream = self.connect(Recorder())
         told = stream.observer
-        stream.because("idle")
-        stream.because("shutdown")
+        stream.setCloseReason("idle")
+        stream.setCloseReason("shutdown")
         stream.abortConnection()
         self.loop.advance(0)
         self.assertEqual(["idle"], told.causes)
@@ -463,7 +463,7 @@ class WithoutEpollTests(StreamTests):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(readiness, "readinessOf", lambda reactor: Direct())
+        self.patch(readiness, "pollerOf", lambda reactor: ReactorPoller())
 
 
 class ListeningTests(TestCase):

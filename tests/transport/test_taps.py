@@ -16,7 +16,7 @@ from tests.support.loops import LoopTestCase
 from tests.support.processes import temporaryFolder
 from tests.system.test_exact import certificates
 from twistednet.services.echo import Echo
-from twistednet.transport.tls import closeWell, plain, wrappedInTLS
+from twistednet.transport.tls import plaintextOf, useHalfClosingTLS, wrappedInTLS
 
 Told = list[tuple[str, bytes, str]]
 
@@ -171,7 +171,7 @@ class TLSTests(LoopTestCase):
         # Twisted's TLS gathers small writes for a turn of its clock.
         self.patch(tls, "_get_default_clock", lambda: self.loop)
         self.secure = wrappedInTLS(self.factory, f"{folder}/key.pem", f"{folder}/cert.pem")
-        closeWell(self.secure)
+        useHalfClosingTLS(self.secure)
         self.context = ssl.create_default_context()
         authority.configure_trust(self.context)
 
@@ -183,7 +183,7 @@ class TLSTests(LoopTestCase):
         # As the daemon does: before the protocol has its transport.
         outer.tap = tap
         raw, stream = self.connect(outer)
-        self.assertIs(outer, plain(stream))
+        self.assertIs(outer, plaintextOf(stream))
         client = self.context.wrap_socket(
             raw, server_hostname="localhost", do_handshake_on_connect=False
         )
@@ -225,11 +225,11 @@ class TLSTests(LoopTestCase):
     def test_off(self) -> None:
         """Taken off, it hears nothing, and all is served as before."""
         client, stream, tap = self.tapped(Echo())
-        plain(stream).tap = None
+        plaintextOf(stream).tap = None
         client.sendall(b"hello")
         self.assertEqual(b"hello", self.read(client, 100))
         self.assertEqual([], tap.take())
-        plain(stream).tap = tap
+        plaintextOf(stream).tap = tap
         client.sendall(b"again")
         self.assertEqual(b"again", self.read(client, 100))
         self.assertEqual(2, len(tap.take()))
@@ -241,15 +241,15 @@ class TLSTests(LoopTestCase):
         client.sendall(b"hello")
         self.assertEqual(b"hello", self.read(client, 100))
         self.assertEqual([("in", b"hello", "dataReceived")], tap.take())
-        plain(stream).tap = tap
+        plaintextOf(stream).tap = tap
         for data in (b"x", b"y"):
-            plain(stream).write(data)
-        self.assertEqual(([("out", b"x", "later")], None), (tap.take(), plain(stream).tap))
+            plaintextOf(stream).write(data)
+        self.assertEqual(([("out", b"x", "later")], None), (tap.take(), plaintextOf(stream).tap))
 
     def test_fin(self) -> None:
         """A bare FIN is told; what is written once it is over is not."""
         client, stream, tap = self.tapped(Echo())
-        outer = plain(stream)
+        outer = plaintextOf(stream)
         client.shutdown(socket.SHUT_WR)
         while not stream.disconnected:
             self.loop.turn(0.1)
@@ -261,7 +261,7 @@ class TLSTests(LoopTestCase):
     def test_dropped(self) -> None:
         """What TLS drops, because it was told to close, is not told."""
         _, stream, tap = self.tapped(Echo())
-        outer = plain(stream)
+        outer = plaintextOf(stream)
         outer.write(b"")
         outer.loseConnection()
         outer.write(b"x")
@@ -270,7 +270,7 @@ class TLSTests(LoopTestCase):
     def test_goodbye(self) -> None:
         """Nor is what is written to a client that has said goodbye."""
         client, stream, tap = self.tapped(Echo())
-        outer = plain(stream)
+        outer = plaintextOf(stream)
         client.settimeout(0)
         with contextlib.suppress(ssl.SSLWantReadError):
             client.unwrap()

@@ -53,7 +53,7 @@ class _OnStreams:
 class _WithoutEpoll(_OnStreams):
     def setUp(self: Any) -> None:
         super().setUp()
-        self.patch(readiness, "readinessOf", lambda reactor: readiness.Direct())
+        self.patch(readiness, "pollerOf", lambda reactor: readiness.ReactorPoller())
 
 
 def _cases() -> Iterator[tuple[str, type]]:
@@ -108,4 +108,4 @@ class JudgeTests(unittest.TestCase):
         self.addCleanup(case.doCleanups)
         self.assertIs(tcp.Port.transport, streams.TCPStream)
         self.assertIs(unix.Port.transport, streams.UNIXStream)
-        self.assertIsInstance(readiness.readinessOf(object()), readiness.Direct)
+        self.assertIsInstance(readiness.pollerOf(object()), readiness.ReactorPoller)

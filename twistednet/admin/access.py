@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
-from twistednet.admin.replies import Reply, Wrong
+from twistednet.admin.replies import APIError, Reply
 from twistednet.core.limits import PeerRates, isLocal
 
 #: Wrong tokens that an address may send at once; after that one in SLOW seconds is told
@@ -48,7 +48,7 @@ class Access:
         if not (isOpen and isLocal(_local(request))):
             self._checkToken(request)
         if request.method not in _SAFE_METHODS and not header(request, CHANGES):
-            raise Wrong(403, f"to change anything, send the header {CHANGES}: 1")
+            raise APIError(403, f"to change anything, send the header {CHANGES}: 1")
 
     def welcome(self, request: Any, token: str) -> Reply:
         """The answer to a first visit with the token in the query: the same page without
@@ -77,10 +77,10 @@ class Access:
         given = header(request, "Host")
         # HTTP/1.0 needs none, and no browser leaves it out.
         if given is not None and not self._isOurs(_hostname(given), _local(request)):
-            raise Wrong(421, "this host is not ours: use localhost, or see admin-hosts")
+            raise APIError(421, "this host is not ours: use localhost, or see admin-hosts")
         origin = header(request, "Origin")
         if origin is not None and origin.partition("://")[2].lower() != (given or "").lower():
-            raise Wrong(403, "this comes from a page of another origin")
+            raise APIError(403, "this comes from a page of another origin")
 
     def _isOurs(self, name: str, local: str | None) -> bool:
         if name == "localhost" or name in self.names:
@@ -98,7 +98,7 @@ class Access:
             return
         cookie = request.getCookie(_cookieName(request).encode())
         if cookie is None:
-            raise Wrong(
+            raise APIError(
                 401,
                 "open the URL with the token that the daemon printed at its start, "
                 "or send the header Authorization: Bearer TOKEN",
@@ -110,8 +110,8 @@ class Access:
     def _refuse(self, request: Any) -> None:
         peer = getattr(request.getClientAddress(), "host", None) or "local"
         if self._wrong.allow(peer, self.clock.seconds()):
-            raise Wrong(401, "this token is wrong", {"WWW-Authenticate": "Bearer"})
-        raise Wrong(429, "too many wrong tokens", {"Retry-After": f"{SLOW:.0f}"}, DELAY)
+            raise APIError(401, "this token is wrong", {"WWW-Authenticate": "Bearer"})
+        raise APIError(429, "too many wrong tokens", {"Retry-After": f"{SLOW:.0f}"}, DELAY)
 
 
 def header(request: Any, name: str) -> str | None:

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from typing import Any
 
-from twistednet.admin.replies import Poured, Reply, Wrong, told
-from twistednet.admin.routing import Asked, Route
-from twistednet.admin.sse import Streams, message
-from twistednet.core.text import place
-from twistednet.events.chunks import Chunk, Mark
+from twistednet.admin.replies import APIError, Reply, StreamedReply, jsonReply
+from twistednet.admin.routing import APIRequest, Route
+from twistednet.admin.sse import SSEStreams, message
+from twistednet.core.text import addressText
+from twistednet.events.chunks import Chunk, FaultMark
 from twistednet.events.jsonlines import jsonLines
 from twistednet.events.pcapng import pcapng
 
@@ -65,7 +65,7 @@ def mark(one: Any) -> dict[str, Any]:
     return {**asdict(one), "at": round(one.at, 6)}
 
 
-class Unkept:
+class UnjournaledConnection:
     """An open connection of which the journal, full or off, keeps nothing."""
 
     closed = seconds = None
@@ -87,14 +87,14 @@ class Unkept:
     @property
     def host(self) -> str:
         """Our side's address, which costs a system call."""
-        return place(self._transport.getHost())
+        return addressText(self._transport.getHost())
 
     def data(self, direction: str) -> bytes:
         """What is known of what was said."""
         return b""
 
 
-class Follower:
+class ConversationSource:
     """One reader of one conversation: each chunk, and each time that a fault acted, as it
     comes, and then the end. An id has how many of both were told."""
 
@@ -118,8 +118,8 @@ class Follower:
             news.append(message("closed", summary(one)))
         return b"".join(news)
 
-    def _told(self, new: Chunk | Mark) -> bytes:
-        if isinstance(new, Mark):
+    def _told(self, new: Chunk | FaultMark) -> bytes:
+        if isinstance(new, FaultMark):
             self._marks += 1
             kind, content = "faulted", mark(new)
         else:
@@ -131,7 +131,7 @@ class Follower:
 class ConnectionsAPI:
     """`/api/v1/connections` and what is below."""
 
-    def __init__(self, daemon: Any, streams: Streams) -> None:
+    def __init__(self, daemon: Any, streams: SSEStreams) -> None:
         self._daemon = daemon
         self._streams = streams
 
@@ -147,51 +147,51 @@ class ConnectionsAPI:
             Route("POST", path + "/{id}/reset", self.reset),
         )
 
-    def page(self, asked: Asked) -> Reply:
+    def page(self, asked: APIRequest) -> Reply:
         """The latest first."""
         limit = asked.number("limit", int, 1, MOST_PAGE) or PAGE
         before = asked.number("before", int)
         found = [one for one in self._found(asked) if before is None or one.id < before]
         shown = found[: -limit - 1 : -1]
         more = len(found) > len(shown)
-        return told(
+        return jsonReply(
             {"connections": [*map(summary, shown)], "before": shown[-1].id if more else None}
         )
 
-    def one(self, asked: Asked) -> Reply:
+    def one(self, asked: APIRequest) -> Reply:
         conversation = self._known(asked)
         chunks, faults = map(chunk, conversation.chunks), map(mark, conversation.marks)
-        return told({**summary(conversation), "chunks": [*chunks], "faults": [*faults]})
+        return jsonReply({**summary(conversation), "chunks": [*chunks], "faults": [*faults]})
 
-    def exportOne(self, asked: Asked) -> Poured:
+    def exportOne(self, asked: APIRequest) -> StreamedReply:
         return _export(asked, [self._kept(asked)], f"netdemo-{asked.id()}")
 
-    def exportAll(self, asked: Asked) -> Poured:
+    def exportAll(self, asked: APIRequest) -> StreamedReply:
         """Of the oldest first, as it happened."""
         return _export(asked, self._found(asked), "netdemo")
 
-    def follow(self, asked: Asked) -> Any:
+    def follow(self, asked: APIRequest) -> Any:
         conversation = self._kept(asked)
         last = asked.header("Last-Event-ID")
-        return self._streams.open(lambda: Follower(conversation, last))
+        return self._streams.open(lambda: ConversationSource(conversation, last))
 
-    def close(self, asked: Asked) -> Reply:
+    def close(self, asked: APIRequest) -> Reply:
         """Our FIN, after what is queued; the peer may still say that it has it."""
         connection = self._open(asked)
         connection.close("admin")
-        return told({"id": connection.id}, 202)
+        return jsonReply({"id": connection.id}, 202)
 
-    def reset(self, asked: Asked) -> Reply:
+    def reset(self, asked: APIRequest) -> Reply:
         """A RST, at once."""
         connection = self._open(asked)
         connection.abort("admin")
-        return told({"id": connection.id}, 202)
+        return jsonReply({"id": connection.id}, 202)
 
-    def _found(self, asked: Asked) -> list[Any]:
+    def _found(self, asked: APIRequest) -> list[Any]:
         query = asked.query
         state = query.get("state")
         if state not in (None, "open", "closed"):
-            raise Wrong(400, "state is open or closed")
+            raise APIError(400, "state is open or closed")
         found = self._daemon.journal.find(
             service=query.get("service"),
             peer=query.get("peer"),
@@ -204,38 +204,40 @@ class ConnectionsAPI:
         )
         return list(found)
 
-    def _unkept(self) -> list[Unkept]:
+    def _unkept(self) -> list[UnjournaledConnection]:
         """The open ones that are not in the journal."""
         journal, connections = self._daemon.journal, self._daemon.connections
         ahead = time.time() - connections.clock.seconds()
-        return [Unkept(one, ahead) for one in connections if journal.get(one.id) is None]
+        return [
+            UnjournaledConnection(one, ahead) for one in connections if journal.get(one.id) is None
+        ]
 
-    def _kept(self, asked: Asked) -> Any:
+    def _kept(self, asked: APIRequest) -> Any:
         found = self._daemon.journal.get(asked.id())
         if found is None:
-            raise Wrong(404, "the journal has no such connection")
+            raise APIError(404, "the journal has no such connection")
         return found
 
-    def _known(self, asked: Asked) -> Any:
+    def _known(self, asked: APIRequest) -> Any:
         for one in self._unkept():
             if one.id == asked.id():
                 return one
         return self._kept(asked)
 
-    def _open(self, asked: Asked) -> Any:
+    def _open(self, asked: APIRequest) -> Any:
         found = self._daemon.connections.get(asked.id())
         if found is None:
-            raise Wrong(404, "no such connection is open")
+            raise APIError(404, "no such connection is open")
         return found
 
 
-def _export(asked: Asked, conversations: Iterable[Any], name: str) -> Poured:
+def _export(asked: APIRequest, conversations: Iterable[Any], name: str) -> StreamedReply:
     format = asked.query.get("format", "jsonl")
     if format not in _FORMATS:
-        raise Wrong(400, f"format is one of {', '.join(_FORMATS)}")
+        raise APIError(400, f"format is one of {', '.join(_FORMATS)}")
     kind, pieces = _FORMATS[format]
     headers = {
         "Content-Disposition": f'attachment; filename="{name}.{format}"',
         "Cache-Control": "no-store",
     }
-    return Poured(pieces(conversations), kind, headers)
+    return StreamedReply(pieces(conversations), kind, headers)

@@ -7,13 +7,13 @@ import time
 from importlib.resources import files
 from typing import Any
 
-from twistednet.admin.feed import Feed, Watcher
+from twistednet.admin.feed import EventSource, Feed
 from twistednet.admin.rates import Rates
-from twistednet.admin.replies import JSON, Reply, Wrong, told
-from twistednet.admin.routing import Asked, Route
-from twistednet.admin.sse import Streams
+from twistednet.admin.replies import JSON, APIError, Reply, jsonReply
+from twistednet.admin.routing import APIRequest, Route
+from twistednet.admin.sse import SSEStreams
 from twistednet.admin.totals import totals
-from twistednet.admin.trial import Plan
+from twistednet.admin.trial import TrialPlan
 from twistednet.admin.trials import Trials
 
 
@@ -21,7 +21,7 @@ class ControlAPI:
     """All of `/api/v1` but connections."""
 
     def __init__(
-        self, daemon: Any, feed: Feed, rates: Rates, streams: Streams, trials: Trials
+        self, daemon: Any, feed: Feed, rates: Rates, streams: SSEStreams, trials: Trials
     ) -> None:
         self._daemon = daemon
         self._feed = feed
@@ -40,7 +40,7 @@ class ControlAPI:
             Route("GET", "/api/v1/openapi.json", self.openapi),
         )
 
-    def services(self, asked: Asked) -> Reply:
+    def services(self, asked: APIRequest) -> Reply:
         """Those that listen, where, and how many are connected."""
         serving = self._daemon.serving
         found: dict[str, dict[str, Any]] = {}
@@ -56,7 +56,7 @@ class ControlAPI:
                 },
             )
             one["listeners"].append(_listener(endpoint, host))
-        return told(
+        return jsonReply(
             {
                 "services": list(found.values()),
                 "down": [f"{name}: {endpoint}" for name, endpoint in serving.down()],
@@ -65,39 +65,39 @@ class ControlAPI:
             }
         )
 
-    def events(self, asked: Asked) -> Any:
+    def events(self, asked: APIRequest) -> Any:
         service, last = asked.query.get("service", ""), asked.header("Last-Event-ID")
-        return self._streams.open(lambda: Watcher(self._feed, self._rates, service, last))
+        return self._streams.open(lambda: EventSource(self._feed, self._rates, service, last))
 
-    def reload(self, asked: Asked) -> Reply:
+    def reload(self, asked: APIRequest) -> Reply:
         """As SIGHUP: all of the settings, or none."""
         wrong = self._daemon.reload()
         if wrong is not None:
-            raise Wrong(409, wrong)
-        return told({"reloaded": True})
+            raise APIError(409, wrong)
+        return jsonReply({"reloaded": True})
 
-    def drain(self, asked: Asked) -> Reply:
+    def drain(self, asked: APIRequest) -> Reply:
         """As SIGTERM: the daemon serves who is there, and ends."""
         if self._daemon.stopping:
-            raise Wrong(409, "it is stopping already")
+            raise APIError(409, "it is stopping already")
         self._daemon.leave()
-        return told({"draining": True}, 202)
+        return jsonReply({"draining": True}, 202)
 
-    async def tryIt(self, asked: Asked) -> Reply:
-        trial = await self._trials.begin(Plan.of(asked.body()))
-        return told(
+    async def tryIt(self, asked: APIRequest) -> Reply:
+        trial = await self._trials.begin(TrialPlan.of(asked.body()))
+        return jsonReply(
             {"id": trial.id, "kind": trial.kind, "connection": trial.connection},
             201,
             {"Location": f"/api/v1/try/{trial.id}"},
         )
 
-    def trial(self, asked: Asked) -> Reply:
+    def trial(self, asked: APIRequest) -> Reply:
         found = self._trials.get(asked.id())
         if found is None:
-            raise Wrong(404, "there is no such trial any more")
-        return told(found.told())
+            raise APIError(404, "there is no such trial any more")
+        return jsonReply(found.told())
 
-    def openapi(self, asked: Asked) -> Reply:
+    def openapi(self, asked: APIRequest) -> Reply:
         return Reply(description(), JSON, headers={"Cache-Control": "no-cache"})
 
 

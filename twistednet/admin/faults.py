@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
-from twistednet.admin.replies import Reply, Wrong, told
-from twistednet.admin.routing import Asked, Route
-from twistednet.faults.active import Fault
+from twistednet.admin.replies import APIError, Reply, jsonReply
+from twistednet.admin.routing import APIRequest, Route
+from twistednet.faults.active import ActiveFault
 from twistednet.faults.grammar import BadFault, parse
-from twistednet.faults.model import Kind
+from twistednet.faults.model import FaultKind
 from twistednet.faults.rules import CHOICES, Rule
-from twistednet.inject.injector import Faulting
+from twistednet.inject.injector import FaultInjector
 
 #: Rules that may be in force at once.
 MOST = 100
@@ -25,8 +25,8 @@ class FaultsAPI:
         self._daemon = daemon
 
     @property
-    def _faulting(self) -> Faulting:
-        faulting: Faulting = self._daemon.connections.faults
+    def _faulting(self) -> FaultInjector:
+        faulting: FaultInjector = self._daemon.connections.faults
         return faulting
 
     def routes(self) -> tuple[Route, ...]:
@@ -40,16 +40,16 @@ class FaultsAPI:
             Route("POST", path + "/{id}/reset", self.reset),
         )
 
-    def all(self, asked: Asked) -> Reply:
+    def all(self, asked: APIRequest) -> Reply:
         faults = [self._shown(fault) for fault in self._faulting.inForce]
-        return told({"faults": faults, "you": _addressOf(asked.request)})
+        return jsonReply({"faults": faults, "you": _addressOf(asked.request)})
 
-    def kinds(self, asked: Asked) -> Reply:
+    def kinds(self, asked: APIRequest) -> Reply:
         """What there is to be written into a rule. A kind is for the services that have one
         of its carriers."""
         serving = {service.name for service, _, _ in self._daemon.serving}
         grammar = self._daemon.grammar
-        return told(
+        return jsonReply(
             {
                 "kinds": [*map(_described, grammar.kinds)],
                 "choices": [form.text for forms in CHOICES.values() for form in forms],
@@ -61,30 +61,30 @@ class FaultsAPI:
             }
         )
 
-    def replace(self, asked: Asked) -> Reply:
+    def replace(self, asked: APIRequest) -> Reply:
         """All at once, and all anew: a rule that was in force has no counts any more."""
         self._change(self._wanted(asked), isAnew=True)
         return self.all(asked)
 
-    def add(self, asked: Asked) -> Reply:
+    def add(self, asked: APIRequest) -> Reply:
         """After what is in force, which stays as it is, whoever has asked for it."""
         wanted, before = self._wanted(asked), [fault.rule for fault in self._faulting.inForce]
         self._change([*before, *wanted])
         added = [*self._faulting.inForce][len(before) :]
-        return told({"faults": [*map(self._shown, added)]}, 201)
+        return jsonReply({"faults": [*map(self._shown, added)]}, 201)
 
-    def remove(self, asked: Asked) -> Reply:
+    def remove(self, asked: APIRequest) -> Reply:
         gone = self._found(asked)
         self._change([fault.rule for fault in self._faulting.inForce if fault is not gone])
         return self.all(asked)
 
-    def reset(self, asked: Asked) -> Reply:
+    def reset(self, asked: APIRequest) -> Reply:
         """Its counts and its draws begin anew."""
         fault = self._found(asked)
         fault.reset()
-        return told(self._shown(fault))
+        return jsonReply(self._shown(fault))
 
-    def _shown(self, fault: Fault) -> dict[str, Any]:
+    def _shown(self, fault: ActiveFault) -> dict[str, Any]:
         """One rule in force; what stands in `rule`, put into a rule, gives the same again."""
         return {
             "id": fault.id,
@@ -97,34 +97,34 @@ class FaultsAPI:
             "over": self._faulting.isOver(fault),
         }
 
-    def _wanted(self, asked: Asked) -> list[Rule]:
+    def _wanted(self, asked: APIRequest) -> list[Rule]:
         texts = field(asked.body(), "rules")
         if not isinstance(texts, list):
-            raise Wrong(400, "rules is a list of rules")
+            raise APIError(400, "rules is a list of rules")
         return [self._parsed(text) for text in texts]
 
     def _change(self, rules: list[Rule], isAnew: bool = False) -> None:
         if len(rules) > MOST:
-            raise Wrong(409, f"{MOST} rules may be in force at once")
+            raise APIError(409, f"{MOST} rules may be in force at once")
         self._faulting.replace(rules, isAnew)
 
     def _parsed(self, text: Any) -> Rule:
         if not isinstance(text, str):
-            raise Wrong(400, "a rule is a text, as in echo: latency 100ms")
+            raise APIError(400, "a rule is a text, as in echo: latency 100ms")
         try:
             return parse(text, self._daemon.grammar)
         except BadFault as why:
             # As for settings that are wrong: well said, and cannot be.
-            raise Wrong(409, str(why)) from None
+            raise APIError(409, str(why)) from None
 
-    def _found(self, asked: Asked) -> Fault:
+    def _found(self, asked: APIRequest) -> ActiveFault:
         for fault in self._faulting.inForce:
             if fault.id == asked.id():
                 return fault
-        raise Wrong(404, "no such rule is in force")
+        raise APIError(404, "no such rule is in force")
 
 
-def _described(kind: Kind) -> dict[str, Any]:
+def _described(kind: FaultKind) -> dict[str, Any]:
     return {
         "form": kind.form.text,
         "values": kind.form.types,
@@ -146,5 +146,5 @@ def _addressOf(request: Any) -> str | None:
 def field(body: Any, name: str) -> Any:
     """What a body has that is an object with this alone. Raises Wrong."""
     if not isinstance(body, Mapping) or set(body) != {name}:
-        raise Wrong(400, f"the body is an object with {name} alone")
+        raise APIError(400, f"the body is an object with {name} alone")
     return body[name]

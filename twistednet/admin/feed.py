@@ -52,7 +52,7 @@ class Feed:
         return lost, list(islice(self._events, start, start + AT_ONCE))
 
 
-class Watcher:
+class EventSource:
     """One reader of the feed: events of all services or of one, and rates.
 
     Events come with an id; who names it in `Last-Event-ID` reads on from there. Who reads

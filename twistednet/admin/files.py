@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import PurePosixPath
 
 from twistednet.admin.access import header
-from twistednet.admin.replies import Reply, Wrong
-from twistednet.admin.routing import Asked
+from twistednet.admin.replies import APIError, Reply
+from twistednet.admin.routing import APIRequest
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -24,17 +24,17 @@ _TYPES = {
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
-def file(asked: Asked) -> Reply:
+def file(asked: APIRequest) -> Reply:
     """A file of the page, asked for again each time, and sent only if it has changed."""
     path = asked.request.path.decode("latin-1").removeprefix("/") or "index.html"
     names = path.split("/")
     kind = _TYPES.get(PurePosixPath(path).suffix)
     if kind is None or not all(map(_NAME.fullmatch, names)):
-        raise Wrong(404, "there is nothing here")
+        raise APIError(404, "there is nothing here")
     try:
         content = files("twistednet.admin").joinpath("page", *names).read_bytes()
     except OSError:
-        raise Wrong(404, "there is nothing here") from None
+        raise APIError(404, "there is nothing here") from None
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if header(asked.request, "If-None-Match") == tag:

@@ -7,8 +7,8 @@ from importlib.metadata import version
 from typing import Any
 
 import twisted
-from twistednet.admin.replies import Reply, told
-from twistednet.admin.routing import Asked, Route
+from twistednet.admin.replies import Reply, jsonReply
+from twistednet.admin.routing import APIRequest, Route
 
 #: Of what runs here: the package, Python, Twisted.
 VERSIONS = {
@@ -31,19 +31,19 @@ class Health:
             Route("GET", "/version", self.version),
         )
 
-    def live(self, asked: Asked) -> Reply:
+    def live(self, asked: APIRequest) -> Reply:
         """Whoever reads this has been answered."""
         return _plain("ok")
 
-    def ready(self, asked: Asked) -> Reply:
+    def ready(self, asked: APIRequest) -> Reply:
         """503 from the moment that a drain starts, and while a listener is down."""
         if self._daemon.stopping:
             return _plain("draining", 503)
         down = [f"{name}: {endpoint} is down" for name, endpoint in self._daemon.serving.down()]
         return _plain("\n".join(down), 503) if down else _plain("ok")
 
-    def version(self, asked: Asked) -> Reply:
-        return told(VERSIONS)
+    def version(self, asked: APIRequest) -> Reply:
+        return jsonReply(VERSIONS)
 
 
 def _plain(text: str, status: int = 200) -> Reply:

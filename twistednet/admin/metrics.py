@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import (
 from twistednet.admin.health import VERSIONS
 from twistednet.admin.lag import Lag
 from twistednet.admin.replies import Reply
-from twistednet.admin.routing import Asked, Route
+from twistednet.admin.routing import APIRequest, Route
 from twistednet.admin.totals import totals
 from twistednet.core.metrics import Histogram
 
@@ -38,7 +38,7 @@ _SERVICE, _STATE, _REASON, _LIMIT, _FAULT = (
 _NAME = re.compile("[a-z][a-z0-9_]*")
 
 
-class Metrics:
+class MetricsPage:
     """The registry of one daemon, and the page that shows it."""
 
     def __init__(self, daemon: Any, lag: Lag) -> None:
@@ -51,7 +51,7 @@ class Metrics:
     def routes(self) -> tuple[Route, ...]:
         return (Route("GET", "/metrics", self.page, isOpen=True),)
 
-    def page(self, asked: Asked) -> Reply:
+    def page(self, asked: APIRequest) -> Reply:
         return Reply(generate_latest(self._registry), _FORMAT)
 
     def collect(self) -> Iterator[Metric]:

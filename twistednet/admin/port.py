@@ -16,17 +16,17 @@ from twistednet.admin.feed import Feed
 from twistednet.admin.files import file
 from twistednet.admin.health import Health
 from twistednet.admin.lag import Lag
-from twistednet.admin.metrics import Metrics
+from twistednet.admin.metrics import MetricsPage
 from twistednet.admin.rates import Rates
-from twistednet.admin.routing import AdminSite, Root
+from twistednet.admin.routing import AdminSite, Router
 from twistednet.admin.scenarios import ScenarioAPI
 from twistednet.admin.source import SourceAPI
-from twistednet.admin.sse import Streams
+from twistednet.admin.sse import SSEStreams
 from twistednet.admin.trials import Trials
 from twistednet.connections.timeouts import Times
-from twistednet.connections.tracking import Connections, Entrance
+from twistednet.connections.tracking import Connections, TrackingFactory
 from twistednet.core.limits import Admission, isLocal
-from twistednet.core.text import place
+from twistednet.core.text import addressText
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream
 from twistednet.settings.schema import Settings
@@ -56,21 +56,21 @@ class AdminPort:
         # A token that somebody chose is theirs to show.
         self._shown = "" if settings.adminToken else f"?token={self._access.token}"
         self._lag = Lag(reactor)
-        self._streams = Streams(reactor)
+        self._streams = SSEStreams(reactor)
         feed = Feed()
         daemon.events.attach(feed)
         self._trials = Trials(reactor, daemon.serving, feed.opened)
         rates = Rates(reactor, daemon)
         self.routes = (
             *Health(daemon).routes(),
-            *Metrics(daemon, self._lag).routes(),
+            *MetricsPage(daemon, self._lag).routes(),
             *ControlAPI(daemon, feed, rates, self._streams, self._trials).routes(),
             *ConnectionsAPI(daemon, self._streams).routes(),
             *FaultsAPI(daemon).routes(),
             *ScenarioAPI(daemon).routes(),
             *SourceAPI(daemon.serving).routes(),
         )
-        self._site = AdminSite(Root(self._access, self.routes, file))
+        self._site = AdminSite(Router(self._access, self.routes, file))
 
     def configure(self, settings: Settings) -> None:
         """Take the names and the token that are in force from now on."""
@@ -95,10 +95,10 @@ class AdminPort:
             host = port.getHost()
             if hasattr(host, "port"):
                 scheme = "https" if _isTLS(endpoint) else "http"
-                where = place(host).replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")
+                where = addressText(host).replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")
                 yield f"{scheme}://{where}/{self._shown}"
             else:
-                yield f"http://localhost/{self._shown} on {place(host)}"
+                yield f"http://localhost/{self._shown} on {addressText(host)}"
 
     async def close(self) -> None:
         """Answer what was asked, and be gone; nobody is waited for any longer than FAREWELL."""
@@ -124,7 +124,7 @@ class AdminPort:
     def _listen(self, endpoint: Endpoint) -> Any:
         try:
             port = listenStream(self._reactor, endpoint, self._site)
-            port.factory = Entrance("admin", port.factory, self.connections)  # type: ignore[assignment]
+            port.factory = TrackingFactory("admin", port.factory, self.connections)  # type: ignore[assignment]
             if not isLocal(getattr(port.getHost(), "host", None)) and not _isTLS(endpoint):
                 port.stopListening()
                 raise CannotListen(

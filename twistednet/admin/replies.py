@@ -45,7 +45,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Poured:
+class StreamedReply:
     """An answer too large to be held at once: made as fast as it is taken."""
 
     pieces: Iterator[bytes]
@@ -79,7 +79,7 @@ class _Pull:
         self._pieces = iter(())
 
 
-class Wrong(Exception):
+class APIError(Exception):
     """What is wrong with a request: a status, and a sentence for whoever sent it."""
 
     def __init__(
@@ -92,10 +92,10 @@ class Wrong(Exception):
         self.delay = delay
 
     def reply(self) -> Reply:
-        return told({"error": str(self)}, self.status, self.headers)
+        return jsonReply({"error": str(self)}, self.status, self.headers)
 
 
-def told(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
+def jsonReply(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
     """`content` as JSON."""
     body = json.dumps(content, separators=(",", ":")).encode() + b"\n"
     return Reply(body, JSON, status, {"Cache-Control": "no-store", **(headers or {})})

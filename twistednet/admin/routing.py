@@ -21,7 +21,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from twistednet.admin.access import Access, header
-from twistednet.admin.replies import Reply, Wrong
+from twistednet.admin.replies import APIError, Reply
 from twistednet.transport.http import BoundedSite
 from twistednet.transport.httprequest import BoundedRequest
 
@@ -33,7 +33,7 @@ _NUMBER = re.compile("[0-9.eE+-]+")
 
 
 @dataclass(frozen=True)
-class Asked:
+class APIRequest:
     """A request to one route: its query, and what stands in the path for each {name}."""
 
     request: Any
@@ -57,27 +57,27 @@ class Asked:
             value = make(given)
             if _NUMBER.fullmatch(given) and least <= value <= most:
                 return value
-        raise Wrong(400, f"{name} is {what} from {least:g} to {most:g}")
+        raise APIError(400, f"{name} is {what} from {least:g} to {most:g}")
 
     def id(self) -> int:
         """The number that stands in the path. Raises Wrong."""
         given = self.named["id"]
         if not (given.isascii() and given.isdecimal() and len(given) < 16):
-            raise Wrong(404, "that is no number of anything here")
+            raise APIError(404, "that is no number of anything here")
         return int(given)
 
     def body(self) -> Any:
         """Its body as JSON. Raises Wrong."""
         kind = self.header("Content-Type").partition(";")[0].strip().lower()
         if kind != "application/json":
-            raise Wrong(415, "the body must be application/json")
+            raise APIError(415, "the body must be application/json")
         try:
             return json.loads(self.request.content.read())
         except (ValueError, RecursionError):
-            raise Wrong(400, "the body is not JSON") from None
+            raise APIError(400, "the body is not JSON") from None
 
 
-Act = Callable[[Asked], Any]
+Act = Callable[[APIRequest], Any]
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Route:
         return None if found is None else found.groupdict()
 
 
-class Root(Resource):
+class Router(Resource):
     """All of the site: the routes, and for all other paths `files`."""
 
     isLeaf = True
@@ -124,7 +124,7 @@ class Root(Resource):
     async def _answer(self, request: Any) -> None:
         try:
             reply = await self._reply(request)
-        except Wrong as wrong:
+        except APIError as wrong:
             if wrong.delay:
                 await deferLater(self.clock, wrong.delay)
             reply = wrong.reply()
@@ -132,7 +132,7 @@ class Root(Resource):
             raise
         except Exception:
             self.log.failure("{path} failed", path=request.path)
-            reply = Wrong(500, "this failed; the log has the reason").reply()
+            reply = APIError(500, "this failed; the log has the reason").reply()
         reply.give(request)
 
     def _failed(self, failure: Failure, request: Any) -> None:
@@ -156,12 +156,12 @@ class Root(Resource):
         wanted = "GET" if method == "HEAD" else method
         route, named = next((one for one in found if one[0].method == wanted), (None, {}))
         if route is None:
-            raise Wrong(405, "that cannot be done here", _allow(found))
+            raise APIError(405, "that cannot be done here", _allow(found))
         query = _query(request)
         for name in query:
             if name not in route.query:
-                raise Wrong(400, f"there is no parameter {name!r} here")
-        reply = route.act(Asked(request, query, named))
+                raise APIError(400, f"there is no parameter {name!r} here")
+        reply = route.act(APIRequest(request, query, named))
         return await reply if isawaitable(reply) else reply
 
 
@@ -177,10 +177,10 @@ def _query(request: Any) -> dict[str, str]:
     try:
         given = parse_qsl(pairs, keep_blank_values=True, errors="strict", max_num_fields=20)
     except ValueError:
-        raise Wrong(400, "the query is no UTF-8, or too long") from None
+        raise APIError(400, "the query is no UTF-8, or too long") from None
     query = dict(given)
     if len(query) < len(given):
-        raise Wrong(400, "a parameter stands twice")
+        raise APIError(400, "a parameter stands twice")
     return query
 
 
@@ -189,7 +189,7 @@ class AdminSite(BoundedSite):
 
     maxBody = 128 * 1024
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Router) -> None:
         super().__init__(root, root.clock)
         # A form is nothing that anybody here asks for.
         self.requestFactory: Any = partial(BoundedRequest, parsePOSTFormSubmission=False)

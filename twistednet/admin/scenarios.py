@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from twistednet.admin.faults import field
-from twistednet.admin.replies import Reply, Wrong, told
-from twistednet.admin.routing import Asked, Route
+from twistednet.admin.replies import APIError, Reply, jsonReply
+from twistednet.admin.routing import APIRequest, Route
 from twistednet.faults.grammar import BadFault
-from twistednet.faults.scenario import Scenario, noScenario, parseScenario
+from twistednet.faults.scenario import Scenario, parseScenario, unknownScenario
 
 
 class ScenarioAPI:
@@ -21,13 +21,13 @@ class ScenarioAPI:
         path = "/api/v1/scenario"
         return Route("GET", path, self.shown), Route("PUT", path, self.play)
 
-    def shown(self, asked: Asked) -> Reply:
+    def shown(self, asked: APIRequest) -> Reply:
         known = [
             {"name": name, "scenario": str(one)} for name, one in self._daemon.scenarios.items()
         ]
-        return told({"known": known, "playing": self._playing()})
+        return jsonReply({"known": known, "playing": self._playing()})
 
-    def play(self, asked: Asked) -> Reply:
+    def play(self, asked: APIRequest) -> Reply:
         """One that is known, by its name, or any other; with null, what is played ends."""
         wanted = field(asked.body(), "play")
         if wanted is None:
@@ -38,16 +38,16 @@ class ScenarioAPI:
 
     def _found(self, wanted: Any) -> Scenario:
         if not isinstance(wanted, str):
-            raise Wrong(400, "play is a scenario, or the name of one, or null")
+            raise APIError(400, "play is a scenario, or the name of one, or null")
         known = self._daemon.scenarios
         if wanted in known:
             return known[wanted]
         if "=" not in wanted:
-            raise Wrong(409, noScenario(wanted, known))
+            raise APIError(409, unknownScenario(wanted, known))
         try:
             return parseScenario(wanted, self._daemon.grammar)
         except BadFault as why:
-            raise Wrong(409, str(why)) from None
+            raise APIError(409, str(why)) from None
 
     def _playing(self) -> dict[str, Any] | None:
         player = self._daemon.player

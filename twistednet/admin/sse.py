@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTim
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from twistednet.admin.replies import Reply, Wrong, begin
+from twistednet.admin.replies import APIError, Reply, begin
 
 #: Seconds between two looks at what is new.
 TICK = 0.1
@@ -40,10 +40,10 @@ def written(kind: str, text: str, number: str = "") -> bytes:
 
 
 @implementer(IPushProducer)
-class Stream:
+class SSEStream:
     """One reader. While it does not read, nothing is made and nothing kept for it."""
 
-    def __init__(self, streams: Streams, source: Source) -> None:
+    def __init__(self, streams: SSEStreams, source: Source) -> None:
         self._streams = streams
         self._source = source
         self._paused = False
@@ -89,28 +89,28 @@ class Stream:
         """The connection is gone; the request tells of it."""
 
 
-class Streams:
+class SSEStreams:
     """All streams of a site, looked after ten times a second while there are any."""
 
     log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
         self.clock = clock
-        self._open: list[Stream] = []
+        self._open: list[SSEStream] = []
         self._call: IDelayedCall | None = None
 
-    def open(self, source: Callable[[], Source]) -> Stream | Reply:
+    def open(self, source: Callable[[], Source]) -> SSEStream | Reply:
         """A stream, to be given as the answer. Raises Wrong if there are too many."""
         if len(self._open) >= MOST:
-            raise Wrong(429, "too many streams are open", {"Retry-After": "10"})
-        return Stream(self, source())
+            raise APIError(429, "too many streams are open", {"Retry-After": "10"})
+        return SSEStream(self, source())
 
-    def add(self, stream: Stream) -> None:
+    def add(self, stream: SSEStream) -> None:
         self._open.append(stream)
         if self._call is None:
             self._call = self.clock.callLater(TICK, self._tick)
 
-    def remove(self, stream: Stream) -> None:
+    def remove(self, stream: SSEStream) -> None:
         if stream in self._open:
             self._open.remove(stream)
 

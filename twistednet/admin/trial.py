@@ -10,7 +10,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 from typing import Any
 
-from twistednet.admin.replies import Wrong
+from twistednet.admin.replies import APIError
 
 #: What one trial may ask for, in bytes, writes and seconds before one.
 MOST_BYTES = 64 * 1024
@@ -31,7 +31,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrialPlan:
     """What the client does. After its last write it closes its side (`halfClose`), resets
     the connection, or waits until nothing more comes. `kind` is one of KINDS, or None."""
 
@@ -42,41 +42,41 @@ class Plan:
     kind: str | None
 
     @classmethod
-    def of(cls, given: Any) -> Plan:
+    def of(cls, given: Any) -> TrialPlan:
         """As it was asked for, in JSON. Raises Wrong."""
         if not isinstance(given, dict) or not set(given) <= set(cls.__dataclass_fields__):
-            raise Wrong(422, "a trial is service, pieces, halfClose, reset, kind, and no more")
+            raise APIError(422, "a trial is service, pieces, halfClose, reset, kind, and no more")
         service, kind = given.get("service"), given.get("kind")
         halfClose, reset = given.get("halfClose", False), given.get("reset", False)
         if not isinstance(service, str):
-            raise Wrong(422, "service is the name of one")
+            raise APIError(422, "service is the name of one")
         if not (isinstance(halfClose, bool) and isinstance(reset, bool)) or (halfClose and reset):
-            raise Wrong(422, "halfClose and reset are true or false, and not both true")
+            raise APIError(422, "halfClose and reset are true or false, and not both true")
         if kind is not None and kind not in KINDS:
-            raise Wrong(422, f"kind is one of {', '.join(KINDS)}")
+            raise APIError(422, f"kind is one of {', '.join(KINDS)}")
         return cls(service, _pieces(given.get("pieces")), halfClose, reset, kind)
 
 
 def _pieces(given: Any) -> tuple[Piece, ...]:
     if not isinstance(given, list) or len(given) > MOST_PIECES:
-        raise Wrong(422, f"pieces is a list of {MOST_PIECES} at most")
+        raise APIError(422, f"pieces is a list of {MOST_PIECES} at most")
     pieces = tuple(map(_piece, given))
     if sum(len(piece.data) for piece in pieces) > MOST_BYTES:
-        raise Wrong(422, f"the pieces have {MOST_BYTES} bytes at most")
+        raise APIError(422, f"the pieces have {MOST_BYTES} bytes at most")
     return pieces
 
 
 def _piece(given: Any) -> Piece:
     if not isinstance(given, dict) or not {"data"} <= set(given) <= {"data", "pauseMs"}:
-        raise Wrong(422, "a piece has data, and may have pauseMs")
+        raise APIError(422, "a piece has data, and may have pauseMs")
     pause = given.get("pauseMs", 0)
     isNumber = isinstance(pause, int | float) and not isinstance(pause, bool)
     if not isNumber or not 0 <= pause <= LONGEST_PAUSE * 1000:
-        raise Wrong(422, f"pauseMs is a number from 0 to {LONGEST_PAUSE * 1000:.0f}")
+        raise APIError(422, f"pauseMs is a number from 0 to {LONGEST_PAUSE * 1000:.0f}")
     try:
         return Piece(b64decode(given["data"], validate=True), pause / 1000)
     except (ValueError, TypeError):
-        raise Wrong(422, "data is base64") from None
+        raise APIError(422, "data is base64") from None
 
 
 @dataclass

@@ -12,7 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twistednet.admin.trial import Plan, Trial
+from twistednet.admin.trial import Trial, TrialPlan
 
 #: Seconds after which it is over in any case, and of silence after its last write.
 DEADLINE = 15.0
@@ -84,10 +84,10 @@ class DatagramClient(DatagramProtocol):
         self._end("nobody there")
 
 
-class Playing:
+class TrialRun:
     """One client at its work."""
 
-    def __init__(self, clock: Any, trial: Trial, plan: Plan) -> None:
+    def __init__(self, clock: Any, trial: Trial, plan: TrialPlan) -> None:
         self._clock = clock
         self._plan = plan
         self._begun = self._heard = clock.seconds()

@@ -16,10 +16,10 @@ from twisted.internet.protocol import Factory
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from twistednet.admin.replies import Wrong
-from twistednet.admin.trial import Plan, Trial
-from twistednet.admin.trialclient import DatagramClient, Playing, StreamClient
-from twistednet.core.text import place
+from twistednet.admin.replies import APIError
+from twistednet.admin.trial import Trial, TrialPlan
+from twistednet.admin.trialclient import DatagramClient, StreamClient, TrialRun
+from twistednet.core.text import addressText
 
 #: Trials at once, and how many are remembered.
 AT_ONCE = 8
@@ -47,18 +47,18 @@ class Trials:
         self._opened = opened
         self._ids = count(1)
         self._kept: OrderedDict[int, Trial] = OrderedDict()
-        self._running: set[Playing] = set()
+        self._running: set[TrialRun] = set()
 
     def get(self, id: int) -> Trial | None:
         return self._kept.get(id)
 
-    async def begin(self, plan: Plan) -> Trial:
+    async def begin(self, plan: TrialPlan) -> Trial:
         """Begun, and the server's side is there, or was refused. Raises Wrong."""
         if len(self._running) >= AT_ONCE:
-            raise Wrong(429, f"{AT_ONCE} trials go on already", {"Retry-After": "5"})
+            raise APIError(429, f"{AT_ONCE} trials go on already", {"Retry-After": "5"})
         kind, host = self._place(plan)
         trial = Trial(next(self._ids), plan.service, kind)
-        one = Playing(self._reactor, trial, plan)
+        one = TrialRun(self._reactor, trial, plan)
         self._running.add(one)
         try:
             peer = await self._connect(one, host)
@@ -80,7 +80,7 @@ class Trials:
             one.trial.end("shutdown")
             one.client.abort()
 
-    def _place(self, plan: Plan) -> tuple[str, Any]:
+    def _place(self, plan: TrialPlan) -> tuple[str, Any]:
         """Where the service listens for such a client. Raises Wrong."""
         for service, endpoint, host in self._serving:
             if service.name != plan.service or endpoint.kind in ("ssl", "tls", "haproxy"):
@@ -88,11 +88,11 @@ class Trials:
             kind = "udp" if endpoint.isDatagram else "tcp" if hasattr(host, "port") else "unix"
             if plan.kind in (None, kind):
                 if kind == "udp" and (plan.halfClose or plan.reset):
-                    raise Wrong(409, "datagrams have no end: neither halfClose nor reset")
+                    raise APIError(409, "datagrams have no end: neither halfClose nor reset")
                 return kind, host
-        raise Wrong(404, "there is no such service, or it listens nowhere in this way")
+        raise APIError(404, "there is no such service, or it listens nowhere in this way")
 
-    async def _connect(self, one: Playing, host: Any) -> str:
+    async def _connect(self, one: TrialRun, host: Any) -> str:
         """The client's own address, once it has one. Raises Wrong."""
         kind, trial = one.trial.kind, one.trial
         made = DatagramClient if kind == "udp" else StreamClient
@@ -110,8 +110,8 @@ class Trials:
             try:
                 await endpoint(self._reactor, address, host.port, timeout=5).connect(_only(client))
             except ConnectError as error:
-                raise Wrong(409, f"the service takes no connection: {error}") from None
-        return place(client.transport.getHost())
+                raise APIError(409, f"the service takes no connection: {error}") from None
+        return addressText(client.transport.getHost())
 
     def _connectUNIX(self, client: StreamClient, path: bytes) -> str:
         # A name of its own, or all clients of the socket look alike.
@@ -122,9 +122,9 @@ class Trials:
                 sock.bind(name)
                 sock.connect(path)
             except OSError as error:
-                raise Wrong(409, f"the service takes no connection: {error.strerror}") from None
+                raise APIError(409, f"the service takes no connection: {error.strerror}") from None
             self._reactor.adoptStreamConnection(sock.fileno(), socket.AF_UNIX, _only(client))
-        return place(client.transport.getHost())
+        return addressText(client.transport.getHost())
 
     async def _appears(self, trial: Trial, peer: str) -> None:
         """Wait for the server's side, which most often is there in the next turn."""

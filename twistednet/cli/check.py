@@ -9,7 +9,7 @@ import click
 
 from twistednet.check import CHECKS, Check, Result, checksOf, conform
 from twistednet.cli import checkreport as report
-from twistednet.cli.options import How, options
+from twistednet.cli.options import ClientOptions, options
 from twistednet.cli.process import run
 
 
@@ -38,7 +38,7 @@ def check(
     TARGET is HOST:PORT or a client endpoint: tcp:127.0.0.1:8888, udp:..., unix:...,
     tls:... Status 1 if a check failed.
     """
-    how = How.of(target, "udp" if CHECKS[service][0] is None else "tcp", **flags)
+    how = ClientOptions.of(target, "udp" if CHECKS[service][0] is None else "tcp", **flags)
     checks = _chosen(service, how, only, slow or lists)
     if lists:
         report.listed(checks)
@@ -59,7 +59,7 @@ def check(
     run(main)
 
 
-def _chosen(service: str, how: How, only: tuple[str, ...], slow: bool) -> list[Check]:
+def _chosen(service: str, how: ClientOptions, only: tuple[str, ...], slow: bool) -> list[Check]:
     checks = checksOf(service, how.target.isDatagram, slow or bool(only))
     if not checks:
         raise click.UsageError(f"{service} is not served at {how.target}: try another kind")

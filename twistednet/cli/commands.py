@@ -12,7 +12,7 @@ import click
 from twistednet.cli.admincommands import completion, fault, listen, watch
 from twistednet.cli.check import check
 from twistednet.cli.load import load
-from twistednet.cli.options import How, options
+from twistednet.cli.options import ClientOptions, options
 from twistednet.cli.pipe import poured, talkedOnce
 from twistednet.cli.process import StandardInput, run, say
 from twistednet.client.sessions import opened
@@ -46,7 +46,7 @@ def echo(target: str, text: str | None, **flags: Any) -> None:
 
     A pipe goes through as it is, byte by byte: netdemo echo TARGET <file | cmp - file
     """
-    how = How.of(target, **flags)
+    how = ClientOptions.of(target, **flags)
     _serve("echo", how, text, pours=not how.target.isDatagram)
 
 
@@ -55,7 +55,7 @@ def echo(target: str, text: str | None, **flags: Any) -> None:
 @click.argument("text", required=False)
 def ask(target: str, text: str | None, **flags: Any) -> None:
     """Ask a question, and show the answer. `bye` ends."""
-    _serve("ask", How.of(target, **flags), text)
+    _serve("ask", ClientOptions.of(target, **flags), text)
 
 
 @netdemo.command()
@@ -63,7 +63,7 @@ def ask(target: str, text: str | None, **flags: Any) -> None:
 @click.argument("text", required=False)
 def send(target: str, text: str | None, **flags: Any) -> None:
     """Send TEXT to a server that displays it. `exit` ends."""
-    how = How.of(target, **flags)
+    how = ClientOptions.of(target, **flags)
     _serve("send", how, text, pours=not how.target.isDatagram)
 
 
@@ -72,7 +72,7 @@ def send(target: str, text: str | None, **flags: Any) -> None:
 @click.argument("text", required=False)
 def datagram(target: str, text: str | None, **flags: Any) -> None:
     """Send a datagram, and show the reply. `bye` ends."""
-    _serve("datagram", How.of(target, "udp", **flags), text)
+    _serve("datagram", ClientOptions.of(target, "udp", **flags), text)
 
 
 @netdemo.command()
@@ -80,7 +80,7 @@ def datagram(target: str, text: str | None, **flags: Any) -> None:
 @click.argument("name", required=False)
 def hello(target: str, name: str | None, **flags: Any) -> None:
     """Be greeted by an HTTP server, by NAME if there is one. `exit` ends."""
-    _serve("hello", How.of(target, **flags), name)
+    _serve("hello", ClientOptions.of(target, **flags), name)
 
 
 @netdemo.command()
@@ -91,7 +91,7 @@ def chat(target: str, text: str | None, **flags: Any) -> None:
 
     With TEXT or a pipe: say it, leave, and show what was heard.
     """
-    how = How.of(target, **flags)
+    how = ClientOptions.of(target, **flags)
     if text is None and sys.stdin.isatty():
         from twistednet.cli.prompt import talked
 
@@ -99,7 +99,7 @@ def chat(target: str, text: str | None, **flags: Any) -> None:
     run(lambda reactor: talkedOnce(reactor, how, text))
 
 
-def _serve(service: str, how: How, text: str | None, pours: bool = False) -> None:
+def _serve(service: str, how: ClientOptions, text: str | None, pours: bool = False) -> None:
     """Say one thing, or what is piped in, or what is typed."""
     if text is not None:
         run(lambda reactor: _converse(reactor, service, how, _one(text)))
@@ -119,7 +119,9 @@ async def _one(text: str) -> AsyncIterator[bytes]:
     yield os.fsencode(text)
 
 
-async def _converse(reactor: Any, service: str, how: How, said: AsyncIterator[bytes]) -> None:
+async def _converse(
+    reactor: Any, service: str, how: ClientOptions, said: AsyncIterator[bytes]
+) -> None:
     answer = None
     async with opened(
         service, how.target, bare=how.bare, timeout=how.timeout, reactor=reactor

@@ -12,13 +12,13 @@ from twisted.python.failure import Failure
 
 from twistednet.cli.process import show
 from twistednet.client.errors import BadTarget, CannotConnect
-from twistednet.core.text import place, shown
+from twistednet.core.text import addressText, shown
 
 #: Bytes at the end of what one peer sent in which the word is looked for.
 TAIL = 1024
 
 
-class Display:
+class Receiver:
     """Shows what arrives, a line each, and fires `over` at the word that ends it."""
 
     def __init__(self, until: bytes | None) -> None:
@@ -40,17 +40,17 @@ class Display:
             self.over.callback(None)
 
 
-class Shown(Protocol):
+class ReceiverProtocol(Protocol):
     """One connection; the word is a line of its own, or all that was sent at once."""
 
     transport: Any
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: Receiver) -> None:
         self._display = display
         self._line = b""
 
     def connectionMade(self) -> None:
-        self._peer = place(self.transport.getPeer())
+        self._peer = addressText(self.transport.getPeer())
         self._display.show(self._peer, "connected")
 
     def dataReceived(self, data: bytes) -> None:
@@ -62,16 +62,16 @@ class Shown(Protocol):
         self._display.show(self._peer, "went offline")
 
 
-class ShownDatagrams(DatagramProtocol):
+class ReceiverDatagramProtocol(DatagramProtocol):
     """Every datagram; the word is a datagram of its own. Nothing is sent back."""
 
     noisy = False
 
-    def __init__(self, display: Display) -> None:
+    def __init__(self, display: Receiver) -> None:
         self._display = display
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
-        self._display.arrived(place(addr), datagram, datagram)
+        self._display.arrived(addressText(addr), datagram, datagram)
 
 
 _WHERE = re.compile(r"(tcp|udp):(?:(.*):)?(\d{1,5})")
@@ -89,19 +89,19 @@ def parsed(text: str) -> tuple[str, str, int]:
 async def listened(reactor: Any, where: tuple[str, str, int], until: str | None) -> None:
     """Show what arrives. Raises CannotConnect where the port cannot be had."""
     kind, host, port = where
-    display = Display(None if until is None else until.encode())
+    display = Receiver(None if until is None else until.encode())
     try:
         if kind == "udp":
-            listening = reactor.listenUDP(port, ShownDatagrams(display), host, 65_536)
+            listening = reactor.listenUDP(port, ReceiverDatagramProtocol(display), host, 65_536)
         else:
             factory: Any = Factory()
             factory.noisy = False
-            factory.buildProtocol = lambda addr: Shown(display)
+            factory.buildProtocol = lambda addr: ReceiverProtocol(display)
             listening = reactor.listenTCP(port, factory, interface=host)
     except CannotListenError as error:
         raise CannotConnect(
             f"{kind}:{port} cannot be listened on: {error.socketError}; another port may be free"
         ) from None
-    show(f"listening on {kind} {place(listening.getHost())}")
+    show(f"listening on {kind} {addressText(listening.getHost())}")
     await display.over
     await listening.stopListening()

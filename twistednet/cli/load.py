@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from twistednet.cli import loadreport as report
-from twistednet.cli.options import How, options
+from twistednet.cli.options import ClientOptions, options
 from twistednet.cli.process import run
 from twistednet.client.errors import Unexpected
 from twistednet.load import load as drive
@@ -59,7 +59,7 @@ def load(
 
     Percentiles are corrected for coordinated omission. Status 1 without one answer.
     """
-    how = How.of(target, "udp" if service == "datagram" else "tcp", **flags)
+    how = ClientOptions.of(target, "udp" if service == "datagram" else "tcp", **flags)
     if how.target.isDatagram and service not in ("echo", "datagram"):
         raise click.UsageError(f"{service} is not served over UDP: leave --udp out")
 

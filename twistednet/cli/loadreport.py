@@ -7,12 +7,12 @@ import sys
 from itertools import pairwise
 from typing import Any
 
-from twistednet.load.tally import PERCENTILES, Tally
+from twistednet.load.tally import PERCENTILES, LoadTally
 
 WIDTH = 40
 
 
-def progress(tally: Tally, elapsed: float) -> None:
+def progress(tally: LoadTally, elapsed: float) -> None:
     """One line that changes, on a terminal."""
     if sys.stderr.isatty():
         rate = tally.answered / elapsed if elapsed else 0.0
@@ -26,7 +26,7 @@ def clearProgress() -> None:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def numbers(tally: Tally, datagrams: bool) -> dict[str, Any]:
+def numbers(tally: LoadTally, datagrams: bool) -> dict[str, Any]:
     """What `--json` prints; latencies are in microseconds."""
     latencies = tally.latencies()
     content = {
@@ -52,12 +52,12 @@ def _percentiles(histogram: Any) -> dict[str, float]:
     return {**found, "max": histogram.get_max_value() / 1000}
 
 
-def asJSON(tally: Tally, target: str, service: str, datagrams: bool) -> None:
+def asJSON(tally: LoadTally, target: str, service: str, datagrams: bool) -> None:
     about = {"target": target, "service": service}
     print(json.dumps(about | numbers(tally, datagrams), indent=2))
 
 
-def asText(tally: Tally, target: str, service: str, datagrams: bool) -> None:
+def asText(tally: LoadTally, target: str, service: str, datagrams: bool) -> None:
     found = numbers(tally, datagrams)
     print(
         f"{service} at {target}: {tally.connections} {'sockets' if datagrams else 'connections'} "

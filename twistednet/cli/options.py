@@ -48,7 +48,7 @@ def options(*names: str) -> Callable[[Any], Any]:
 
 
 @dataclass(frozen=True)
-class How:
+class ClientOptions:
     """What the shared options say. Raises UsageError for two that exclude each other."""
 
     target: Target
@@ -57,7 +57,7 @@ class How:
     expect: str | None = None
 
     @classmethod
-    def of(cls, target: str, default: str = "tcp", **flags: Any) -> How:
+    def of(cls, target: str, default: str = "tcp", **flags: Any) -> ClientOptions:
         asked = [kind for kind in KINDS if flags.get(kind)]
         if len(asked) > 1:
             raise click.UsageError(f"--{asked[0]} and --{asked[1]} exclude each other: keep one")

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from twistednet.cli.options import How
+from twistednet.cli.options import ClientOptions
 from twistednet.cli.process import StandardInput, passOn, show
 from twistednet.client.connecting import connect
 from twistednet.client.errors import TimedOut, Unexpected
@@ -44,7 +44,7 @@ class _Outgoing:
                     raise
 
 
-async def poured(reactor: Any, how: How, returned: bool) -> None:
+async def poured(reactor: Any, how: ClientOptions, returned: bool) -> None:
     """All of standard input to the server, in constant memory.
 
     `returned` says that all must come back (RFC 862): it is passed on, and checked.
@@ -80,13 +80,13 @@ async def _pour(source: StandardInput, stream: Stream, out: _Outgoing, returned:
         stream.transport.loseConnection()
 
 
-def _compare(how: How, out: _Outgoing, data: bytes) -> None:
+def _compare(how: ClientOptions, out: _Outgoing, data: bytes) -> None:
     if not out.unreturned.startswith(data):
         raise Unexpected(f"{how.target} returned other bytes than were sent: no echo")
     del out.unreturned[: len(data)]
 
 
-async def talkedOnce(reactor: Any, how: How, text: str | None) -> None:
+async def talkedOnce(reactor: Any, how: ClientOptions, text: str | None) -> None:
     """Say one thing, or each line of standard input; leave, and show what was heard."""
     said = _one(text) if text is not None else StandardInput(reactor).lines()
     talk = await joined(how.target, bare=how.bare, timeout=how.timeout, reactor=reactor)

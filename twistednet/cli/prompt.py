@@ -16,7 +16,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.internet.defer import Deferred
 
-from twistednet.cli.options import How
+from twistednet.cli.options import ClientOptions
 from twistednet.cli.process import INTERRUPTED, say, show
 from twistednet.client.errors import Unexpected
 from twistednet.client.sessions import opened
@@ -70,7 +70,7 @@ def _history(service: str) -> History:
     return FileHistory(path)
 
 
-async def prompted(reactor: Any, service: str, how: How) -> None:
+async def prompted(reactor: Any, service: str, how: ClientOptions) -> None:
     """Say each line that is typed, and show what is answered."""
     answer = None
     async with opened(
@@ -86,7 +86,7 @@ async def prompted(reactor: Any, service: str, how: How) -> None:
     how.check(answer)
 
 
-async def talked(reactor: Any, how: How) -> None:
+async def talked(reactor: Any, how: ClientOptions) -> None:
     """Chat: what others say appears above the line that is being typed."""
     talk = await joined(how.target, bare=how.bare, timeout=how.timeout, reactor=reactor)
     talk.stream.timeout = None

@@ -18,7 +18,7 @@ SILENCE = 60.0
 
 
 @dataclass
-class Watched:
+class ConnectionList:
     """Who is connected now, by number, and what happened last."""
 
     open: set[int] = field(default_factory=set)
@@ -42,7 +42,7 @@ class Watched:
 
 async def watched(reactor: Any, site: Site, follow: bool) -> None:
     """Show who is connected and, while we `follow`, who comes and goes. Raises ClientError."""
-    state = Watched()
+    state = ConnectionList()
     # Before we ask who is there, so that nobody slips in between.
     events = await site.open(reactor, "/api/v1/events") if follow else None
     listing = await site.ask(reactor, "/api/v1/connections?state=open&limit=1000")

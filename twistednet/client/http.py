@@ -10,7 +10,7 @@ from urllib.parse import quote
 from twistednet.client.errors import Unexpected
 from twistednet.client.streams import Stream
 from twistednet.client.targets import Target
-from twistednet.core.text import place
+from twistednet.core.text import addressText
 
 #: Bytes of a header section, and of a body.
 MOST_HEADER = 64 * 1024
@@ -56,7 +56,7 @@ def authority(stream: Stream) -> str:
 
 
 def authorityOf(target: Target) -> str:
-    return "localhost" if target.kind == "unix" else place((target.host, target.port))
+    return "localhost" if target.kind == "unix" else addressText((target.host, target.port))
 
 
 async def readResponse(stream: Stream, hasBody: bool = True) -> Response:

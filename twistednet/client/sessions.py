@@ -52,7 +52,7 @@ class _StreamSession:
         await self.stream.close()
 
 
-class Echoed(_StreamSession):
+class EchoSession(_StreamSession):
     """Every byte must come back (RFC 862)."""
 
     async def say(self, message: bytes) -> bytes:
@@ -64,7 +64,7 @@ class Echoed(_StreamSession):
         return message
 
 
-class Asked(_StreamSession):
+class AskSession(_StreamSession):
     """A question, an answer; a server may hang up after the last one."""
 
     word = "bye"
@@ -78,7 +78,7 @@ class Asked(_StreamSession):
         return answer if self.bare else answer.rstrip(b"\r\n")
 
 
-class Told(_StreamSession):
+class SendSession(_StreamSession):
     """Said, and not answered."""
 
     async def say(self, message: bytes) -> None:
@@ -92,7 +92,7 @@ class Told(_StreamSession):
         await self.stream.close()
 
 
-class Sent:
+class DatagramSession:
     """Datagrams; `answered` says whether each one gets a reply."""
 
     word: ClassVar[str] = "bye"
@@ -112,7 +112,7 @@ class Sent:
         await self.datagrams.close()
 
 
-class EchoedDatagrams(Sent):
+class EchoDatagramSession(DatagramSession):
     """Every datagram must come back (RFC 862)."""
 
     word = "exit"
@@ -124,7 +124,7 @@ class EchoedDatagrams(Sent):
         return answer
 
 
-class Greeted:
+class HelloSession:
     """Every name, a request of its own."""
 
     word: ClassVar[str] = "exit"
@@ -155,16 +155,18 @@ async def opened(
     """A session with a service: echo, ask, send, datagram or hello."""
     reactor = reactor or theReactor()
     if service == "hello":
-        yield Greeted(lambda: connect(reactor, target, timeout))
+        yield HelloSession(lambda: connect(reactor, target, timeout))
         return
     session: Any
     if target.isDatagram:
-        kind = EchoedDatagrams if service == "echo" else Sent
+        kind = EchoDatagramSession if service == "echo" else DatagramSession
         datagrams = await openDatagrams(reactor, target, timeout)
         session = kind(datagrams, answered=service != "send")
     else:
         stream = await connect(reactor, target, timeout)
-        session = {"echo": Echoed, "ask": Asked, "send": Told}[service](stream, bare)
+        session = {"echo": EchoSession, "ask": AskSession, "send": SendSession}[service](
+            stream, bare
+        )
     try:
         yield session
     except BaseException:

@@ -10,9 +10,9 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from twistednet.connections.taps import Audience, Listeners
+from twistednet.connections.taps import ConnectionTap, Recorder
 from twistednet.core.limits import TokenBucket
-from twistednet.core.text import place
+from twistednet.core.text import addressText
 from twistednet.transport.observing import LATER, Tap
 
 #: Seconds without a datagram that end a conversation.
@@ -25,7 +25,7 @@ RATE, BURST = 10, 100
 _Address = tuple[str, int]
 
 
-class Conversation:
+class UDPConversation:
     """What one peer and one service have sent each other; counts for the journal."""
 
     __slots__ = (
@@ -63,7 +63,7 @@ class Conversation:
         return self.sent + self.returned
 
 
-class Conversations:
+class UDPConversations:
     """The tap of one UDP port.
 
     Anybody can forge datagrams from as many peers as there are addresses. So while
@@ -76,7 +76,7 @@ class Conversations:
         self,
         service: str,
         clock: IReactorTime,
-        audience: Audience,
+        audience: Recorder,
         ids: count[int],
     ) -> None:
         self.inside = LATER
@@ -85,7 +85,7 @@ class Conversations:
         self._audience = audience
         self._events = audience.events
         self._ids = ids
-        self._open: OrderedDict[_Address, Conversation] = OrderedDict()
+        self._open: OrderedDict[_Address, UDPConversation] = OrderedDict()
         #: Those in `_open` of whom nobody but sinks for chunks wants to hear more.
         self._heardEnough: set[_Address] = set()
         self._bucket = TokenBucket(RATE, BURST)
@@ -134,7 +134,7 @@ class Conversations:
                 conversation.returned += total
                 conversation.isQuiet = False
 
-    def over(self, address: _Address, reason: str = "service") -> None:
+    def endConversation(self, address: _Address, reason: str = "service") -> None:
         """This one has ended; the peer's next datagram begins another."""
         conversation = self._open.pop(address, None)
         if conversation is not None:
@@ -145,34 +145,34 @@ class Conversations:
     def stop(self) -> None:
         """The port is closed, and with it they all are over."""
         for address in list(self._open):
-            self.over(address, "shutdown")
+            self.endConversation(address, "shutdown")
         if self._nextLook is not None:
             self._nextLook.cancel()
             self._nextLook = None
 
-    def speaker(self, address: _Address) -> Conversation:
+    def speaker(self, address: _Address) -> UDPConversation:
         """Whom to tell of; number 0 stands for all conversations that nobody listens to."""
-        unheard = Conversation(0, self._service, place(address), monotonic())
+        unheard = UDPConversation(0, self._service, addressText(address), monotonic())
         return self._open.get(address, unheard)
 
-    def _begin(self, address: _Address) -> Conversation | None:
+    def _begin(self, address: _Address) -> UDPConversation | None:
         if not self._audience.isThere:
             return None
         now = monotonic()
         if not self._events.chunked and not self._bucket.allow(now):
             return None
         if len(self._open) >= MOST:
-            self.over(next(iter(self._open)), "crowd")
-        conversation = Conversation(next(self._ids), self._service, place(address), now)
+            self.endConversation(next(iter(self._open)), "crowd")
+        conversation = UDPConversation(next(self._ids), self._service, addressText(address), now)
         self._open[address] = conversation
-        host = place(self._transport.getHost())
+        host = addressText(self._transport.getHost())
         kept = self._audience.opened(conversation, host, conversation)
-        conversation.tap = Listeners(conversation, self._events, kept, LATER)
+        conversation.tap = ConnectionTap(conversation, self._events, kept, LATER)
         if self._nextLook is None:
             self._nextLook = self._clock.callLater(1, self._look)
         return conversation
 
-    def _mayTell(self, address: _Address, conversation: Conversation) -> bool:
+    def _mayTell(self, address: _Address, conversation: UDPConversation) -> bool:
         conversation.isQuiet = False
         return bool(self._events.chunked) or address not in self._heardEnough
 
@@ -187,5 +187,5 @@ class Conversations:
                 one.isQuiet = True
                 one.quietSince = now
             elif now - one.quietSince >= QUIET:
-                self.over(address, "quiet")
+                self.endConversation(address, "quiet")
         self._nextLook = self._clock.callLater(1, self._look) if self._open else None

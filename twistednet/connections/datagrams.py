@@ -10,19 +10,19 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 
-from twistednet.connections.conversations import Conversations
+from twistednet.connections.conversations import UDPConversations
 from twistednet.core.limits import PeerRates, isLocal
-from twistednet.core.text import place
+from twistednet.core.text import addressText
 from twistednet.events.model import EventStream, Refused
 from twistednet.inject.datagrams import DatagramFaults
-from twistednet.inject.injector import Faulting
+from twistednet.inject.injector import FaultInjector
 from twistednet.transport.observing import LATER
 
 #: Senders of datagrams that are remembered to be harmless.
 MOST_HARMLESS = 4096
 
 
-class GuardedDatagrams(DatagramProtocol):
+class DatagramGuard(DatagramProtocol):
     """Lets a datagram through to its service, unless it would do harm to answer it.
 
     A source that may be a loop gets no reply: port 0, a port under 1024 (echo,
@@ -40,8 +40,8 @@ class GuardedDatagrams(DatagramProtocol):
         clock: IReactorTime,
         events: EventStream,
         ownPorts: set[int],
-        conversations: Conversations,
-        faulting: Faulting,
+        conversations: UDPConversations,
+        faulting: FaultInjector,
     ) -> None:
         self._service = service
         self.protocol = protocol
@@ -76,7 +76,7 @@ class GuardedDatagrams(DatagramProtocol):
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         limit = self._refusal(*addr)
         if limit is not None:
-            self._events.publish(Refused(self._service, place(addr), limit, monotonic()))
+            self._events.publish(Refused(self._service, addressText(addr), limit, monotonic()))
             return
         self._conversations.received(datagram, addr)
         try:

@@ -10,7 +10,7 @@ from twistednet.events.model import Closed, EventStream, Opened, Received, Sent
 from twistednet.transport.observing import Tap
 
 
-class Speaker(Protocol):
+class Traced(Protocol):
     """A connection, or what stands for one over UDP."""
 
     id: int
@@ -19,13 +19,13 @@ class Speaker(Protocol):
     kind: str
 
 
-class Listeners:
+class ConnectionTap:
     """The tap of one speaker for the journal and, when there are any, sinks of chunks."""
 
     __slots__ = ("_events", "_kept", "_speaker", "inside")
 
     def __init__(
-        self, speaker: Speaker, events: EventStream, kept: Conversation | None, inside: str
+        self, speaker: Traced, events: EventStream, kept: Conversation | None, inside: str
     ) -> None:
         self._speaker = speaker
         self._events = events
@@ -54,7 +54,7 @@ class Listeners:
         return True
 
 
-class Audience:
+class Recorder:
     """The journal, and sinks of events.
 
     Chunks go to the journal as they are; events are made of them only for sinks that
@@ -70,22 +70,22 @@ class Audience:
         """Does anybody listen to what is said by who comes now?"""
         return bool(self._journal.most or self.events.chunked)
 
-    def opened(self, one: Speaker, host: str, counters: Any) -> Conversation | None:
+    def opened(self, one: Traced, host: str, counters: Any) -> Conversation | None:
         """It begins; `counters` has its `bytesIn` and `bytesOut`. What the journal keeps of it."""
         self.events.publish(
             Opened(one.id, one.service, one.peer, one.kind, host, monotonic(), time())
         )
         return self._journal.begin(one.id, counters)
 
-    def tap(self, one: Speaker, kept: Conversation | None, inside: str) -> Tap | None:
+    def tap(self, one: Traced, kept: Conversation | None, inside: str) -> Tap | None:
         """Whom to tell of its chunks from now on."""
-        return Listeners(one, self.events, kept, inside) if self.events.chunked else kept
+        return ConnectionTap(one, self.events, kept, inside) if self.events.chunked else kept
 
-    def kept(self, one: Speaker) -> Conversation | None:
+    def kept(self, one: Traced) -> Conversation | None:
         """What the journal keeps of an open one."""
         return self._journal.get(one.id)
 
-    def closed(self, one: Speaker, reason: str, counters: Any, seconds: float) -> None:
+    def closed(self, one: Traced, reason: str, counters: Any, seconds: float) -> None:
         """It is over."""
         sizes = (counters.bytesIn, counters.bytesOut)
         self.events.publish(

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from twistednet.connections.tracking import Connection, Connections
+from twistednet.connections.tracking import Connections, TrackedConnection
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def sweep(
             yield deferLater(connections.clock, 0)
 
 
-def _overdue(connection: Connection, times: Times, now: float, closing: bool) -> str | None:
+def _overdue(connection: TrackedConnection, times: Times, now: float, closing: bool) -> str | None:
     transport = connection.transport
     stuck = transport.queued > 0 or closing
     # A peer that sends but does not read makes no progress.

@@ -17,32 +17,32 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twistednet.connections.taps import Audience
-from twistednet.core.limits import Admission, Door, isLocal
-from twistednet.core.text import place
+from twistednet.connections.taps import Recorder
+from twistednet.core.limits import Admission, AdmissionControl, isLocal
+from twistednet.core.text import addressText
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream, Refused
-from twistednet.inject.injector import Faulting
-from twistednet.inject.streams import Between
-from twistednet.transport.closing import finish
+from twistednet.inject.injector import FaultInjector
+from twistednet.inject.streams import FaultWrapper
+from twistednet.transport.closing import lingeringClose
 from twistednet.transport.observing import LATER
-from twistednet.transport.tls import plain
+from twistednet.transport.tls import plaintextOf
 
 
-class Connection:
+class TrackedConnection:
     """One accepted connection; the observer of its transport."""
 
     __slots__ = (
-        "_farewell",
+        "_closing",
         "_host",
         "_on",
-        "between",
+        "faultWrapper",
         "id",
         "kind",
         "moved",
         "opened",
         "peer",
-        "plain",
+        "plaintext",
         "service",
         "total",
         "transport",
@@ -51,16 +51,16 @@ class Connection:
     def __init__(self, on: Connections, service: str, host: str | None, transport: Any) -> None:
         self._on = on
         self._host = host
-        self._farewell: Any = None
+        self._closing: Any = None
         #: Where faults are done to it; None if there are none.
-        self.between: Between | None = None
+        self.faultWrapper: FaultWrapper | None = None
         self.id = next(on.ids)
         self.service = service
         self.transport = transport
         #: Where what the protocol sees passes: the transport, or its TLS.
-        self.plain = plain(transport)
-        self.kind: str = self.plain.kind
-        self.peer = place(transport.getPeer())
+        self.plaintext = plaintextOf(transport)
+        self.kind: str = self.plaintext.kind
+        self.peer = addressText(transport.getPeer())
         #: When it was accepted, and when the sweep last saw `total` bytes change.
         self.opened = self.moved = on.clock.seconds()
         self.total = 0
@@ -71,23 +71,23 @@ class Connection:
         )
 
     def closed(self, cause: str) -> None:
-        if self._farewell is not None and self._farewell.active():
-            self._farewell.cancel()
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
         self._on.remove(self, self._host, cause)
 
     def close(self, cause: str) -> None:
         """End it for this reason, once what is queued has gone out."""
-        if self._farewell is None:
-            self.transport.because(cause)
-            if self.between is not None:
-                self.between.flush()
+        if self._closing is None:
+            self.transport.setCloseReason(cause)
+            if self.faultWrapper is not None:
+                self.faultWrapper.flush()
             secure = ISSLTransport.providedBy(self.transport.protocol)
             ending = self.transport.protocol if secure else self.transport
-            self._farewell = finish(ending, self._on.clock)
+            self._closing = lingeringClose(ending, self._on.clock)
 
     def abort(self, cause: str) -> None:
         """End it at once, for this reason."""
-        self.transport.because(cause)
+        self.transport.setCloseReason(cause)
         self.transport.abortConnection()
 
 
@@ -100,12 +100,12 @@ class Connections:
         self.clock = clock
         self.events = events
         events.chunksWanted.append(self._tapAll)
-        self.audience = Audience(events, journal)
-        self.faults = Faulting(clock, events, self)
-        self.door = Door(Admission(total=10_000, perPeer=20, rate=10))
+        self.audience = Recorder(events, journal)
+        self.faults = FaultInjector(clock, events, self)
+        self.door = AdmissionControl(Admission(total=10_000, perPeer=20, rate=10))
         self.limitLoopback = False
         self.ids = count(1)
-        self._open: dict[int, Connection] = {}
+        self._open: dict[int, TrackedConnection] = {}
         self._whenNone: list[Deferred[None]] = []
 
     def configure(self, settings: Any) -> None:
@@ -119,35 +119,35 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open)
 
-    def get(self, id: int) -> Connection | None:
+    def get(self, id: int) -> TrackedConnection | None:
         """The open one with this number."""
         return self._open.get(id)
 
-    def __iter__(self) -> Iterator[Connection]:
+    def __iter__(self) -> Iterator[TrackedConnection]:
         return iter(list(self._open.values()))
 
-    def add(self, connection: Connection, host: str | None, here: str) -> None:
+    def add(self, connection: TrackedConnection, host: str | None, here: str) -> None:
         """It is open, and its protocol is about to be told so."""
         self.door.enter(host)
         self._open[connection.id] = connection
         transport = connection.transport
         transport.observer = connection
         kept = self.audience.opened(connection, here, transport)
-        connection.plain.tap = self.audience.tap(connection, kept, "connectionMade")
+        connection.plaintext.tap = self.audience.tap(connection, kept, "connectionMade")
         if self.faults:
             self.faults.meet(connection)
 
     def _tapAll(self) -> None:
         for connection in self._open.values():
             kept = self.audience.kept(connection)
-            connection.plain.tap = self.audience.tap(connection, kept, LATER)
+            connection.plaintext.tap = self.audience.tap(connection, kept, LATER)
 
-    def remove(self, connection: Connection, host: str | None, cause: str) -> None:
+    def remove(self, connection: TrackedConnection, host: str | None, cause: str) -> None:
         if self._open.pop(connection.id, None) is None:
             return
         self.door.leave(host)
         # It holds the transport, which would not go before a collection of garbage.
-        connection.plain.tap = None
+        connection.plaintext.tap = None
         transport = connection.transport
         age = self.clock.seconds() - connection.opened
         self.audience.closed(connection, cause, transport, age)
@@ -166,7 +166,7 @@ class Connections:
 
 
 @implementer(IProtocolFactory)
-class Entrance:
+class TrackingFactory:
     """The outermost factory of a listening port: lets in, or refuses.
 
     `here` is our side's address, where all that come have the same: to ask costs.
@@ -191,17 +191,19 @@ class Entrance:
             host = None
         limit = connections.door.refusal(host, connections.clock.seconds())
         if limit is not None:
-            connections.events.publish(Refused(self._service, place(addr), limit, monotonic()))
+            connections.events.publish(
+                Refused(self._service, addressText(addr), limit, monotonic())
+            )
             return None
         try:
             protocol = self._factory.buildProtocol(addr)
         except Exception:
             self.log.failure("{service} could not begin", service=self._service)
             return None
-        return protocol and _Arrival(self._service, protocol, host, connections, self._here)
+        return protocol and _PendingProtocol(self._service, protocol, host, connections, self._here)
 
 
-class _Arrival:
+class _PendingProtocol:
     """Stands in for a protocol until its transport is there, and is then gone."""
 
     def __init__(
@@ -215,13 +217,13 @@ class _Arrival:
 
     def makeConnection(self, transport: Any) -> None:
         transport.protocol = self._protocol
-        connection = Connection(self._on, self._service, self._host, transport)
-        self._on.add(connection, self._host, self._here or place(transport.getHost()))
+        connection = TrackedConnection(self._on, self._service, self._host, transport)
+        self._on.add(connection, self._host, self._here or addressText(transport.getHost()))
         try:
             transport.protocol.makeConnection(transport)
         except Exception:
             # Twisted would log it, and serve the connection all the same.
             transport.fail(Failure())
-        tap = connection.plain.tap
+        tap = connection.plaintext.tap
         if tap is not None:
             tap.inside = LATER

@@ -74,7 +74,7 @@ class Admission:
     rate: float
 
 
-class Door:
+class AdmissionControl:
     """Counts who is in, and says why one more may not come in.
 
     A peer of None (loopback, a UNIX socket) is counted in the total alone.

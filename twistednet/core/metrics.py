@@ -26,4 +26,4 @@ class Histogram:
 
 
 #: What a service tells of itself, by name: a number, or a histogram.
-Figures = dict[str, "float | Histogram"]
+Metrics = dict[str, "float | Histogram"]

@@ -35,7 +35,7 @@ def _shownCharacter(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
-def place(address: object) -> str:
+def addressText(address: object) -> str:
     """A peer's address as people write it: 127.0.0.1:8888, [::1]:8888, or a path.
 
     `address` is a (host, port) pair, or has `host` and `port`, or a `name`.

@@ -13,14 +13,14 @@ from twisted.logger import Logger
 
 from twistednet.connections.timeouts import Times, sweep
 from twistednet.connections.tracking import Connections
-from twistednet.daemon.ports import Serving
+from twistednet.daemon.ports import Ports
 from twistednet.daemon.startup import table
 from twistednet.faults.plugins import grammar
 from twistednet.faults.scenario import Scenario
 from twistednet.inject.player import Player
 from twistednet.services.catalog import Service, carriers
 from twistednet.settings.schema import BadSetting, Settings
-from twistednet.sinks.sinks import Recording
+from twistednet.sinks.sinks import EventSinks
 from twistednet.transport.listening import CannotListen
 from twistednet.transport.tls import isClosing, isHandshaking
 
@@ -51,12 +51,12 @@ class Daemon(TwistedService):
         self._read = read
         self._stopping = False
         self._patience = float("inf")
-        self._recording = Recording(reactor)
+        self._recording = EventSinks(reactor)
         self.events = self._recording.events
         self.tally = self._recording.tally
         self.journal = self._recording.journal
         self.connections = Connections(reactor, self.events, self.journal)
-        self.serving = Serving(reactor, services, self.connections, self.events)
+        self.serving = Ports(reactor, services, self.connections, self.events)
         #: What a rule may say.
         self.grammar = grammar(carriers(services))
         self.player = Player(reactor, self.connections.faults)

@@ -10,13 +10,13 @@ from typing import Any
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.logger import Logger
 
-from twistednet.connections.conversations import Conversations
-from twistednet.connections.datagrams import GuardedDatagrams
-from twistednet.connections.tracking import Connections, Entrance
-from twistednet.core.text import place
+from twistednet.connections.conversations import UDPConversations
+from twistednet.connections.datagrams import DatagramGuard
+from twistednet.connections.tracking import Connections, TrackingFactory
+from twistednet.core.text import addressText
 from twistednet.events.model import EventStream
-from twistednet.inject.listeners import PortFaults
-from twistednet.inject.responses import RequestFaults
+from twistednet.inject.listeners import ListenerFaults
+from twistednet.inject.responses import ResponseFaults
 from twistednet.services.catalog import Service
 from twistednet.settings.schema import Settings
 from twistednet.transport.endpoints import Endpoint
@@ -36,10 +36,10 @@ class _Listener:
 
     endpoint: Endpoint
     port: Any
-    faults: PortFaults | None = None
+    faults: ListenerFaults | None = None
 
 
-class Serving:
+class Ports:
     """The open ports, and what serves on them, wrapped in the layers."""
 
     def __init__(
@@ -163,7 +163,7 @@ class Serving:
         port = self._listen(name, endpoint, settings)
         if endpoint.isDatagram:
             return _Listener(endpoint, port)
-        faults = PortFaults(name, port, self._reactor, self._connections.faults)
+        faults = ListenerFaults(name, port, self._reactor, self._connections.faults)
         return _Listener(endpoint, port, faults)
 
     def _listen(self, name: str, endpoint: Endpoint, settings: Settings) -> Any:
@@ -192,12 +192,12 @@ class Serving:
             _configure(factory, settings)
         port = listenStream(self._reactor, endpoint, factory)
         host = port.getHost()
-        here = "" if getattr(host, "host", None) in ("0.0.0.0", "::") else place(host)
-        port.factory = Entrance(name, port.factory, self._connections, here)  # type: ignore[assignment]
+        here = "" if getattr(host, "host", None) in ("0.0.0.0", "::") else addressText(host)
+        port.factory = TrackingFactory(name, port.factory, self._connections, here)  # type: ignore[assignment]
         if name not in self._factories:
             self._factories[name] = factory
             if "request" in self._services[name].carriers:
-                RequestFaults(name, factory, self._connections.faults)
+                ResponseFaults(name, factory, self._connections.faults)
         return port
 
     def _listenDatagram(
@@ -205,13 +205,13 @@ class Serving:
     ) -> Any:
         made = self._services[name].datagram(protocol)  # type: ignore[misc]
         connections = self._connections
-        guarded = GuardedDatagrams(
+        guarded = DatagramGuard(
             name,
             made,
             self._reactor,
             self._events,
             self._datagramPorts,
-            Conversations(name, self._reactor, connections.audience, connections.ids),
+            UDPConversations(name, self._reactor, connections.audience, connections.ids),
             connections.faults,
         )
         _configure(guarded, settings)

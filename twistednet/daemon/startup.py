@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from twistednet.core.text import place
+from twistednet.core.text import addressText
 from twistednet.services.catalog import Service
 from twistednet.transport.endpoints import Endpoint
 
@@ -23,7 +23,7 @@ def table(ports: Iterable[tuple[Service, Endpoint, Any]]) -> str:
 
 def _where(endpoint: Endpoint, host: Any) -> str:
     kind = endpoint.kind if endpoint.kind in ("ssl", "tls", "udp", "haproxy") else ""
-    return f"{kind} {place(host)}".strip()
+    return f"{kind} {addressText(host)}".strip()
 
 
 def _tryIt(service: Service, endpoint: Endpoint, host: Any) -> str:

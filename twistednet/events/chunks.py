@@ -43,7 +43,7 @@ class Chunk(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class FaultMark:
     """A fault acted, at `at` as of a chunk; `Faulted` says what the others are."""
 
     at: float
@@ -84,7 +84,7 @@ class _Codes(dict[str, int]):
 _RECEIVED, _SENT = _Codes("in"), _Codes("out")
 
 
-class Holder(Protocol):
+class MemoryBudget(Protocol):
     """Who has the memory that records are kept in."""
 
     def grant(self, size: int, chunks: int) -> bool:
@@ -95,7 +95,7 @@ class Holder(Protocol):
         """So many bytes are not held any more."""
 
 
-class Record:
+class ChunkLog:
     """A tap that keeps what it is told, up to 64 KiB and 2,048 chunks.
 
     `since` and `now()` are of one clock, in seconds. `truncated` if more was said than is kept.
@@ -117,7 +117,7 @@ class Record:
         "truncated",
     )
 
-    def __init__(self, since: float, now: Callable[[], float], holder: Holder) -> None:
+    def __init__(self, since: float, now: Callable[[], float], holder: MemoryBudget) -> None:
         self.since = since
         #: The callback that runs now.
         self.inside = "connectionMade"
@@ -147,11 +147,11 @@ class Record:
         return getattr(self, "_faulted", 0)
 
     @property
-    def marks(self) -> list[Mark]:
+    def marks(self) -> list[FaultMark]:
         """What they did, the first times."""
         return getattr(self, "_marks", [])
 
-    def story(self, chunks: int = 0, marks: int = 0) -> Iterator[Chunk | Mark]:
+    def story(self, chunks: int = 0, marks: int = 0) -> Iterator[Chunk | FaultMark]:
         """Chunks and marks as they came, without the first so many of each."""
         parts: list[list[Any]] = [self.after(chunks), self.marks[marks:]]
         return merge(*parts, key=lambda one: one.at)
@@ -169,7 +169,7 @@ class Record:
         """Keep what was written in the callback that runs now. Is more wanted?"""
         return self._keep(self._now() - self.since, _SENT[self.inside], data)
 
-    def mark(self, mark: Mark) -> None:
+    def mark(self, mark: FaultMark) -> None:
         """Keep it, if there is room, and count it."""
         self._faulted = self.faulted + 1
         if self._isSealed or len(self.marks) >= MOST_MARKS:

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from twistednet.core.limits import TokenBucket
-from twistednet.events.chunks import Holder, Mark, Record
+from twistednet.events.chunks import ChunkLog, FaultMark, MemoryBudget
 from twistednet.events.model import Closed, Event, Faulted, Opened
 
 #: Bytes that are kept of all, what it costs to tell chunks apart counted in.
@@ -19,7 +19,7 @@ MOST_OF_ALL = 32 * 1024 * 1024
 BURST, RATE = 32_768, 8_192
 
 
-class Conversation(Record):
+class Conversation(ChunkLog):
     """One connection, or what one peer and a UDP service sent each other.
 
     `kind` is tcp, tls, unix or udp; `peer` and `host` are addresses as text, the
@@ -39,7 +39,7 @@ class Conversation(Record):
         "service",
     )
 
-    def __init__(self, opened: Opened, now: Callable[[], float], holder: Holder) -> None:
+    def __init__(self, opened: Opened, now: Callable[[], float], holder: MemoryBudget) -> None:
         super().__init__(opened.at, now, holder)
         self.id = opened.connection
         self.service = opened.service
@@ -107,7 +107,7 @@ class Journal:
         elif isinstance(event, Faulted) and event.connection in self._open:
             one = self._open[event.connection]
             at = event.at - one.since
-            one.mark(Mark(at, event.fault, event.rule, event.count, event.did))
+            one.mark(FaultMark(at, event.fault, event.rule, event.count, event.did))
 
     def keep(self, most: int) -> None:
         """From now on keep this many."""
@@ -122,14 +122,14 @@ class Journal:
         return conversation
 
     def grant(self, size: int, chunks: int) -> bool:
-        """As `Holder`: no, once too much is said by all together."""
+        """As `MemoryBudget`: no, once too much is said by all together."""
         self.held += size
         if self.held > MOST_OF_ALL:
             self._makeRoom()
         return not chunks or self._pace.allow(self._now(), chunks)
 
     def free(self, size: int) -> None:
-        """As `Holder`."""
+        """As `MemoryBudget`."""
         self.held -= size
 
     def find(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from typing import Any
 
-from twistednet.events.chunks import Mark
+from twistednet.events.chunks import FaultMark
 from twistednet.events.journal import Conversation
 from twistednet.events.model import SCHEMA, Closed, Event, Faulted, Opened, Received, Sent
 
@@ -58,7 +58,7 @@ def events(conversation: Conversation) -> Iterator[Event]:
     yield Opened(*whose, one.kind, one.host, one.since, one.opened)
     for part in one.story():
         at = one.since + part.at
-        if isinstance(part, Mark):
+        if isinstance(part, FaultMark):
             yield Faulted(*whose, part.fault, part.rule, part.count, part.did, at)
         else:
             kind = Received if part.direction == "in" else Sent

@@ -15,7 +15,7 @@ from twistednet.faults.rules import Rule
 _MAPPED = ip_network("::ffff:0:0/96")
 
 
-class Fault:
+class ActiveFault:
     """A rule in force since `since` (seconds), with its number, its seed and its counts.
 
     `seen` is how many there were to choose from, of what the kind counts, and `acted`
@@ -82,15 +82,15 @@ def _isIn(host: str, network: Any) -> bool:
     return address in network
 
 
-class Faults:
+class ActiveFaults:
     """The rules in force, in their order."""
 
     def __init__(self, draw: Callable[[], int] | None = None) -> None:
         self._draw = draw or (lambda: SystemRandom().randrange(2**31))
-        self._faults: list[Fault] = []
+        self._faults: list[ActiveFault] = []
         self._ids = count(1)
 
-    def __iter__(self) -> Iterator[Fault]:
+    def __iter__(self) -> Iterator[ActiveFault]:
         return iter(self._faults)
 
     def __len__(self) -> int:
@@ -107,7 +107,7 @@ class Faults:
             if same is not None:
                 left.remove(same)
             seed = self._draw() if rule.seed is None else rule.seed
-            self._faults.append(same or Fault(rule, seed, now, next(self._ids)))
+            self._faults.append(same or ActiveFault(rule, seed, now, next(self._ids)))
         return self._faults != before
 
     def left(self, now: float) -> float | None:
@@ -118,7 +118,7 @@ class Faults:
 
     def concerning(
         self, service: str, host: str | None, carrier: str, opened: float
-    ) -> list[Fault]:
+    ) -> list[ActiveFault]:
         """Those that can act on what this peer and this service say to each other."""
         return [
             fault

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from twistednet.faults.kinds import KINDS
-from twistednet.faults.model import Kind
+from twistednet.faults.model import FaultKind
 from twistednet.faults.rules import CHOICES, OF_CONNECTIONS, Rule
 from twistednet.faults.values import BadWord, parts, words
 
@@ -34,9 +34,9 @@ class Grammar:
     """What rules may name: kinds, and services with what they carry; with None, any."""
 
     services: Carriers | None = None
-    kinds: tuple[Kind, ...] = KINDS
+    kinds: tuple[FaultKind, ...] = KINDS
 
-    def fitting(self, service: str) -> list[Kind]:
+    def fitting(self, service: str) -> list[FaultKind]:
         """The kinds that a rule for this service may name. Raises BadWord if there is none."""
         if self.services is None:
             return list(self.kinds)
@@ -80,7 +80,7 @@ def _parsed(text: str, grammar: Grammar) -> Rule:
     return Rule(service, kind, values, **_checked(kind, _chosen(kind, others)))
 
 
-def _chosen(kind: Kind, texts: list[str]) -> dict[str, Any]:
+def _chosen(kind: FaultKind, texts: list[str]) -> dict[str, Any]:
     chosen: dict[str, Any] = {}
     for text in texts:
         name, value = _choiceOf(text)
@@ -92,7 +92,9 @@ def _chosen(kind: Kind, texts: list[str]) -> dict[str, Any]:
     return chosen
 
 
-def _kindOf(text: str, kinds: Iterable[Kind], fitting: list[Kind]) -> tuple[Kind, tuple[Any, ...]]:
+def _kindOf(
+    text: str, kinds: Iterable[FaultKind], fitting: list[FaultKind]
+) -> tuple[FaultKind, tuple[Any, ...]]:
     """The kind, whether it fits or not; what is said of a bad one names those that fit."""
     found = words(text)
     problem: BadWord | None = None
@@ -117,7 +119,7 @@ def _kindOf(text: str, kinds: Iterable[Kind], fitting: list[Kind]) -> tuple[Kind
     raise BadWord(f"there is no fault {text!r}{_guess(found[0] if found else '', names)}")
 
 
-def _parted(found: list[str], kinds: Iterable[Kind]) -> str:
+def _parted(found: list[str], kinds: Iterable[FaultKind]) -> str:
     """The words with a comma, if they are a kind and a choice then."""
     for cut in range(1, len(found)):
         head, tail = found[:cut], " ".join(found[cut:])
@@ -144,7 +146,7 @@ def _choiceOf(text: str) -> tuple[str, Any]:
     raise problem or BadWord(f"{text!r} is no choice{_guess(text, known)}")
 
 
-def _checked(kind: Kind, chosen: dict[str, Any]) -> dict[str, Any]:
+def _checked(kind: FaultKind, chosen: dict[str, Any]) -> dict[str, Any]:
     if "direction" in chosen and not kind.direction:
         raise BadWord(f"{kind.form} has no direction: leave {chosen['direction']!r} out")
     if kind.on == {"listen"} and set(chosen) - {"lasting", "seed"}:

@@ -17,13 +17,13 @@ from twistednet.faults.values import Form
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Action:
     """What is done to a connection, not before `at` (seconds).
 
     `act` is one of: accept, join (the rule met a connection that was there), pass (`data`),
     fin and close (the service's own), end (our FIN, in the fault's name), reset, stop
     (read no more), hold (pass `data` after the next datagram), astray (pass `data`, from
-    another port), request (HTTP, for `data`; `spoils` is what its reply is to go through);
+    another port), request (HTTP, for `data`; `edits` is what its reply is to go through);
     of a listener: listen, refuse, stall. `by` names the fault that ends the connection, and
     `of` is that fault.
 
@@ -37,7 +37,7 @@ class Step:
     by: str = ""
     piece: int = 0
     gap: float = 0.0
-    spoils: tuple[Callable[[Any], Any], ...] = ()
+    edits: tuple[Callable[[Any], Any], ...] = ()
     isEndless: bool = False
     of: Any = field(default=None, compare=False, repr=False)
 
@@ -48,7 +48,7 @@ class Step:
 
 
 @dataclass
-class Memory:
+class KindState:
     """What a fault remembers of one connection."""
 
     draw: Random
@@ -61,11 +61,11 @@ class Memory:
     isOver: bool = False
 
 
-Act = Callable[..., list[Step]]
+Act = Callable[..., list[Action]]
 
 
 @dataclass(frozen=True)
-class Kind:
+class FaultKind:
     """A kind of fault. `act(step, memory, *values)` is given steps whose act is in `on`.
 
     `counts` is what "first 2" counts: connections, chunks (over UDP: datagrams), or requests.
@@ -84,7 +84,7 @@ class Kind:
     isForNew: bool = False
 
     @classmethod
-    def of(cls, form: str, act: Act, counts: str = "connections", **rest: Any) -> Kind:
+    def of(cls, form: str, act: Act, counts: str = "connections", **rest: Any) -> FaultKind:
         """The kind that is written so, as in `latency TIME [jitter TIME]`: a capital word is a
         value of that type (see faultwords), and `act` is given it."""
         return cls(Form(form), act, counts, **rest)

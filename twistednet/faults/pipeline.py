@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from twistednet.core.text import shown
-from twistednet.faults.active import Fault
-from twistednet.faults.model import Memory, Step
+from twistednet.faults.active import ActiveFault
+from twistednet.faults.model import Action, KindState
 from twistednet.faults.rules import Rule
 
 #: Told of each time a fault acts, with what it did.
-Tell = Callable[[Fault, str], None]
+Tell = Callable[[ActiveFault, str], None]
 
 
-class Ear:
+class TextMatcher:
     """Has the client said a text: in its newest chunk, and since it got something?"""
 
     def __init__(self, text: str, isStream: bool) -> None:
@@ -35,14 +35,14 @@ class Ear:
         self._isAnswered = True
 
 
-class Grip:
+class FaultState:
     """One fault, and one connection that it concerns, opened at `opened` (seconds)."""
 
-    def __init__(self, fault: Fault, opened: float, now: float, isStream: bool) -> None:
+    def __init__(self, fault: ActiveFault, opened: float, now: float, isStream: bool) -> None:
         self.fault = fault
-        self.ear = None if fault.rule.text is None else Ear(fault.rule.text, isStream)
+        self.ear = None if fault.rule.text is None else TextMatcher(fault.rule.text, isStream)
         self._opened = opened
-        self._memory = Memory(fault.random)
+        self._memory = KindState(fault.random)
         self._isStream = isStream
         self._counts = fault.rule.kind.counts == "connections"
         choose = fault.choose if self._counts else fault.admits
@@ -50,7 +50,7 @@ class Grip:
         #: Of a connection that was chosen: have the other conditions been met? Told of it?
         self._isReached = self._hasBegun = False
 
-    def apply(self, step: Step, direction: str, tell: Tell) -> list[Step]:
+    def apply(self, step: Action, direction: str, tell: Tell) -> list[Action]:
         """The steps to take instead."""
         rule = self.fault.rule
         if step.act == "pass" and rule.direction not in ("", direction):
@@ -66,7 +66,7 @@ class Grip:
         self._memory.chunks += step.act == "pass"
         return steps
 
-    def _isMeant(self, step: Step, direction: str) -> bool:
+    def _isMeant(self, step: Action, direction: str) -> bool:
         fault, kind = self.fault, self.fault.rule.kind
         if not self._isChosen or fault.isOver(step.at):
             return False
@@ -78,7 +78,7 @@ class Grip:
             return isReached and step.act in kind.on
         return step.act in kind.on and isReached and fault.choose()
 
-    def _reaches(self, step: Step, direction: str) -> bool:
+    def _reaches(self, step: Action, direction: str) -> bool:
         rule, ear = self.fault.rule, self.ear
         return (
             (rule.afterBytes is None or self._memory.passed >= rule.afterBytes)
@@ -86,7 +86,7 @@ class Grip:
             and (ear is None or (ear.isNew if direction == "in" else ear.isThere))
         )
 
-    def _acted(self, step: Step, tell: Tell) -> list[Step]:
+    def _acted(self, step: Action, tell: Tell) -> list[Action]:
         rule = self.fault.rule
         steps = rule.kind.act(step, self._memory, *rule.values)
         if steps != [step] and not self._hasBegun:
@@ -99,7 +99,7 @@ class Grip:
         ]
 
 
-class Plan:
+class Pipeline:
     """All faults that concern one connection, in the order of their rules.
 
     Without `isStream`, what the client sends is whole by itself: datagrams, requests.
@@ -107,7 +107,7 @@ class Plan:
 
     def __init__(
         self,
-        faults: Iterable[Fault],
+        faults: Iterable[ActiveFault],
         opened: float,
         now: float,
         tell: Tell,
@@ -116,26 +116,26 @@ class Plan:
         self.opened = opened
         self._tell = tell
         self._isStream = isStream
-        self._grips: list[Grip] = []
+        self._grips: list[FaultState] = []
         self.replace(faults, now)
 
     def __len__(self) -> int:
         return len(self._grips)
 
     @property
-    def faults(self) -> set[Fault]:
+    def faults(self) -> set[ActiveFault]:
         """Those that concern it."""
         return {grip.fault for grip in self._grips}
 
-    def replace(self, faults: Iterable[Fault], now: float) -> None:
+    def replace(self, faults: Iterable[ActiveFault], now: float) -> None:
         """Others concern it from now on; those that stay remember what they did."""
         before = {id(grip.fault): grip for grip in self._grips}
         self._grips = [
-            before.get(id(fault)) or Grip(fault, self.opened, now, self._isStream)
+            before.get(id(fault)) or FaultState(fault, self.opened, now, self._isStream)
             for fault in faults
         ]
 
-    def steps(self, step: Step, direction: str = "") -> list[Step]:
+    def steps(self, step: Action, direction: str = "") -> list[Action]:
         """What is to be done in place of this step."""
         ears = [grip.ear for grip in self._grips if grip.ear is not None]
         for ear in ears:
@@ -158,7 +158,7 @@ class Plan:
         return steps
 
 
-def told(before: Step, after: list[Step], rule: Rule) -> str:
+def told(before: Action, after: list[Action], rule: Rule) -> str:
     """What has become of a step by this rule, for people."""
     if before.act == "request":
         return f"{rule.kind.form.write(rule.values)} for {shown(before.data, 100)}"

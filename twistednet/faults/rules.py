@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from random import Random
 from typing import Any
 
-from twistednet.faults.model import Kind
+from twistednet.faults.model import FaultKind
 from twistednet.faults.values import Form
 
 
@@ -25,7 +25,7 @@ class Rule:
     """
 
     service: str
-    kind: Kind
+    kind: FaultKind
     values: tuple[Any, ...] = ()
     direction: str = _choice("in", "out", default="")
     first: int | None = _choice("first N")

@@ -59,7 +59,7 @@ def parseScenario(text: str, grammar: Grammar) -> Scenario:
     return Scenario(name, tuple(found), isEndless)
 
 
-def noScenario(name: str, known: Iterable[str]) -> str:
+def unknownScenario(name: str, known: Iterable[str]) -> str:
     """That there is none with this name, and which there are."""
     return f"there is no scenario {name!r}; there are {', '.join(known) or 'none'}"
 

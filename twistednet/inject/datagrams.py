@@ -9,10 +9,10 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 
-from twistednet.core.text import place
-from twistednet.faults.model import Step
-from twistednet.faults.pipeline import Plan
-from twistednet.inject.injector import Faulting
+from twistednet.core.text import addressText
+from twistednet.faults.model import Action
+from twistednet.faults.pipeline import Pipeline
+from twistednet.inject.injector import FaultInjector
 
 #: Peers that are remembered, and datagrams that may wait; more are dropped.
 MOST_PEERS = MOST_WAITING = 1_000
@@ -22,7 +22,7 @@ HOLD = 0.1
 _Address = tuple[str, int]
 
 
-class Conversations(Protocol):
+class TracedPeers(Protocol):
     """The UDP conversations of one port, as far as faults need them."""
 
     def speaker(self, address: _Address) -> Any:
@@ -37,8 +37,8 @@ class DatagramFaults:
         service: str,
         protocol: Any,
         clock: IReactorTime,
-        faulting: Faulting,
-        conversations: Conversations,
+        faulting: FaultInjector,
+        conversations: TracedPeers,
     ) -> None:
         self._service = service
         self._protocol = protocol
@@ -46,7 +46,7 @@ class DatagramFaults:
         self._faulting = faulting
         self._conversations = conversations
         self._real: Any = None
-        self._plans: OrderedDict[_Address, Plan] = OrderedDict()
+        self._plans: OrderedDict[_Address, Pipeline] = OrderedDict()
         #: What changes places with the next one, by peer and direction.
         self._held: dict[tuple[_Address, str], bytes] = {}
         self._calls: set[Any] = set()
@@ -94,7 +94,7 @@ class DatagramFaults:
 
     def _pass(self, direction: str, data: bytes, address: _Address) -> None:
         now = self._clock.seconds()
-        for step in self._plan(address, now).steps(Step(now, "pass", data), direction):
+        for step in self._plan(address, now).steps(Action(now, "pass", data), direction):
             if step.at <= now:
                 self._take(step, direction, address)
             else:
@@ -103,7 +103,7 @@ class DatagramFaults:
     def _later(self, seconds: float, address: _Address, do: Any) -> bool:
         """May one more wait?"""
         if len(self._calls) >= MOST_WAITING:
-            self._faulting.refuse(self._service, place(address))
+            self._faulting.refuse(self._service, addressText(address))
             return False
 
         def run() -> None:
@@ -114,7 +114,7 @@ class DatagramFaults:
         self._calls.add(call)
         return True
 
-    def _take(self, step: Step, direction: str, address: _Address) -> None:
+    def _take(self, step: Action, direction: str, address: _Address) -> None:
         key = address, direction
         if step.act == "hold" and key not in self._held:
             if self._later(HOLD, address, partial(self._release, key, step.data)):
@@ -145,13 +145,13 @@ class DatagramFaults:
             self._astray = self._real.reactor.listenUDP(0, DatagramProtocol(), interface=host)
         return self._astray
 
-    def _plan(self, address: _Address, now: float) -> Plan:
+    def _plan(self, address: _Address, now: float) -> Pipeline:
         plan = self._plans.get(address)
         if plan is None:
             if len(self._plans) >= MOST_PEERS:
                 self._plans.popitem(last=False)
             tell = partial(self._tell, address)
-            plan = self._plans[address] = Plan(
+            plan = self._plans[address] = Pipeline(
                 self._concerning(address, now), now, now, tell, isStream=False
             )
         return plan

@@ -11,20 +11,20 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistednet.events.model import EventStream, Faulted, Refused
-from twistednet.faults.active import Fault, Faults
-from twistednet.faults.pipeline import Plan
+from twistednet.faults.active import ActiveFault, ActiveFaults
+from twistednet.faults.pipeline import Pipeline
 from twistednet.faults.rules import Rule
-from twistednet.inject.streams import Between
+from twistednet.inject.streams import FaultWrapper
 
 
-class Faulting:
+class FaultInjector:
     """The faults of one daemon. False while there are none: nobody is asked then."""
 
     log = Logger()
 
     def __init__(self, clock: IReactorTime, events: EventStream, open: Iterable[Any] = ()) -> None:
         """Of all connections that are `open`, whenever it is asked."""
-        self.inForce = Faults()
+        self.inForce = ActiveFaults()
         #: What is to be told when others are in force: whoever has a `changed()`.
         self.ports: list[Any] = []
         self._clock = clock
@@ -57,19 +57,19 @@ class Faulting:
         for port in list(self.ports):
             port.changed()
         for connection in self._open:
-            between = connection.between
-            if between is None:
+            faultWrapper = connection.faultWrapper
+            if faultWrapper is None:
                 self.meet(connection)
-                if connection.between is not None:
-                    connection.between.join()
+                if connection.faultWrapper is not None:
+                    connection.faultWrapper.join()
             else:
-                between.plan.replace(self._concerning(connection), now)
-                connection.between = between if between.replaced() else None
+                faultWrapper.plan.replace(self._concerning(connection), now)
+                connection.faultWrapper = faultWrapper if faultWrapper.replaced() else None
         self.close()
         left = self.inForce.left(now)
         self._expiry = None if left is None else self._clock.callLater(left, self._changed)
 
-    def isOver(self, fault: Fault) -> bool:
+    def isOver(self, fault: ActiveFault) -> bool:
         """Has it run out by now? It still has its counts, until it is taken out."""
         return fault.isOver(self._clock.seconds())
 
@@ -83,16 +83,16 @@ class Faulting:
         faults = self._concerning(connection)
         if faults:
             tell = partial(self.tell, connection)
-            plan = Plan(faults, connection.opened, self._clock.seconds(), tell)
-            connection.between = Between(connection, plan, self._clock)
+            plan = Pipeline(faults, connection.opened, self._clock.seconds(), tell)
+            connection.faultWrapper = FaultWrapper(connection, plan, self._clock)
 
-    def _concerning(self, connection: Any) -> list[Fault]:
+    def _concerning(self, connection: Any) -> list[ActiveFault]:
         host = getattr(connection.transport.getPeer(), "host", None)
         return self.concerning(connection.service, host, "stream", connection.opened)
 
     def concerning(
         self, service: str, host: str | None, carrier: str, opened: float
-    ) -> list[Fault]:
+    ) -> list[ActiveFault]:
         """Those that can act, from now on, on what these say to each other."""
         faults = self.inForce.concerning(service, host, carrier, opened)
         return [fault for fault in faults if not self.isOver(fault)]
@@ -105,7 +105,7 @@ class Faulting:
             if not self.isOver(fault)
         )
 
-    def tell(self, one: Any, fault: Fault, did: str) -> None:
+    def tell(self, one: Any, fault: ActiveFault, did: str) -> None:
         """It has acted on this connection, or conversation over UDP."""
         name, text = fault.rule.kind.name, str(fault)
         self._events.publish(

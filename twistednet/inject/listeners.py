@@ -8,10 +8,10 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from twistednet.core.text import place
-from twistednet.faults.active import Fault
-from twistednet.faults.model import Memory, Step
-from twistednet.inject.injector import Faulting
+from twistednet.core.text import addressText
+from twistednet.faults.active import ActiveFault
+from twistednet.faults.model import Action, KindState
+from twistednet.inject.injector import FaultInjector
 from twistednet.transport.refusing import Undo, refuse, stall
 
 #: How it is done, and how it is told.
@@ -21,20 +21,22 @@ _ACTS = {
 }
 
 
-class PortFaults:
+class ListenerFaults:
     """Does to one port what the first rule asks that concerns it, for as long as it holds."""
 
     log = Logger()
     #: No connection: what the event of a fault says of whom it met.
     id = 0
 
-    def __init__(self, service: str, port: Any, clock: IReactorTime, faulting: Faulting) -> None:
+    def __init__(
+        self, service: str, port: Any, clock: IReactorTime, faulting: FaultInjector
+    ) -> None:
         self.service = service
-        self.peer = place(port.getHost())
+        self.peer = addressText(port.getHost())
         self._port = port
         self._clock = clock
         self._faulting = faulting
-        self._fault: Fault | None = None
+        self._fault: ActiveFault | None = None
         self._undo: Undo | None = None
         faulting.ports.append(self)
         self.changed()
@@ -63,10 +65,10 @@ class PortFaults:
         self._undo = self._fault = None
         return undo is not None and self._tried(undo, fault)
 
-    def _do(self, fault: Fault, now: float) -> None:
+    def _do(self, fault: ActiveFault, now: float) -> None:
         self._fault = fault
         rule = fault.rule
-        [step] = rule.kind.act(Step(now, "listen"), Memory(fault.random), *rule.values)
+        [step] = rule.kind.act(Action(now, "listen"), KindState(fault.random), *rule.values)
         act, did = _ACTS[step.act]
         fault.seen += 1
         if self._tried(lambda: self._keep(act), fault):
@@ -76,7 +78,7 @@ class PortFaults:
     def _keep(self, act: Callable[[Any], Undo]) -> None:
         self._undo = act(self._port)
 
-    def _tried(self, do: Callable[[], None], fault: Fault | None) -> bool:
+    def _tried(self, do: Callable[[], None], fault: ActiveFault | None) -> bool:
         """Has it been done? If the system would not, the log says why."""
         try:
             do()

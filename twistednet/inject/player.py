@@ -8,9 +8,9 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
-from twistednet.faults.active import Fault
+from twistednet.faults.active import ActiveFault
 from twistednet.faults.scenario import Part, Scenario
-from twistednet.inject.injector import Faulting
+from twistednet.inject.injector import FaultInjector
 
 
 class Player:
@@ -18,14 +18,14 @@ class Player:
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, faulting: Faulting) -> None:
+    def __init__(self, clock: IReactorTime, faulting: FaultInjector) -> None:
         self.scenario: Scenario | None = None
         #: Which part is on, counted from 0, and until when.
         self.part = 0
         self.until = 0.0
         self._clock = clock
         self._faulting = faulting
-        self._mine: list[Fault] = []
+        self._mine: list[ActiveFault] = []
         self._call: Any = None
 
     @property

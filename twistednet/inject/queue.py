@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from zope.interface import directlyProvides, providedBy
 
-from twistednet.faults.model import Step
+from twistednet.faults.model import Action
 
 #: Bytes that may wait in one direction before what brings more is paused.
 MOST = 16 * 1024
@@ -18,19 +18,19 @@ MOST = 16 * 1024
 TURN = 8
 
 
-class Lane:
+class DelayQueue:
     """Takes steps in their order, none before its time, and none while it is `held`.
 
     `size` is how many bytes wait; a step without bytes counts as one.
     """
 
     def __init__(
-        self, clock: IReactorTime, take: Callable[[Step], None], changed: Callable[[], None]
+        self, clock: IReactorTime, take: Callable[[Action], None], changed: Callable[[], None]
     ) -> None:
         self._clock = clock
         self._take = take
         self._changed = changed
-        self._steps: deque[Step] = deque()
+        self._steps: deque[Action] = deque()
         #: How much of the first one is through.
         self._begun = 0
         self._call: Any = None
@@ -38,7 +38,7 @@ class Lane:
         self.size = 0
         self.held = False
 
-    def put(self, steps: Iterable[Step]) -> None:
+    def put(self, steps: Iterable[Action]) -> None:
         """Take them after those that wait: at once, if nothing is against it."""
         for step in steps:
             self._steps.append(step)
@@ -61,7 +61,7 @@ class Lane:
         self._wait()
         self._changed()
 
-    def drain(self) -> list[Step]:
+    def drain(self) -> list[Action]:
         """Let go of all that waits."""
         steps = list(self._steps)
         if self._begun:
@@ -71,7 +71,7 @@ class Lane:
         self._wait()
         return steps
 
-    def keep(self, isKept: Callable[[Step], bool]) -> None:
+    def keep(self, isKept: Callable[[Action], bool]) -> None:
         """Let go of the others that wait, and have not begun."""
         for step in [step for step in self._steps if not isKept(step)]:
             self._steps.remove(step)
@@ -83,7 +83,7 @@ class Lane:
         first = self._steps[0]
         return first.at + (first.gap * (self._begun // first.piece) if first.piece else 0.0)
 
-    def _next(self) -> Step:
+    def _next(self) -> Action:
         """The first one, or its next piece, which then no longer waits."""
         first, begin = self._steps[0], self._begun
         if first.isEndless:
@@ -98,7 +98,7 @@ class Lane:
             return first
         data = first.data[begin : begin + first.piece]
         self.size -= len(data)
-        return Step(first.at, first.act, data)
+        return Action(first.at, first.act, data)
 
     def _wait(self) -> None:
         if self._call is not None and self._call.active():
@@ -109,10 +109,12 @@ class Lane:
             self._call = self._clock.callLater(wait, self.run)
 
 
-class Valve:
+class ProducerProxy:
     """Stands before a service's producer, which is held by the transport or by a lane."""
 
-    def __init__(self, producer: Any, isPush: bool, lane: Lane, isPaused: bool = False) -> None:
+    def __init__(
+        self, producer: Any, isPush: bool, lane: DelayQueue, isPaused: bool = False
+    ) -> None:
         self.producer = producer
         self._isPush = isPush
         self._lane = lane
@@ -148,19 +150,19 @@ class Valve:
             (self.producer.resumeProducing if flows else self.producer.pauseProducing)()
 
 
-class Outside:
+class FaultTransport:
     """The transport that a service has while a fault stands between it and its own."""
 
-    def __init__(self, between: Any, real: Any) -> None:
-        self._between = between
+    def __init__(self, faultWrapper: Any, real: Any) -> None:
+        self._between = faultWrapper
         self._real = real
         directlyProvides(self, providedBy(real))
-        self.write = between.write
-        self.loseConnection = self.stopProducing = between.lose
-        self.loseWriteConnection = between.loseWrite
-        self.abortConnection = between.abort
-        self.registerProducer = between.registerProducer
-        self.unregisterProducer = between.unregisterProducer
+        self.write = faultWrapper.write
+        self.loseConnection = self.stopProducing = faultWrapper.lose
+        self.loseWriteConnection = faultWrapper.loseWrite
+        self.abortConnection = faultWrapper.abort
+        self.registerProducer = faultWrapper.registerProducer
+        self.unregisterProducer = faultWrapper.unregisterProducer
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)

@@ -5,22 +5,22 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from twistednet.faults.active import Fault
-from twistednet.faults.kinds.responses import replied
-from twistednet.faults.model import Step
-from twistednet.faults.pipeline import Plan
-from twistednet.inject.injector import Faulting
-from twistednet.inject.queue import Lane
-from twistednet.transport.closing import Reset, because
+from twistednet.faults.active import ActiveFault
+from twistednet.faults.kinds.responses import responseParts
+from twistednet.faults.model import Action
+from twistednet.faults.pipeline import Pipeline
+from twistednet.inject.injector import FaultInjector
+from twistednet.inject.queue import DelayQueue
+from twistednet.transport.closing import DrainThenReset, setCloseReason
 
 #: Bytes of a reply that are gathered; of one that is longer no more is sent.
 MOST = 4 * 1024 * 1024
 
 
-class RequestFaults:
+class ResponseFaults:
     """Meets the requests of one service, a `BoundedSite`, while rules concern them."""
 
-    def __init__(self, service: str, site: Any, faulting: Faulting) -> None:
+    def __init__(self, service: str, site: Any, faulting: FaultInjector) -> None:
         self._service = service
         self._site = site
         self._faulting = faulting
@@ -31,22 +31,22 @@ class RequestFaults:
         """Other rules are in force, or one has run out."""
         isThere = self._faulting.areThere(self._service, "request")
         self._site.meetRequest = self._meet if isThere else None
-        choosers = [one.chooser for one in self._site.channels if one.chooser is not None]
+        choosers = [one.selector for one in self._site.channels if one.selector is not None]
         # As they came: a set has another order each time, and rules count connections.
-        for chooser in sorted(choosers, key=lambda chooser: chooser.number):
-            chooser.changed()
+        for selector in sorted(choosers, key=lambda selector: selector.number):
+            selector.changed()
 
     def _meet(self, request: Any) -> None:
         channel = request.channel
-        if channel.chooser is None:
-            channel.chooser = Chooser(channel, self._faulting)
-        channel.chooser.meet(request)
+        if channel.selector is None:
+            channel.selector = RequestSelector(channel, self._faulting)
+        channel.selector.meet(request)
 
 
-class Chooser:
+class RequestSelector:
     """Chooses among the requests of one connection, and has the chosen ones spoilt."""
 
-    def __init__(self, channel: Any, faulting: Faulting) -> None:
+    def __init__(self, channel: Any, faulting: FaultInjector) -> None:
         self._clock = channel.site.clock
         # TLS, and what faults put between, tell of the stream what they have not themselves.
         self._connection = channel.transport.observer
@@ -54,7 +54,7 @@ class Chooser:
         self._marks: list[tuple[bytes, bytes]] = []
         opened = self._connection.opened
         now = self._clock.seconds()
-        self._plan = Plan(self._concerning(), opened, now, self._tell, isStream=False)
+        self._plan = Pipeline(self._concerning(), opened, now, self._tell, isStream=False)
 
     @property
     def number(self) -> int:
@@ -69,38 +69,38 @@ class Chooser:
     def meet(self, request: Any) -> None:
         """It has arrived, and its resource has not been asked yet."""
         self._marks = []
-        [step] = self._plan.steps(Step(self._clock.seconds(), "request", request.uri), "in")
-        if step.spoils:
-            request.spoilt = request.channel = Spoilt(request, step, self._marks)
+        [step] = self._plan.steps(Action(self._clock.seconds(), "request", request.uri), "in")
+        if step.edits:
+            request.faulty = request.channel = FaultyResponse(request, step, self._marks)
 
-    def _concerning(self) -> list[Fault]:
+    def _concerning(self) -> list[ActiveFault]:
         one = self._connection
         host = getattr(one.transport.getPeer(), "host", None)
         return self._faulting.concerning(one.service, host, "request", one.opened)
 
-    def _tell(self, fault: Fault, did: str) -> None:
+    def _tell(self, fault: ActiveFault, did: str) -> None:
         # One line: a text in it was found in a target, where there are no line ends.
         self._marks.append((b"X-Netdemo-Fault", f"{fault}; {fault.acted}".encode()))
         self._faulting.tell(self._connection, fault, did)
 
 
-class Spoilt:
+class FaultyResponse:
     """The channel of one request, as its resource knows it: gathers the reply, and when that is
     whole, sends what has become of it.
 
     For the resource its request is over then. For the connection it is when all is sent.
     """
 
-    def __init__(self, request: Any, step: Step, marks: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, request: Any, step: Action, marks: list[tuple[bytes, bytes]]) -> None:
         self._channel = request.channel
         self._request = request
-        self._spoils = step.spoils
+        self._spoils = step.edits
         self._marks = marks
-        self._lane = Lane(request.channel.site.clock, self._take, self._taken)
+        self._lane = DelayQueue(request.channel.site.clock, self._take, self._taken)
         self._head: tuple[bytes, int, bytes, Any] | None = None
         self._body = bytearray()
-        self._steps: list[Step] = []
-        self._last: Step | None = None
+        self._steps: list[Action] = []
+        self._last: Action | None = None
         self._isSending = False
         # Request.finish tells the factory of its channel that the reply is whole.
         self.factory = self
@@ -127,7 +127,7 @@ class Spoilt:
             return
         self._body += data
         if len(self._body) > MOST:
-            because(self._channel.transport, "HTTP reply")
+            setCloseReason(self._channel.transport, "HTTP reply")
             self._channel.loseConnection()
 
     def log(self, request: Any) -> None:
@@ -136,9 +136,11 @@ class Spoilt:
         version, code, reason, headers = self._head
         fields = [(name, one) for name, own in headers.getAllRawHeaders() for one in own]
         asked = (request.method, request.uri)
-        reply = replied(asked, (version, code, reason), [*fields, *self._marks], bytes(self._body))
-        for spoil in self._spoils:
-            reply = spoil(reply)
+        reply = responseParts(
+            asked, (version, code, reason), [*fields, *self._marks], bytes(self._body)
+        )
+        for edit in self._spoils:
+            reply = edit(reply)
         self._steps = reply.steps(self._channel.site.clock.seconds())
         self._channel.site.answered(self._channel, reply.status)
 
@@ -162,7 +164,7 @@ class Spoilt:
 
     # What is done in the end
 
-    def _take(self, step: Step) -> None:
+    def _take(self, step: Action) -> None:
         if step.act == "pass":
             self._channel.transport.write(step.data)
         else:
@@ -174,7 +176,7 @@ class Spoilt:
         self.stop()
         self._channel.unregisterProducer()
         if self._last is not None:
-            because(self._channel.transport, f"fault {self._last.by}")
+            setCloseReason(self._channel.transport, f"fault {self._last.by}")
         if self._last is None:
             # As if nothing had been: with the next request, if there is one.
             self._channel.requestDone(self._request)
@@ -182,7 +184,7 @@ class Spoilt:
             self._channel.loseConnection()
         else:
             stream = self._channel.transport.observer.transport
-            self._channel.leave(partial(Reset, stream=stream))
+            self._channel.leave(partial(DrainThenReset, stream=stream))
             return
         if self._channel.hasFIN:
             self._channel.readConnectionLost()

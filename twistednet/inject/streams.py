@@ -11,30 +11,30 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twistednet.faults.model import Step
-from twistednet.faults.pipeline import Plan
-from twistednet.inject.queue import MOST, Lane, Outside, Valve
-from twistednet.transport.closing import Reset, finish
-from twistednet.transport.tls import giveTo, producerOf, protocolOf, putProducer
+from twistednet.faults.model import Action
+from twistednet.faults.pipeline import Pipeline
+from twistednet.inject.queue import MOST, DelayQueue, FaultTransport, ProducerProxy
+from twistednet.transport.closing import DrainThenReset, lingeringClose
+from twistednet.transport.tls import producerOf, protocolOf, setProducer, setProtocol
 
 
 @implementer(IHalfCloseableProtocol)
-class Between:
+class FaultWrapper:
     """The protocol of a connection that faults concern, and its service's transport.
 
     What waits is bounded: a peer is not read, nor a producer asked, while more than
     16 KiB wait either way.
     """
 
-    def __init__(self, connection: Any, plan: Plan, clock: IReactorTime) -> None:
+    def __init__(self, connection: Any, plan: Pipeline, clock: IReactorTime) -> None:
         self.plan = plan
         self._clock = clock
         self._stream = connection.transport
-        self._real = connection.plain
+        self._real = connection.plaintext
         self.protocol = protocolOf(self._real)
-        self._in = Lane(clock, self._deliver, self._steer)
-        self._out = Lane(clock, self._send, self._steer)
-        self._valve: Valve | None = None
+        self._in = DelayQueue(clock, self._deliver, self._steer)
+        self._out = DelayQueue(clock, self._send, self._steer)
+        self._valve: ProducerProxy | None = None
         #: Has the service been told of the connection? Does it want to be given more?
         self._isMade = False
         self._isWanted = self._isReading = True
@@ -42,8 +42,8 @@ class Between:
         self._isStopped = self.isClosing = self._isOver = False
         #: The client's FIN has come.
         self._hasFIN = False
-        self._farewell: Any = None
-        giveTo(self._real, self)
+        self._closing: Any = None
+        setProtocol(self._real, self)
 
     def join(self) -> None:
         """Stand between the two from now on, of a connection that was there."""
@@ -51,9 +51,9 @@ class Between:
         self._isWanted = self._isReading = self._stream.wantsReading
         producer, isPush, isPaused = producerOf(self._real)
         if producer is not None:
-            self._valve = Valve(producer, isPush, self._out, isPaused)
-            putProducer(self._real, self._valve)
-        self.protocol.transport = Outside(self, self._real)
+            self._valve = ProducerProxy(producer, isPush, self._out, isPaused)
+            setProducer(self._real, self._valve)
+        self.protocol.transport = FaultTransport(self, self._real)
         self._meet("join")
         self._steer()
 
@@ -68,9 +68,9 @@ class Between:
         if len(self.plan) or not isIdle:
             return True
         if self._valve is not None and producerOf(self._real)[0] is self._valve:
-            putProducer(self._real, self._valve.producer)
+            setProducer(self._real, self._valve.producer)
         self.protocol.transport = self._real
-        giveTo(self._real, self.protocol)
+        setProtocol(self._real, self.protocol)
         return False
 
     def flush(self) -> None:
@@ -82,7 +82,7 @@ class Between:
 
     def _meet(self, act: str) -> None:
         if not self._isOver:
-            self._out.put(self.plan.steps(Step(self._clock.seconds(), act)))
+            self._out.put(self.plan.steps(Action(self._clock.seconds(), act)))
 
     # From the transport
 
@@ -91,14 +91,14 @@ class Between:
 
     def dataReceived(self, data: bytes) -> None:
         if not (self._isOver or self.isClosing):
-            self._in.put(self.plan.steps(Step(self._clock.seconds(), "pass", data), "in"))
+            self._in.put(self.plan.steps(Action(self._clock.seconds(), "pass", data), "in"))
 
     def readConnectionLost(self) -> None:
         self._hasFIN = True
         if self._isOver:
             self._real.loseConnection()
         else:
-            self._in.put([Step(self._clock.seconds(), "eof")])
+            self._in.put([Action(self._clock.seconds(), "eof")])
 
     def writeConnectionLost(self) -> None:
         halfCloseable = IHalfCloseableProtocol(self.protocol, None)
@@ -109,8 +109,8 @@ class Between:
         self._isOver = True
         self._in.drain()
         self._out.drain()
-        if self._farewell is not None and self._farewell.active():
-            self._farewell.cancel()
+        if self._closing is not None and self._closing.active():
+            self._closing.cancel()
         if self._isMade:
             self.protocol.connectionLost(reason)
 
@@ -124,13 +124,13 @@ class Between:
     def write(self, data: bytes) -> None:
         data = bytes(memoryview(data))
         if data and not (self._isOver or self.isClosing):
-            steps = self.plan.steps(Step(self._clock.seconds(), "pass", data), "out")
+            steps = self.plan.steps(Action(self._clock.seconds(), "pass", data), "out")
             self._out.put(steps)
             if not steps and self._valve is not None:
                 # Nothing will be sent, and so nothing will ask who pulls for more.
                 self._clock.callLater(0, self._lost, self._valve)
 
-    def _lost(self, valve: Valve) -> None:
+    def _lost(self, valve: ProducerProxy) -> None:
         if valve is self._valve and not self._isOver:
             valve.lost()
 
@@ -143,7 +143,7 @@ class Between:
 
     def _close(self, act: str) -> None:
         if not self._isOver:
-            self._out.put(self.plan.steps(Step(self._clock.seconds(), act)))
+            self._out.put(self.plan.steps(Action(self._clock.seconds(), act)))
 
     def abort(self) -> None:
         self._isOver = True
@@ -159,7 +159,7 @@ class Between:
             self._in.run()
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
-        self._valve = Valve(producer, streaming, self._out)
+        self._valve = ProducerProxy(producer, streaming, self._out)
         self._real.registerProducer(self._valve, streaming)
 
     def unregisterProducer(self) -> None:
@@ -168,7 +168,7 @@ class Between:
 
     # What is done in the end
 
-    def _deliver(self, step: Step) -> None:
+    def _deliver(self, step: Action) -> None:
         try:
             if step.act == "pass":
                 if not self.isClosing:
@@ -191,7 +191,7 @@ class Between:
             valve.stopProducing()
         self.lose()
 
-    def _send(self, step: Step) -> None:
+    def _send(self, step: Action) -> None:
         if step.act == "pass":
             self._real.write(step.data)
         elif step.act == "fin":
@@ -200,13 +200,13 @@ class Between:
             self._real.loseConnection()
         elif step.act == "accept":
             self._isMade = True
-            self.protocol.makeConnection(Outside(self, self._real))
+            self.protocol.makeConnection(FaultTransport(self, self._real))
             self._steer()
             self._in.run()
         else:
             self._meddle(step)
 
-    def _meddle(self, step: Step) -> None:
+    def _meddle(self, step: Action) -> None:
         if step.act == "stop":
             self._isStopped = True
             self._steer()
@@ -221,12 +221,12 @@ class Between:
 
     def _end(self, act: str) -> None:
         if act == "reset":
-            self._farewell = Reset(self._real, self._clock, self._stream)
+            self._closing = DrainThenReset(self._real, self._clock, self._stream)
         elif self._hasFIN:
             # Nothing is left to wait for.
             self._real.loseConnection()
         else:
-            self._farewell = finish(self._real, self._clock)
+            self._closing = lingeringClose(self._real, self._clock)
 
     def _steer(self) -> None:
         """Read, or do not; ask the producer for more, or do not."""

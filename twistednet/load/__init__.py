@@ -14,15 +14,15 @@ from twistednet.client.errors import CannotConnect, ClientError
 from twistednet.client.http import authorityOf
 from twistednet.client.streams import TIMEOUT
 from twistednet.client.targets import Target, resolved
-from twistednet.load.datagrams import LOST_AFTER, NumberedDatagrams
+from twistednet.load.datagrams import LOST_AFTER, DatagramLoad
 from twistednet.load.pacing import Schedule
-from twistednet.load.streams import Clients, traffic
-from twistednet.load.tally import Tally
+from twistednet.load.streams import StreamLoadFactory, traffic
+from twistednet.load.tally import LoadTally
 
 #: Seconds between two looks at what is lost, and two pieces of progress.
 LOOK = 0.1
 
-Progress = Callable[[Tally, float], None]
+Progress = Callable[[LoadTally, float], None]
 
 
 async def load(
@@ -36,13 +36,13 @@ async def load(
     size: int = 64,
     timeout: float = TIMEOUT,
     progress: Progress = lambda tally, elapsed: None,
-) -> Tally:
+) -> LoadTally:
     """Drive a server with `connections` for `seconds`, one message under way on each.
 
     `rate` is messages a second over all connections; None is as many as are
     answered. Raises CannotConnect or TimedOut if nobody is there at all.
     """
-    tally = Tally(connections, rate=rate)
+    tally = LoadTally(connections, rate=rate)
     schedule = Schedule(int(1e9 * connections / rate) if rate else 0)
     open_ = _openDatagrams if target.isDatagram else _openStreams
     clients, close = await open_(reactor, target, service, size, timeout, schedule, tally)
@@ -53,7 +53,7 @@ async def load(
         progress(tally, time.monotonic() - began)
         now = perf_counter_ns()
         for client in clients():
-            if isinstance(client, NumberedDatagrams):
+            if isinstance(client, DatagramLoad):
                 client.giveUp(now)
 
     looking = LoopingCall(look)
@@ -91,13 +91,13 @@ async def _openStreams(
     size: int,
     timeout: float,
     schedule: Schedule,
-    tally: Tally,
+    tally: LoadTally,
 ) -> tuple[Callable[[], list[Any]], Callable[[], Any]]:
     # The first one tells what is wrong, in our own words.
     await (await connect(reactor, target, timeout)).close()
     address = await resolved(reactor, target, timeout)
     what = traffic(service, size, authorityOf(target))
-    factory = Clients(reactor, what, schedule, tally)
+    factory = StreamLoadFactory(reactor, what, schedule, tally)
 
     def endpoint() -> Any:
         return endpointOf(reactor, address, target.host, timeout)
@@ -137,13 +137,13 @@ async def _openDatagrams(
     size: int,
     timeout: float,
     schedule: Schedule,
-    tally: Tally,
+    tally: LoadTally,
 ) -> tuple[Callable[[], list[Any]], Callable[[], Any]]:
     address = await resolved(reactor, target, timeout)
     interface = "::" if ":" in address.host else ""
     where = (address.host, address.port)
     sockets = [
-        NumberedDatagrams(reactor, where, size, schedule, tally) for _ in range(tally.connections)
+        DatagramLoad(reactor, where, size, schedule, tally) for _ in range(tally.connections)
     ]
     try:
         ports = [reactor.listenUDP(0, one, interface, 65_536) for one in sockets]

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.protocol import DatagramProtocol
 
 from twistednet.load.pacing import Schedule, Sender
-from twistednet.load.tally import Tally
+from twistednet.load.tally import LoadTally
 
 #: Seconds without a reply after which a datagram is given up.
 LOST_AFTER = 1.0
@@ -16,14 +16,19 @@ LOST_AFTER = 1.0
 NUMBER = 8
 
 
-class NumberedDatagrams(Sender, DatagramProtocol):
+class DatagramLoad(Sender, DatagramProtocol):
     """One socket. A reply that comes after its datagram was given up is late."""
 
     noisy = False
     transport: Any
 
     def __init__(
-        self, reactor: Any, address: tuple[str, int], size: int, schedule: Schedule, tally: Tally
+        self,
+        reactor: Any,
+        address: tuple[str, int],
+        size: int,
+        schedule: Schedule,
+        tally: LoadTally,
     ) -> None:
         super().__init__(reactor, schedule)
         self._address = address

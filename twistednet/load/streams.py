@@ -14,7 +14,7 @@ from twisted.python.failure import Failure
 
 from twistednet.client.http import request
 from twistednet.load.pacing import Schedule, Sender
-from twistednet.load.tally import Tally
+from twistednet.load.tally import LoadTally
 
 #: Seconds before a lost connection is made again.
 AGAIN = 0.1
@@ -67,12 +67,14 @@ class _Greeting:
         return ok
 
 
-class Requests(Sender, Protocol):
+class StreamLoad(Sender, Protocol):
     """One connection, with one request under way."""
 
     transport: Any
 
-    def __init__(self, reactor: Any, traffic: Traffic, schedule: Schedule, tally: Tally) -> None:
+    def __init__(
+        self, reactor: Any, traffic: Traffic, schedule: Schedule, tally: LoadTally
+    ) -> None:
         super().__init__(reactor, schedule)
         self._request = traffic.request
         self._judge = traffic.judge
@@ -121,27 +123,29 @@ class Requests(Sender, Protocol):
         self.factory.lost(self)
 
 
-class Clients(ClientFactory[Any]):
+class StreamLoadFactory(ClientFactory[Any]):
     """All connections of a run; one that is lost is made again."""
 
     noisy = False
 
-    def __init__(self, reactor: Any, traffic: Traffic, schedule: Schedule, tally: Tally) -> None:
-        self._make = lambda: Requests(reactor, traffic, schedule, tally)
+    def __init__(
+        self, reactor: Any, traffic: Traffic, schedule: Schedule, tally: LoadTally
+    ) -> None:
+        self._make = lambda: StreamLoad(reactor, traffic, schedule, tally)
         self._reactor = reactor
         self._schedule = schedule
         self._tally = tally
         self._laters: list[Any] = []
-        self.open: set[Requests] = set()
+        self.open: set[StreamLoad] = set()
         self.again: Callable[[], None] = lambda: None
 
-    def buildProtocol(self, addr: Any) -> Requests:
+    def buildProtocol(self, addr: Any) -> StreamLoad:
         client = self._make()
         client.factory = self
         self.open.add(client)
         return client
 
-    def lost(self, client: Requests) -> None:
+    def lost(self, client: StreamLoad) -> None:
         self.open.discard(client)
         self.later()
 

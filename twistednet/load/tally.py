@@ -17,7 +17,7 @@ def histogram() -> HdrHistogram:
 
 
 @dataclass
-class Tally:
+class LoadTally:
     """Counts of one run. `answered` are those with the right answer, in time."""
 
     connections: int

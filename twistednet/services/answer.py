@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from twistednet.core.answers import DEFAULT_ANSWERS, UNKNOWN, AnswerBook, normalised
-from twistednet.core.metrics import Figures, Histogram
+from twistednet.core.metrics import Histogram, Metrics
 from twistednet.services.fairness import MessagesFactory
 from twistednet.services.messages import Messages
 
@@ -34,7 +34,7 @@ class AnswerFactory(MessagesFactory):
         self._misses += answer == UNKNOWN
         self._seconds.add(self.clock.seconds() - asked)
 
-    def metrics(self) -> Figures:
+    def metrics(self) -> Metrics:
         return {
             **super().metrics(),
             "answer_hits_total": sum(self._seconds.counts) - self._misses,

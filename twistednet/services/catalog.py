@@ -102,7 +102,7 @@ SERVICES = (
 )
 
 
-def catalogue() -> dict[str, Service]:
+def loadServices() -> dict[str, Service]:
     """All services by name: ours first, then those of other packages.
 
     Raises BadPlugin for an entry point that does not load, names no `Service`, or

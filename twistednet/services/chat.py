@@ -10,13 +10,13 @@ from typing import Any, cast
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from twistednet.core.metrics import Figures
+from twistednet.core.metrics import Metrics
 from twistednet.core.names import BadName
 from twistednet.core.rooms import Delivery, Rooms
 from twistednet.core.text import readable, shown
 from twistednet.services.fairness import MessagesFactory
 from twistednet.services.messages import Messages
-from twistednet.transport.closing import because
+from twistednet.transport.closing import setCloseReason
 
 #: People in a room from which on it is a crowd.
 FEW = 16
@@ -43,7 +43,7 @@ class ChatFactory(MessagesFactory):
         self.rate = settings.chatRate
         self.burst = settings.chatBurst
 
-    def metrics(self) -> Figures:
+    def metrics(self) -> Metrics:
         return {
             **super().metrics(),
             "chat_rooms": self.rooms.count,
@@ -113,7 +113,7 @@ class Chat(Messages):
         self._release("door")
 
     def _cutOff(self) -> None:
-        because(self.transport, "queue")
+        setCloseReason(self.transport, "queue")
         self.transport.abortConnection()
         self.factory.takeTurn(self, self._leave)
 

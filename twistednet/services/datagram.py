@@ -10,9 +10,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 
-from twistednet.core.text import place, shown
-from twistednet.services.display import Display
-from twistednet.transport.closing import over
+from twistednet.core.text import addressText, shown
+from twistednet.services.display import RateLimitedLog
+from twistednet.transport.closing import endConversation
 
 # The first bytes of what is `bye` once white space is stripped.
 _BEGIN_OF_BYE = frozenset(b"b" + whitespace.encode())
@@ -39,14 +39,14 @@ class Datagram(DatagramProtocol):
             from twisted.internet import reactor
 
             clock = IReactorTime(reactor)
-        self._display = Display(self.log, clock)
+        self._display = RateLimitedLog(self.log, clock)
 
     def configure(self, settings: Any) -> None:
         """Take the settings that are in force from now on."""
         self.stopOnBye = settings.datagramBye == "stop"
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
-        peer = place(addr)
+        peer = addressText(addr)
         if not self._display.leaveOut(1):
             self._display.show(
                 "{peer} sent {size} B: {text}", peer=peer, size=len(datagram), text=shown(datagram)
@@ -87,7 +87,7 @@ class Datagram(DatagramProtocol):
         return data
 
     def _bye(self, peer: str, addr: tuple[str, int]) -> None:
-        over(self.transport, addr)
+        endConversation(self.transport, addr)
         self._display.show("{peer} said bye: its conversation is over", peer=peer)
         if self.stopOnBye:
             self.log.info("{peer} said bye: no longer listening", peer=peer)

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twistednet.core.limits import TokenBucket
 
 
-class Display:
+class RateLimitedLog:
     """Logs a line for each thing that is shown, 100 at once and then 20 a second.
 
     What is left out is counted, and the next line that fits tells how many.

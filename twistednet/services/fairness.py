@@ -11,7 +11,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Cooperator
 
 from twistednet.core.limits import TokenBucket, isLocal
-from twistednet.core.metrics import Figures
+from twistednet.core.metrics import Metrics
 
 #: Seconds that messages in a backlog may take before other connections' turn.
 TURN = 0.001
@@ -66,7 +66,7 @@ class MessagesFactory(Factory[Any]):
         """The same for something done in one step."""
         self.takeTurns(connection, iter(act, None))
 
-    def metrics(self) -> Figures:
+    def metrics(self) -> Metrics:
         """What `/metrics` shows of the service."""
         return {
             "received_messages_total": self.messagesIn,

@@ -10,9 +10,9 @@ from twisted.logger import Logger
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
-from twistednet.core.metrics import Figures
-from twistednet.core.text import place, shown
-from twistednet.services.display import Display
+from twistednet.core.metrics import Metrics
+from twistednet.core.text import addressText, shown
+from twistednet.services.display import RateLimitedLog
 from twistednet.transport.http import BoundedChannel, BoundedSite
 
 _KNOWN = frozenset((b"POST", b"PUT", b"DELETE", b"PATCH", b"TRACE", b"CONNECT"))
@@ -70,10 +70,10 @@ class HelloSite(BoundedSite):
 
     def __init__(self, hello: type[Hello], clock: IReactorTime | None = None) -> None:
         super().__init__(hello(), clock)
-        self._display = Display(self.logger, self.clock)
+        self._display = RateLimitedLog(self.logger, self.clock)
         self._answered = 0
 
-    def metrics(self) -> Figures:
+    def metrics(self) -> Metrics:
         """What `/metrics` shows of the service: requests, whatever their answer."""
         return {
             "received_messages_total": self._answered,
@@ -84,7 +84,7 @@ class HelloSite(BoundedSite):
         self._answered += 1
         self._display.show(
             "{peer} asked, and got {status}:\n{head}",
-            peer=place(channel.getPeer()),
+            peer=addressText(channel.getPeer()),
             status=status,
             head="\n".join(_lines(channel.head)),
         )

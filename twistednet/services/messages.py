@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from twistednet.core.framing import Framer, TooLong
 from twistednet.core.limits import TokenBucket
-from twistednet.transport.closing import because, finish
+from twistednet.transport.closing import lingeringClose, setCloseReason
 
 #: Seconds without a byte that end a message on a stream without newlines.
 PAUSE = 0.1
@@ -44,7 +44,7 @@ class Messages(Protocol):
     _inputOver = False
     _ended = False
     _silence: IDelayedCall | None = None
-    _farewell: IDelayedCall | None = None
+    _closing: IDelayedCall | None = None
     _awaited: Deferred[Any] | None = None
 
     def connectionMade(self) -> None:
@@ -77,12 +77,12 @@ class Messages(Protocol):
             self._ended = True
             self._holds.discard("transport")
             self._flush()
-            because(self.transport, cause)
+            setCloseReason(self.transport, cause)
             self.transport.unregisterProducer()
             if self._inputOver:
                 self.transport.loseConnection()
             else:
-                self._farewell = finish(self.transport, self.factory.clock)
+                self._closing = lingeringClose(self.transport, self.factory.clock)
 
     def dataReceived(self, data: bytes) -> None:
         if self._ended:
@@ -107,7 +107,7 @@ class Messages(Protocol):
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._ended = True
-        for call in (self._silence, self._farewell):
+        for call in (self._silence, self._closing):
             if call is not None and call.active():
                 call.cancel()
         if self._awaited is not None:
@@ -200,7 +200,7 @@ class Messages(Protocol):
         self.log.failure("{what} failed", failure, what=type(self).__name__)
         if not self._ended:
             self._ended = True
-            because(self.transport, "error")
+            setCloseReason(self.transport, "error")
             self.transport.abortConnection()
 
     def _awaitRate(self, bucket: TokenBucket) -> None:

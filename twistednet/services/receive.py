@@ -9,7 +9,7 @@ from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from twistednet.core.text import place, shown
+from twistednet.core.text import addressText, shown
 
 
 class Receive(Protocol):
@@ -27,11 +27,11 @@ class Receive(Protocol):
     def forPeer(cls, address: IAddress | tuple[str, int]) -> Receive:
         """An instance for what one peer sends without a connection."""
         receive = cls()
-        receive.peer = place(address)
+        receive.peer = addressText(address)
         return receive
 
     def connectionMade(self) -> None:
-        self.peer = place(self.transport.getPeer())
+        self.peer = addressText(self.transport.getPeer())
 
     def dataReceived(self, data: bytes) -> None:
         self.received(data)

@@ -17,7 +17,7 @@ from twisted.python.reflect import namedAny
 
 from twistednet.core.plugins import BadPlugin
 from twistednet.faults.plugins import grammar
-from twistednet.faults.scenario import noScenario
+from twistednet.faults.scenario import unknownScenario
 from twistednet.services.catalog import Service, carriers
 from twistednet.settings.faultsettings import faults, scenarios
 from twistednet.settings.schema import SHARED, BadSetting, Settings
@@ -123,7 +123,7 @@ def load(
             values[key] = _parsed(texts, partial(parse, rules))
     known = values.get("scenario", {})
     if values.get("play") and values["play"] not in known:
-        raise BadSetting(f"{given['play'].where}: {noScenario(values['play'], known)}")
+        raise BadSetting(f"{given['play'].where}: {unknownScenario(values['play'], known)}")
     listen = dict(_endpoints(given, services))
     if not any(listen.values()):
         raise BadSetting(f"nothing is left to serve; there are {', '.join(services)}")

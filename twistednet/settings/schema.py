@@ -205,10 +205,10 @@ class Settings:
     maxBody: int = _setting(65_536, _number(int, 0), "bytes of an HTTP body")
 
 
-def kebab(name: str) -> str:
+def kebabCase(name: str) -> str:
     """maxConnections -> max-connections"""
     return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
 
 
 #: The settings that every service shares, by the name that people write.
-SHARED = {kebab(one.name): one for one in fields(Settings) if one.metadata}
+SHARED = {kebabCase(one.name): one for one in fields(Settings) if one.metadata}

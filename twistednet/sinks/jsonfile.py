@@ -51,7 +51,7 @@ def opened(path: str) -> int:
 
 
 @implementer(IWriteDescriptor)
-class EventLines:
+class JSONLinesSink:
     """Writes each event as a line, of chunks the first `payload` bytes.
 
     Nobody waits for it: what cannot be written at once waits, up to 1 MiB, and then

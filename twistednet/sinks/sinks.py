@@ -9,22 +9,22 @@ from twisted.logger import Logger
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream, Tally
 from twistednet.settings.schema import BadSetting, Settings
-from twistednet.sinks.jsonfile import STDOUT, CannotWrite, EventLines
+from twistednet.sinks.jsonfile import STDOUT, CannotWrite, JSONLinesSink
 from twistednet.sinks.log import LogSink
 
 #: Instead of a path: no events are written.
 OFF = "off"
 
 
-class Recording:
+class EventSinks:
     """The stream of events of one daemon, and its sinks."""
 
     log = Logger()
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._lines: EventLines | None = None
-        self._next: EventLines | None = None
+        self._lines: JSONLinesSink | None = None
+        self._next: JSONLinesSink | None = None
         self._hasBegun = False
         self.events = EventStream(self._sinkFailed)
         self.tally = Tally()
@@ -42,7 +42,7 @@ class Recording:
         if self._hasBegun and settings.events == STDOUT:
             raise BadSetting("--events -: the log goes to standard output until the next start")
         try:
-            self._next = EventLines(self._reactor, settings.events, settings.eventsPayload)
+            self._next = JSONLinesSink(self._reactor, settings.events, settings.eventsPayload)
         except CannotWrite as why:
             raise BadSetting(str(why)) from None
 
@@ -67,7 +67,7 @@ class Recording:
         self._drop(self._lines)
         self._next = self._lines = None
 
-    def _drop(self, lines: EventLines | None) -> None:
+    def _drop(self, lines: JSONLinesSink | None) -> None:
         if lines is not None:
             self.events.detach(lines)
             lines.close()

@@ -22,10 +22,10 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twistednet.daemon.daemon import Daemon
 from twistednet.daemon.logfile import safely
 from twistednet.events.model import Event, Received, Sent
-from twistednet.services.catalog import catalogue
+from twistednet.services.catalog import loadServices
 from twistednet.settings.faultsettings import faults
 from twistednet.settings.loading import Given, load, names
-from twistednet.settings.schema import BadSetting, kebab
+from twistednet.settings.schema import BadSetting, kebabCase
 from twistednet.transport.listening import CannotListen
 
 #: Bytes received by one daemon that are told; what comes later is only served.
@@ -36,7 +36,7 @@ QUIET = 3
 Tell = Callable[..., None]
 
 
-class Telling:
+class ParentSink:
     """A sink that tells the test of what happens, and of each byte that arrives."""
 
     def __init__(self, tell: Tell) -> None:
@@ -72,23 +72,25 @@ def _rulesOf(service: str, rules: str | list[str]) -> list[str]:
     ]
 
 
-class Served(Daemon):
+class ChildDaemon(Daemon):
     """A daemon among others in one process, whose signals it leaves alone."""
 
     def _takeSignals(self) -> None:
         """They are the process's."""
 
     @classmethod
-    def of(cls, reactor: Any, name: str, values: dict[str, Any], tell: Tell) -> Served:
+    def of(cls, reactor: Any, name: str, values: dict[str, Any], tell: Tell) -> ChildDaemon:
         """Listening, with these settings. Raises BadSetting or CannotListen."""
-        services = catalogue()
+        services = loadServices()
         if name not in services:
             raise BadSetting(f"there is no service {name!r}; there are {', '.join(services)}")
         default = "udp:0" if services[name].stream is None else "tcp:0"
         values = {"listen": default, "admin": "off", **values, "only": name}
         if "faults" in values:
             values["fault"] = _rulesOf(name, values.pop("faults"))
-        keys = {setting: kebab(setting.replace("_", "-")) for setting in values} | {"listen": name}
+        keys = {setting: kebabCase(setting.replace("_", "-")) for setting in values} | {
+            "listen": name
+        }
         given = {keys[one]: Given(f"{name}: {one}", value) for one, value in values.items()}
 
         for key, one in given.items():
@@ -99,7 +101,7 @@ class Served(Daemon):
             return load(given, None, services, environment={})
 
         daemon = cls(reactor, services, read(), read)
-        daemon.events.attach(Telling(tell), chunks=True)
+        daemon.events.attach(ParentSink(tell), chunks=True)
         daemon.listen()
         daemon.startService()
         return daemon
@@ -126,7 +128,7 @@ class Served(Daemon):
         await stopped
 
 
-class Requests(LineOnlyReceiver):
+class ParentConnection(LineOnlyReceiver):
     """The test's side of the conversation: serve, misbehave, sync, stop; its end is ours."""
 
     delimiter = b"\n"
@@ -134,7 +136,7 @@ class Requests(LineOnlyReceiver):
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        self._daemons: dict[int, Served] = {}
+        self._daemons: dict[int, ChildDaemon] = {}
         self._news = 0
 
     def tell(self, **what: Any) -> None:
@@ -165,7 +167,7 @@ class Requests(LineOnlyReceiver):
         def tell(**what: Any) -> None:
             self.tell(server=server, **what)
 
-        daemon = self._daemons[server] = Served.of(self._reactor, service, settings, tell)
+        daemon = self._daemons[server] = ChildDaemon.of(self._reactor, service, settings, tell)
         return daemon.where
 
     async def do_misbehave(self, server: int, rules: list[str]) -> Any:
@@ -198,7 +200,7 @@ def main() -> None:
     # What a subclass prints must not get between the lines of the conversation.
     conversation = os.dup(1)
     os.dup2(2, 1)
-    requests = Requests(reactor)
+    requests = ParentConnection(reactor)
     globalLogBeginner.beginLoggingTo(
         [cast(ILogObserver, requests.log)], redirectStandardIO=False, discardBuffer=True
     )

@@ -37,7 +37,7 @@ class Connection:
 
 
 @dataclass
-class Seen:
+class ServerRecord:
     """What one server has told so far."""
 
     connections: dict[int, Connection] = field(default_factory=dict)
@@ -86,11 +86,11 @@ _TAKES = {
 }
 
 
-class Process:
+class ChildProcess:
     """A process that serves any number of daemons; started by the first."""
 
     def __init__(self) -> None:
-        self.seen: dict[int, Seen] = {}
+        self.seen: dict[int, ServerRecord] = {}
         self.open: set[int] = set()
         self.log: list[str] = []
         self._numbers = count(1)
@@ -104,7 +104,7 @@ class Process:
         if self._child is None or self._child.poll() is not None:
             self._start()
         number = next(self._numbers)
-        self.seen[number] = Seen()
+        self.seen[number] = ServerRecord()
         where = self._ask("serve", server=number, service=service, settings=settings)
         self.open.add(number)
         return number, where

@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from twistednet.testing.parent import Process
+from twistednet.testing.parent import ChildProcess
 from twistednet.testing.server import Netdemo
 
 _NETDEMO: pytest.StashKey[Netdemo] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
-def _netdemoProcess() -> Iterator[Process]:
+def _netdemoProcess() -> Iterator[ChildProcess]:
     """One process for all tests (of an xdist worker); started by the first `serve`."""
-    process = Process()
+    process = ChildProcess()
     yield process
     process.close()
 
 
 @pytest.fixture
-def netdemo(request: pytest.FixtureRequest, _netdemoProcess: Process) -> Iterator[Netdemo]:
+def netdemo(request: pytest.FixtureRequest, _netdemoProcess: ChildProcess) -> Iterator[Netdemo]:
     """Servers to test a client against: netdemo.serve("echo"), ready when it returns."""
     netdemo = Netdemo(_netdemoProcess)
     request.node.stash[_NETDEMO] = netdemo

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from twistednet.testing.parent import CannotServe, Connection, Process
+from twistednet.testing.parent import CannotServe, ChildProcess, Connection
 
 __all__ = ["CannotServe", "Connection", "Netdemo", "Server", "serve"]
 
@@ -26,7 +26,7 @@ class Server:
     needs to sleep. It keeps the first 64 MiB.
     """
 
-    def __init__(self, process: Process, service: str, settings: dict[str, Any]) -> None:
+    def __init__(self, process: ChildProcess, service: str, settings: dict[str, Any]) -> None:
         number, where = process.serve(service, settings)
         self.service = service
         self.host: str = where["host"]
@@ -99,7 +99,7 @@ class Server:
 class Netdemo:
     """What the fixture gives to one test."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: ChildProcess) -> None:
         self._process = process
         self._servers: list[Server] = []
         self._logged = len(process.log)
@@ -128,7 +128,7 @@ class Netdemo:
 
 def serve(service: str, **settings: Any) -> Server:
     """A daemon in a process of its own, which ends with it. Raises CannotServe."""
-    process = Process()
+    process = ChildProcess()
     try:
         server = Server(process, service, settings)
     except BaseException:

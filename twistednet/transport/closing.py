@@ -30,37 +30,37 @@ LOOK = 0.25
 GLANCE = 0.005
 
 
-def because(transport: Any, cause: str) -> None:
+def setCloseReason(transport: Any, cause: str) -> None:
     """Tell the transport why it is about to be closed, if it keeps account."""
-    getattr(transport, "because", _untold)(cause)
+    getattr(transport, "setCloseReason", _untold)(cause)
 
 
-def over(transport: Any, address: tuple[str, int]) -> None:
+def endConversation(transport: Any, address: tuple[str, int]) -> None:
     """Tell a UDP port that this peer's conversation has ended, if it keeps account."""
-    getattr(transport, "over", _untold)(address)
+    getattr(transport, "endConversation", _untold)(address)
 
 
 def _untold(what: object) -> None:
     """Transports of tests and of other programs keep no account."""
 
 
-def finish(transport: Any, clock: IReactorTime) -> Any:
+def lingeringClose(transport: Any, clock: IReactorTime) -> Any:
     """Send what is queued and our FIN, and give the peer a while to send its own.
 
     Closing a socket that still has unread bytes makes TCP send RST, and a peer
     that is in the middle of sending may then lose the last words it was sent
     (RFC 1122, section 4.2.2.13). So the protocol goes on reading, and throws away.
-    Returns the wait: a `Farewell`, or None for TLS, which says goodbye in its own way.
+    Returns the wait: a `LingeringClose`, or None for TLS, which says goodbye in its own way.
     """
     if _canHalfClose(transport):
         transport.loseWriteConnection()
         transport.resumeProducing()
-        return Farewell(transport, clock)
+        return LingeringClose(transport, clock)
     transport.loseConnection()
     return None
 
 
-class Farewell:
+class LingeringClose:
     """Waits for the peer's FIN, for LINGER seconds from when it has taken all we said.
 
     Of a peer that reads slowly no word is destroyed; one that takes nothing for
@@ -70,7 +70,7 @@ class Farewell:
     def __init__(self, transport: Any, clock: IReactorTime) -> None:
         self._transport = transport
         self._clock = clock
-        self._untaken = untaken(transport)
+        self._untaken = undelivered(transport)
         self._since = clock.seconds()
         self._call = clock.callLater(LOOK, self._look)
 
@@ -82,7 +82,7 @@ class Farewell:
 
     def _look(self) -> None:
         now = self._clock.seconds()
-        left = untaken(self._transport)
+        left = undelivered(self._transport)
         if left != self._untaken:
             self._untaken, self._since = left, now
         if now - self._since >= (STALL if left else LINGER):
@@ -91,7 +91,7 @@ class Farewell:
             self._call = self._clock.callLater(LOOK, self._look)
 
 
-class Reset:
+class DrainThenReset:
     """Ends a connection with a RST, once the peer's system has got all that we said.
 
     A RST destroys what is on its way, and it is not meant for that; a peer that takes nothing
@@ -116,7 +116,7 @@ class Reset:
         self._call.cancel()
 
     def _look(self) -> None:
-        now, left = self._clock.seconds(), untaken(self._transport)
+        now, left = self._clock.seconds(), undelivered(self._transport)
         if left != self._untaken:
             self._untaken, self._since = left, now
         if left and now - self._since < STALL:
@@ -127,7 +127,7 @@ class Reset:
             self._stream.abortConnection()
 
 
-def untaken(transport: Any) -> int:
+def undelivered(transport: Any) -> int:
     """Bytes that the peer's system is still to get, from our queue or the kernel's; our FIN is
     one. It gets no more once it has answered with a RST, which may wait to be noticed."""
     queued: int = getattr(transport, "queued", 0)

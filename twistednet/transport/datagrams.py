@@ -34,7 +34,7 @@ class DatagramTap(Protocol):
     def returned(self, totals: Iterable[tuple[_Address, int]]) -> None:
         """Datagrams of so many bytes were returned to these as they were."""
 
-    def over(self, address: _Address) -> None:
+    def endConversation(self, address: _Address) -> None:
         """Who is there has ended its conversation."""
 
 
@@ -146,10 +146,10 @@ class DatagramPort(udp.Port):
         else:
             self._tellSent(datagram, addr)
 
-    def over(self, address: _Address) -> None:
+    def endConversation(self, address: _Address) -> None:
         """A protocol tells that this peer's conversation has ended."""
         if self.tap is not None:
-            self.tap.over(address)
+            self.tap.endConversation(address)
 
     def _tellSent(self, datagram: bytes, address: _Address | None) -> None:
         self.datagramsOut += 1

@@ -12,7 +12,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.server import Site
 from zope.interface import implementer
 
-from twistednet.transport.closing import because, finish
+from twistednet.transport.closing import lingeringClose, setCloseReason
 from twistednet.transport.httprequest import BoundedRequest
 
 # reg-name, IP-literal or IPv4address, and a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
@@ -44,7 +44,7 @@ class BoundedChannel(HTTPChannel):
     #: Nothing more is taken.
     over = False
     #: Who chooses which of its requests faults are done to, once one was met.
-    chooser: Any = None
+    selector: Any = None
     #: The client's FIN has come, and will be seen to when the reply that waits has gone.
     hasFIN = False
 
@@ -53,7 +53,7 @@ class BoundedChannel(HTTPChannel):
     _since: float | None
     _headerSize = 0
     _lateCall: IDelayedCall | None = None
-    _farewell: Any = None
+    _closing: Any = None
 
     def connectionMade(self) -> None:
         self.head = []
@@ -135,20 +135,20 @@ class BoundedChannel(HTTPChannel):
             % (status, _REASONS[status], len(body), body)
         )
         self.site.answered(self, status)
-        because(self.transport, f"HTTP {cause}")
+        setCloseReason(self.transport, f"HTTP {cause}")
         self.loseConnection()
 
     def loseConnection(self) -> None:
         """The last answer is given: take nothing more, and see that it arrives."""
-        self.leave(finish)
+        self.leave(lingeringClose)
 
     def leave(self, end: Callable[[Any, IReactorTime], Any]) -> None:
-        """The same, with an end of another kind, which returns its wait as `finish` does."""
+        """The same, with another kind of end, which returns its wait as `lingeringClose` does."""
         self.over = True
         self._since = None
         self.transport.unregisterProducer()
-        if self._farewell is None:
-            self._farewell = end(self.transport, self.site.clock)
+        if self._closing is None:
+            self._closing = end(self.transport, self.site.clock)
 
     def checkPersistence(self, request: Any, version: bytes) -> bool:
         return not self.site.draining and super().checkPersistence(request, version)
@@ -156,7 +156,7 @@ class BoundedChannel(HTTPChannel):
     def readConnectionLost(self) -> None:
         """The client's FIN: what it asked for is answered, then we close."""
         self.hasFIN = True
-        if not self.over and self.requests and self.requests[0].spoilt is not None:
+        if not self.over and self.requests and self.requests[0].faulty is not None:
             return
         if self._buffer.strip():
             self.head.append(self._buffer)
@@ -171,7 +171,7 @@ class BoundedChannel(HTTPChannel):
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self.site.channels.discard(self)
-        for call in (self._lateCall, self._farewell):
+        for call in (self._lateCall, self._closing):
             if call is not None and call.active():
                 call.cancel()
         super().connectionLost(reason)

@@ -15,7 +15,7 @@ class BoundedRequest(Request):
     channel: Any
     bodySize = 0
     #: Where its reply waits for what a fault makes of it, if one does.
-    spoilt: Any = None
+    faulty: Any = None
 
     def handleContentChunk(self, data: bytes) -> None:
         self.bodySize += len(data)
@@ -35,6 +35,6 @@ class BoundedRequest(Request):
         super().process()
 
     def connectionLost(self, reason: Failure) -> None:
-        if self.spoilt is not None:
-            self.spoilt.stop()
+        if self.faulty is not None:
+            self.faulty.stop()
         super().connectionLost(reason)

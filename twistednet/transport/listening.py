@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from twistednet.transport.datagrams import DatagramPort
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.streams import TCPStream, UNIXStream, setOptions
-from twistednet.transport.tls import closeWell, wrappedInTLS
+from twistednet.transport.tls import useHalfClosingTLS, wrappedInTLS
 
 
 class CannotListen(Exception):
@@ -57,7 +57,7 @@ def listenStream(reactor: Any, endpoint: Endpoint, factory: Any) -> tcp.Port:
         raise CannotListen(str(error) or type(error).__name__) from error
     if not isinstance(port, tcp.Port):
         raise CannotListen(f"{endpoint.kind}: gives no listening socket")
-    closeWell(port.factory)
+    useHalfClosingTLS(port.factory)
     if isinstance(port, unix.Port):
         port.transport = UNIXStream
     else:

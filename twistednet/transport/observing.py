@@ -29,7 +29,7 @@ class Observer(Protocol):
         """A callback of the protocol raised; the stream is about to be aborted."""
 
     def closed(self, cause: str) -> None:
-        """It is over. `cause`: what `because` was told, or else client FIN,
+        """It is over. `cause`: what `setCloseReason` was told, or else client FIN,
         client RST, connection lost, or service."""
 
 
@@ -47,7 +47,7 @@ class Tap(Protocol):
         """The protocol has written it; it is never empty. Is more wanted?"""
 
 
-class Accounted(_Server):
+class ObservedTransport(_Server):
     """Mixed in before a stock transport: why it ended, and who hears of it."""
 
     #: tcp or unix. (Where there is TLS, that says so of itself.)
@@ -59,7 +59,7 @@ class Accounted(_Server):
     _finReceived = False
     _reset = False
 
-    def because(self, cause: str) -> None:
+    def setCloseReason(self, cause: str) -> None:
         """Say why the connection is about to be closed; the first to say is right."""
         self.cause = self.cause or cause
 
@@ -69,7 +69,7 @@ class Accounted(_Server):
             self.observer.failed(failure)
         else:
             log.err(failure)
-        self.because("error")
+        self.setCloseReason("error")
         self.abortConnection()
 
     def _failedWith(self, error: OSError) -> Any:

@@ -43,7 +43,7 @@ SMALLEST = 16 * 1024
 LARGEST = 256 * 1024
 
 
-class Direct:
+class ReactorPoller:
     """The reactor itself, which tells one stream at a time."""
 
     share = SMALLEST
@@ -60,7 +60,7 @@ class Direct:
 
 
 @implementer(IReadDescriptor)
-class Epoll:
+class EpollPoller:
     """A reader of the reactor, for all streams; see above.
 
     `share` is what a stream may read at once. It shrinks as more are ready, so that
@@ -151,20 +151,20 @@ def _readerLost(stream: Any, why: Any) -> None:
         stream.connectionLost(Failure(why))
 
 
-_ofReactor: WeakKeyDictionary[Any, Direct | Epoll] = WeakKeyDictionary()
+_ofReactor: WeakKeyDictionary[Any, ReactorPoller | EpollPoller] = WeakKeyDictionary()
 
 
-def readinessOf(reactor: Any) -> Direct | Epoll:
+def pollerOf(reactor: Any) -> ReactorPoller | EpollPoller:
     """What watches the streams of this reactor."""
     found = _ofReactor.get(reactor)
     if found is None:
         capable = hasattr(select, "epoll") and IReactorFDSet.providedBy(reactor)
-        found = _ofReactor[reactor] = Epoll() if capable else Direct()
+        found = _ofReactor[reactor] = EpollPoller() if capable else ReactorPoller()
     return found
 
 
-class Watched(_Server):
-    """Mixed in before a stock transport: it is watched by `readinessOf` its reactor."""
+class PolledTransport(_Server):
+    """Mixed in before a stock transport: it is watched by `pollerOf` its reactor."""
 
     #: What the socket is watched for now.
     events = 0
@@ -175,7 +175,7 @@ class Watched(_Server):
 
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
         self.fd = sock.fileno()
-        self._readiness = readinessOf(rest[-1])
+        self._readiness = pollerOf(rest[-1])
         super().__init__(sock, *rest)
 
     @property

@@ -25,8 +25,8 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
-from twistednet.transport.observing import LATER, Accounted
-from twistednet.transport.readiness import LARGEST, SMALLEST, Watched
+from twistednet.transport.observing import LATER, ObservedTransport
+from twistednet.transport.readiness import LARGEST, SMALLEST, PolledTransport
 
 #: No delay of small messages (Nagle); 128 KiB that may wait in the kernel unsent, where
 #: a peer that never reads would cost megabytes (what is on its way does not count); after
@@ -53,7 +53,7 @@ def setOptions(sock: socket.socket) -> None:
         sock.setsockopt(*option)
 
 
-class _StreamMixin(Accounted, Watched):
+class _StreamMixin(ObservedTransport, PolledTransport):
     """What TCP and UNIX streams have in common; mixed in before a stock Server.
 
     The queue is Twisted's `_tempDataBuffer` (its length in bytes `_tempDataLen`), so

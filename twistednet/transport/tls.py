@@ -12,7 +12,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twistednet.transport.closing import because
+from twistednet.transport.closing import setCloseReason
 from twistednet.transport.observing import LATER, Tap
 
 try:
@@ -88,7 +88,7 @@ class HalfClosingTLS(BufferingTLSTransport):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if isHandshaking(self):
             # Garbage, no cipher in common, or a peer that does not trust us.
-            because(self.transport, "handshake")
+            setCloseReason(self.transport, "handshake")
         super().connectionLost(reason)
 
 
@@ -110,7 +110,7 @@ class _Tapped:
         self._tap.inside = LATER
 
 
-def plain(transport: Any) -> Any:
+def plaintextOf(transport: Any) -> Any:
     """Where what the service's protocol sees passes: the stream, or its TLS."""
     protocol = transport.protocol
     return protocol if isinstance(protocol, HalfClosingTLS) else transport
@@ -124,7 +124,7 @@ def protocolOf(plain: Any) -> Any:
     return inner.protocol if isinstance(inner, _Tapped) else inner
 
 
-def giveTo(plain: Any, protocol: Any) -> None:
+def setProtocol(plain: Any, protocol: Any) -> None:
     """From now on what arrives there is given to this one."""
     if not isinstance(plain, HalfClosingTLS):
         plain.protocol = protocol
@@ -146,7 +146,7 @@ def producerOf(plain: Any) -> tuple[Any, bool, bool]:
     return membrane._producer, True, bool(membrane._producerPaused)
 
 
-def putProducer(plain: Any, producer: Any) -> None:
+def setProducer(plain: Any, producer: Any) -> None:
     """Put this one in the place of whom `producerOf` tells."""
     if isinstance(plain, HalfClosingTLS):
         membrane: Any = plain._producer
@@ -184,7 +184,7 @@ def wrappedInTLS(factory: Any, privateKey: str, certificate: str = "") -> Any:
     return TLSMemoryBIOFactory(options, False, factory)
 
 
-def closeWell(factory: Any) -> None:
+def useHalfClosingTLS(factory: Any) -> None:
     """Make the connections of a TLS factory, ours or an endpoint's, `HalfClosingTLS`."""
     if ssl is not None and isinstance(factory, TLSMemoryBIOFactory):
         factory.protocol = HalfClosingTLS

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from twistednet.faults.kinds.streams import latency
-from twistednet.faults.model import Act, Kind, Memory, Step
+from twistednet.faults.model import Act, Action, FaultKind, KindState
 
 
-def loss(step: Step, memory: Memory, percent: float) -> list[Step]:
+def loss(step: Action, memory: KindState, percent: float) -> list[Action]:
     """It is lost, with this probability."""
     return [] if memory.draw.random() * 100 < percent else [step]
 
 
-def duplicate(step: Step, memory: Memory) -> list[Step]:
+def duplicate(step: Action, memory: KindState) -> list[Action]:
     """It comes twice."""
     return [step, step]
 
 
-def shorten(step: Step, memory: Memory, size: int) -> list[Step]:
+def shorten(step: Action, memory: KindState, size: int) -> list[Action]:
     """Only its first bytes come."""
     return [replace(step, data=step.data[:size])]
 
@@ -32,10 +32,10 @@ _ONLY = frozenset({"datagram"})
 
 #: Every kind.
 DATAGRAM_KINDS = (
-    Kind.of("loss PERCENT", loss, "chunks", carriers=_ONLY),
-    Kind.of("duplicate", duplicate, "chunks", carriers=_ONLY),
-    Kind.of("reorder", _turned("hold"), "chunks", carriers=_ONLY),
-    Kind.of("delay TIME [jitter TIME]", latency, "chunks", carriers=_ONLY),
-    Kind.of("truncate to SIZE", shorten, "chunks", carriers=_ONLY),
-    Kind.of("wrong port", _turned("astray"), "chunks", carriers=_ONLY, given="wrong port"),
+    FaultKind.of("loss PERCENT", loss, "chunks", carriers=_ONLY),
+    FaultKind.of("duplicate", duplicate, "chunks", carriers=_ONLY),
+    FaultKind.of("reorder", _turned("hold"), "chunks", carriers=_ONLY),
+    FaultKind.of("delay TIME [jitter TIME]", latency, "chunks", carriers=_ONLY),
+    FaultKind.of("truncate to SIZE", shorten, "chunks", carriers=_ONLY),
+    FaultKind.of("wrong port", _turned("astray"), "chunks", carriers=_ONLY, given="wrong port"),
 )

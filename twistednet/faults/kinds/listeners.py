@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twistednet.faults.kinds.streams import instead
-from twistednet.faults.model import Kind
+from twistednet.faults.model import FaultKind
 
 _LISTENER: dict[str, Any] = {
     "counts": "listeners",
@@ -16,6 +16,6 @@ _LISTENER: dict[str, Any] = {
 
 #: Every kind.
 LISTENER_KINDS = (
-    Kind.of("refuse", instead("refuse"), **_LISTENER),
-    Kind.of("stall", instead("stall"), **_LISTENER),
+    FaultKind.of("refuse", instead("refuse"), **_LISTENER),
+    FaultKind.of("stall", instead("stall"), **_LISTENER),
 )

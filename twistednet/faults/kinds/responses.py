@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
-from twistednet.faults.model import Kind, Memory, Step
+from twistednet.faults.model import Action, FaultKind, KindState
 from twistednet.faults.values import Form
 
 #: What has no body by its status (RFC 9110, 6.4.1), or may have no bytes in it (15.3.6).
@@ -33,7 +33,7 @@ _Headers = tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True)
-class Reply:
+class ResponseParts:
     """What is to be sent in answer to one request, for `target` by `method`.
 
     `headers` are without Content-Length: `size` is what that says, None if there is none.
@@ -91,20 +91,20 @@ class Reply:
             return self.chunkSize + b"\r\n" + self.body + b"\r\n0\r\n\r\n"
         return self.body
 
-    def steps(self, now: float) -> list[Step]:
+    def steps(self, now: float) -> list[Action]:
         """All that is sent, and when, if it may begin `now` (seconds)."""
         if self.endless and self.cut != "headers":
             return [
-                Step(now, "pass", self.head[:-2]),
-                Step(now, "pass", self.endless, gap=PACE, isEndless=True),
+                Action(now, "pass", self.head[:-2]),
+                Action(now, "pass", self.endless, gap=PACE, isEndless=True),
             ]
         passed: dict[float, bytes] = {}
         for after, data in self._parts():
             if data:
                 passed[now + after] = passed.get(now + after, b"") + data
-        steps = [Step(at, "pass", data) for at, data in passed.items()]
+        steps = [Action(at, "pass", data) for at, data in passed.items()]
         last = max(passed, default=now)
-        return [*steps, Step(last, self.end, by=self.by)] if self.end else steps
+        return [*steps, Action(last, self.end, by=self.by)] if self.end else steps
 
     def _parts(self) -> list[tuple[float, bytes]]:
         """What is sent so many seconds after the beginning."""
@@ -118,12 +118,12 @@ class Reply:
         return [*begun, (self.beforeBody + self.inBody, content[half:] + self.surplus)]
 
 
-def replied(
+def responseParts(
     asked: tuple[bytes, bytes],
     first: tuple[bytes, int, bytes],
     headers: Sequence[tuple[bytes, bytes]],
     body: bytes,
-) -> Reply:
+) -> ResponseParts:
     """The reply to a method and target, with its version, status and reason, as the service
     has it. It gets a Content-Length where it has a body, and none was given."""
     (method, target), (version, code, reason) = asked, first
@@ -131,14 +131,14 @@ def replied(
     given = [int(size) for name, size in headers if name.lower() == b"content-length"]
     isBare = method == b"HEAD" or code in _BARE
     size = given[0] if given else None if isBare else len(body)
-    return Reply(method, target, version, code, reason, own, body, size)
+    return ResponseParts(method, target, version, code, reason, own, body, size)
 
 
 #: What a fault makes of a reply, given its own values.
-Spoil = Callable[..., Reply]
+Edit = Callable[..., ResponseParts]
 
 
-def status(reply: Reply, code: int) -> Reply:
+def status(reply: ResponseParts, code: int) -> ResponseParts:
     """Another reply, with this status, and a line of text that says so."""
     phrase = HTTPStatus(code).phrase if code in HTTPStatus._value2member_map_ else ""
     body = b"" if code in _EMPTY else f"{code} {phrase}".strip().encode() + b"\n"
@@ -154,7 +154,7 @@ def status(reply: Reply, code: int) -> Reply:
     )
 
 
-def redirect(reply: Reply) -> Reply:
+def redirect(reply: ResponseParts) -> ResponseParts:
     """To where the client is already (RFC 9110, 15.4.3)."""
     # What begins with two slashes would be another host (RFC 3986, 4.2).
     path = b"/." + reply.target if reply.target.startswith(b"//") else reply.target
@@ -162,59 +162,59 @@ def redirect(reply: Reply) -> Reply:
     return replace(reply, headers=(*reply.headers, (b"Location", path)))
 
 
-def encode(reply: Reply) -> Reply:
+def encode(reply: ResponseParts) -> ResponseParts:
     """Say that it is compressed, and leave it as it is."""
     others = [field for field in reply.headers if field[0].lower() != b"content-encoding"]
     return replace(reply, headers=(*others, (b"Content-Encoding", b"gzip")))
 
 
-def waitBefore(reply: Reply, seconds: float) -> Reply:
+def waitBefore(reply: ResponseParts, seconds: float) -> ResponseParts:
     """The headers at once, the body so much later."""
     return replace(reply, beforeBody=reply.beforeBody + seconds)
 
 
-def waitAmidst(reply: Reply, seconds: float) -> Reply:
+def waitAmidst(reply: ResponseParts, seconds: float) -> ResponseParts:
     """Half of the body, the smaller one, and the rest so much later."""
     return replace(reply, inBody=reply.inBody + seconds)
 
 
-def _with(**changes: Any) -> Spoil:
+def _with(**changes: Any) -> Edit:
     """These parts are as given."""
     return lambda reply: replace(reply, **changes)
 
 
-def _cut(part: str) -> Spoil:
+def _cut(part: str) -> Edit:
     """Half of this part, the smaller one, and nothing more. The first one to cut is right."""
     return lambda reply: replace(reply, cut=reply.cut or part)
 
 
-def ofReply(form: str, spoil: Spoil, ends: str = "", given: str = "") -> Kind:
-    """The kind that is written so; `spoil` is given a reply and its values. With `ends`, end or
+def responseKind(form: str, edit: Edit, ends: str = "", given: str = "") -> FaultKind:
+    """The kind that is written so; `edit` is given a reply and its values. With `ends`, end or
     reset, it is the last reply: our FIN or RST comes after it."""
     name = given or form.split()[0]
 
-    def act(step: Step, memory: Memory, *values: Any) -> list[Step]:
-        def spoilt(reply: Reply) -> Reply:
+    def act(step: Action, memory: KindState, *values: Any) -> list[Action]:
+        def edited(reply: ResponseParts) -> ResponseParts:
             if ends and not reply.cut:
                 reply = replace(reply, end=ends, by=name)
-            return spoil(reply, *values)
+            return edit(reply, *values)
 
-        return [replace(step, spoils=(*step.spoils, spoilt))]
+        return [replace(step, edits=(*step.edits, edited))]
 
     only = frozenset({"request"})
-    return Kind(Form(form), act, "requests", "", on=only, carriers=only, given=given)
+    return FaultKind(Form(form), act, "requests", "", on=only, carriers=only, given=given)
 
 
-def _named(form: str, spoil: Spoil, ends: str = "") -> Kind:
-    return ofReply(form, spoil, ends, form)
+def _named(form: str, edit: Edit, ends: str = "") -> FaultKind:
+    return responseKind(form, edit, ends, form)
 
 
 #: Every kind.
 RESPONSE_KINDS = (
-    ofReply("status STATUS", status),
+    responseKind("status STATUS", status),
     _named("redirect loop", redirect),
-    ofReply("latency before body TIME", waitBefore),
-    ofReply("latency in body TIME", waitAmidst),
+    responseKind("latency before body TIME", waitBefore),
+    responseKind("latency in body TIME", waitAmidst),
     _named("no status line", _with(hasStatusLine=False), "end"),
     _named("bytes before status line", _with(before=GARBAGE), "end"),
     _named("duplicate content-length", _with(lengths=(0, 0))),
@@ -224,8 +224,8 @@ RESPONSE_KINDS = (
     _named("body longer than said", _with(surplus=SURPLUS), "end"),
     _named("wrong content-encoding", encode),
     _named("endless headers", _with(endless=ENDLESS)),
-    ofReply("close in headers", _cut("headers"), "end"),
-    ofReply("close in body", _cut("body"), "end"),
-    ofReply("reset in headers", _cut("headers"), "reset"),
-    ofReply("reset in body", _cut("body"), "reset"),
+    responseKind("close in headers", _cut("headers"), "end"),
+    responseKind("close in body", _cut("body"), "end"),
+    responseKind("reset in headers", _cut("headers"), "reset"),
+    responseKind("reset in body", _cut("body"), "reset"),
 )

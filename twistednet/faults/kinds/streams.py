@@ -7,25 +7,25 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
-from twistednet.faults.model import Act, Kind, Memory, Step
+from twistednet.faults.model import Act, Action, FaultKind, KindState
 
 #: Seconds of a rate that leave as one piece.
 PIECE = 0.02
 
 
-def latency(step: Step, memory: Memory, delay: float, jitter: float | None) -> list[Step]:
+def latency(step: Action, memory: KindState, delay: float, jitter: float | None) -> list[Action]:
     """Each chunk leaves so much later than it would have, give or take the jitter."""
     wait = delay + memory.draw.uniform(-jitter, jitter) if jitter else delay
     return [replace(step, at=step.at + max(0.0, wait))]
 
 
-def rate(step: Step, memory: Memory, most: int) -> list[Step]:
+def rate(step: Action, memory: KindState, most: int) -> list[Action]:
     """No more than so many bytes a second."""
     size = step.piece or max(1, int(most * PIECE))
     return _inPieces(step, memory, size, max(step.gap, size / most), len(step.data) / most)
 
 
-def cut(step: Step, memory: Memory, size: int, pause: float | None) -> list[Step]:
+def cut(step: Action, memory: KindState, size: int, pause: float | None) -> list[Action]:
     """Pieces of this size, each by itself, with a pause between them."""
     pace = step.gap / step.piece if step.piece else 0.0
     size = min(size, step.piece or size)
@@ -33,7 +33,7 @@ def cut(step: Step, memory: Memory, size: int, pause: float | None) -> list[Step
     return _inPieces(step, memory, size, gap, math.ceil(len(step.data) / size) * gap)
 
 
-def _inPieces(step: Step, memory: Memory, size: int, gap: float, lasts: float) -> list[Step]:
+def _inPieces(step: Action, memory: KindState, size: int, gap: float, lasts: float) -> list[Action]:
     at = max(step.at, memory.free)
     memory.free = at + lasts
     isOne = len(step.data) <= size
@@ -46,7 +46,7 @@ def _after(act: str) -> Act:
     More may have passed before, where a choice says from where on.
     """
 
-    def after(step: Step, memory: Memory, most: int) -> list[Step]:
+    def after(step: Action, memory: KindState, most: int) -> list[Action]:
         left = max(0, most - memory.passed)
         if memory.isOver:
             return []
@@ -54,7 +54,7 @@ def _after(act: str) -> Act:
             return [step]
         memory.isOver = True
         head = [replace(step, data=step.data[:left])] if left else []
-        return [*head, Step(step.at, act)]
+        return [*head, Action(step.at, act)]
 
     return after
 
@@ -62,39 +62,39 @@ def _after(act: str) -> Act:
 def _afterMessages(act: str) -> Act:
     """Let so many chunks pass, then do this, and let no more pass."""
 
-    def after(step: Step, memory: Memory, most: int) -> list[Step]:
+    def after(step: Action, memory: KindState, most: int) -> list[Action]:
         left = max(0, most - memory.chunks)
         if memory.isOver:
             return []
         if left > 1:
             return [step]
         memory.isOver = True
-        return [*[step] * left, Step(step.at, act)]
+        return [*[step] * left, Action(step.at, act)]
 
     return after
 
 
 def instead(act: str) -> Act:
     """Do this instead."""
-    return lambda step, memory: [Step(step.at, act)]
+    return lambda step, memory: [Action(step.at, act)]
 
 
 def _afterwards(act: str) -> Act:
     """Do this, too."""
-    return lambda step, memory: [step, Step(step.at, act)]
+    return lambda step, memory: [step, Action(step.at, act)]
 
 
 def _beforehand(act: str) -> Act:
     """Do this first."""
-    return lambda step, memory: [Step(step.at, act), step]
+    return lambda step, memory: [Action(step.at, act), step]
 
 
-def amidst(step: Step, memory: Memory) -> list[Step]:
+def amidst(step: Action, memory: KindState) -> list[Action]:
     """Half of the chunk, the smaller one, and the end."""
-    return [replace(step, data=step.data[: len(step.data) // 2]), Step(step.at, "end")]
+    return [replace(step, data=step.data[: len(step.data) // 2]), Action(step.at, "end")]
 
 
-def corrupt(step: Step, memory: Memory, percent: float) -> list[Step]:
+def corrupt(step: Action, memory: KindState, percent: float) -> list[Action]:
     """Of each byte, with this probability, one bit is flipped."""
     data = bytearray(step.data)
     for place in _places(len(data), percent / 100, memory.draw):
@@ -115,7 +115,7 @@ def _places(size: int, probability: float, draw: Random) -> list[int]:
         places.append(place)
 
 
-def corruptBit(step: Step, memory: Memory) -> list[Step]:
+def corruptBit(step: Action, memory: KindState) -> list[Action]:
     """One bit is flipped."""
     if not step.data:
         return [step]
@@ -124,7 +124,7 @@ def corruptBit(step: Step, memory: Memory) -> list[Step]:
     return [replace(step, data=bytes(data))]
 
 
-def corruptAt(step: Step, memory: Memory, place: int) -> list[Step]:
+def corruptAt(step: Action, memory: KindState, place: int) -> list[Action]:
     """All bits of one byte of the connection are flipped."""
     place -= memory.passed
     if not 0 <= place < len(step.data):
@@ -134,20 +134,20 @@ def corruptAt(step: Step, memory: Memory, place: int) -> list[Step]:
     return [replace(step, data=bytes(data))]
 
 
-def drop(step: Step, memory: Memory, *_: Any) -> list[Step]:
+def drop(step: Action, memory: KindState, *_: Any) -> list[Action]:
     """It is as if it had never been."""
     return []
 
 
-def linger(step: Step, memory: Memory, seconds: float) -> list[Step]:
+def linger(step: Action, memory: KindState, seconds: float) -> list[Action]:
     """Our FIN at once, and the socket stays so much longer."""
-    first = [] if memory.free else [Step(step.at, "fin")]
+    first = [] if memory.free else [Action(step.at, "fin")]
     memory.free = memory.free or step.at + seconds
-    last = [Step(max(step.at, memory.free), "close")] if step.act == "close" else []
+    last = [Action(max(step.at, memory.free), "close")] if step.act == "close" else []
     return first + last
 
 
-def slowClose(step: Step, memory: Memory, seconds: float) -> list[Step]:
+def slowClose(step: Action, memory: KindState, seconds: float) -> list[Action]:
     """The service closes so much later than it would have."""
     return [replace(step, at=step.at + seconds)]
 
@@ -155,11 +155,11 @@ def slowClose(step: Step, memory: Memory, seconds: float) -> list[Step]:
 def _timeout(act: str) -> Act:
     """Nothing passes for so long, and then comes this."""
 
-    def timeout(step: Step, memory: Memory, seconds: float) -> list[Step]:
+    def timeout(step: Action, memory: KindState, seconds: float) -> list[Action]:
         if memory.free:
             return [step]
         memory.free = step.at + seconds
-        return [step, Step(memory.free, act)]
+        return [step, Action(memory.free, act)]
 
     return timeout
 
@@ -171,37 +171,39 @@ _BOTH = frozenset({"stream", "datagram"})
 
 #: Every kind.
 STREAM_KINDS = (
-    Kind.of("latency TIME [jitter TIME]", latency, "chunks", carriers=_BOTH),
-    Kind.of("rate RATE", rate),
-    Kind.of("slice SIZE [pause TIME]", cut),
-    Kind.of("drop", drop, "chunks", carriers=_BOTH),
-    Kind.of("corrupt PERCENT", corrupt, "chunks", carriers=_BOTH),
-    Kind.of("corrupt bit", corruptBit, "chunks", carriers=_BOTH),
-    Kind.of("corrupt byte NUMBER", corruptAt),
-    Kind.of("truncate after SIZE", _after("end")),
-    Kind.of("truncate after SIZE with RST", _after("reset")),
-    Kind.of("truncate after N messages", _afterMessages("end")),
-    Kind.of("reset after N messages", _afterMessages("reset")),
-    Kind.of("reset at accept", instead("reset"), direction="", on=_ACCEPT, isForNew=True),
-    Kind.of("reset at first byte", instead("reset"), direction="in", isForNew=True),
-    Kind.of("reset after SIZE", _after("reset")),
-    Kind.of("reset at close", instead("reset"), direction="", on=_CLOSE),
-    Kind.of("close before reply", instead("end"), "chunks"),
-    Kind.of("close in reply", amidst, "chunks"),
-    Kind.of("close after reply", _afterwards("end"), "chunks"),
-    Kind.of("silence", drop),
-    Kind.of(
+    FaultKind.of("latency TIME [jitter TIME]", latency, "chunks", carriers=_BOTH),
+    FaultKind.of("rate RATE", rate),
+    FaultKind.of("slice SIZE [pause TIME]", cut),
+    FaultKind.of("drop", drop, "chunks", carriers=_BOTH),
+    FaultKind.of("corrupt PERCENT", corrupt, "chunks", carriers=_BOTH),
+    FaultKind.of("corrupt bit", corruptBit, "chunks", carriers=_BOTH),
+    FaultKind.of("corrupt byte NUMBER", corruptAt),
+    FaultKind.of("truncate after SIZE", _after("end")),
+    FaultKind.of("truncate after SIZE with RST", _after("reset")),
+    FaultKind.of("truncate after N messages", _afterMessages("end")),
+    FaultKind.of("reset after N messages", _afterMessages("reset")),
+    FaultKind.of("reset at accept", instead("reset"), direction="", on=_ACCEPT, isForNew=True),
+    FaultKind.of("reset at first byte", instead("reset"), direction="in", isForNew=True),
+    FaultKind.of("reset after SIZE", _after("reset")),
+    FaultKind.of("reset at close", instead("reset"), direction="", on=_CLOSE),
+    FaultKind.of("close before reply", instead("end"), "chunks"),
+    FaultKind.of("close in reply", amidst, "chunks"),
+    FaultKind.of("close after reply", _afterwards("end"), "chunks"),
+    FaultKind.of("silence", drop),
+    FaultKind.of(
         "stop reading",
         _beforehand("stop"),
         direction="in",
         on=_MET | {"pass"},
         given="stop reading",
     ),
-    Kind.of("half-close at accept", _beforehand("fin"), direction="", on=_ACCEPT, isForNew=True),
-    Kind.of("half-close after SIZE", _after("fin")),
-    Kind.of("never close", drop, direction="", on=_CLOSE, given="never close"),
-    Kind.of("linger TIME", linger, direction="", on=_CLOSE),
-    Kind.of("slow close TIME", slowClose, direction="", on=_CLOSE, given="slow close"),
-    Kind.of("timeout TIME", _timeout("end"), direction="", on=_MET),
-    Kind.of("timeout TIME with RST", _timeout("reset"), direction="", on=_MET),
+    FaultKind.of(
+        "half-close at accept", _beforehand("fin"), direction="", on=_ACCEPT, isForNew=True
+    ),
+    FaultKind.of("half-close after SIZE", _after("fin")),
+    FaultKind.of("never close", drop, direction="", on=_CLOSE, given="never close"),
+    FaultKind.of("linger TIME", linger, direction="", on=_CLOSE),
+    FaultKind.of("slow close TIME", slowClose, direction="", on=_CLOSE, given="slow close"),
+    FaultKind.of("timeout TIME", _timeout("end"), direction="", on=_MET),
+    FaultKind.of("timeout TIME with RST", _timeout("reset"), direction="", on=_MET),
 )
