@@ -1,1 +1,1 @@
-"""What a message costs the daemon, and what it costs other servers: `python -m bench`."""
+"""The cost of a message on the daemon and on other servers: `python -m bench`."""

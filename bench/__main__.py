@@ -1,4 +1,4 @@
-"""`python -m bench`: build, run every workload on every server in turn, and report."""
+"""Build the servers, run every workload on each of them in turn, and print the results."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from bench.report import DISTURBED, Rounds, tables
 from bench.workloads import WORKLOADS, Workload
 
 GENERATORS = ("tcp", "udp")
-#: How often a run is tried in which other processes were busy.
+#: Attempts at a run, if other processes are busy.
 TRIES = 3
 
 
 def say(line: str) -> None:
-    """What goes on; the tables alone go to standard output."""
+    """Print progress to standard error; standard output has only the tables."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -39,11 +39,11 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     ):
         listed = ", ".join(names)
         add(flag, nargs="+", choices=names, default=names, metavar=what, help=listed)
-    add("--seconds", type=float, default=2.0, help="that one run lasts [2]")
+    add("--seconds", type=float, default=2.0, help="length of one run [2]")
     add("--repeat", type=int, default=5, help="rounds of each workload [5]")
-    add("--json", type=Path, help="write what was found to this file, beside what it holds")
-    add("--show", action="store_true", help="measure nothing: show what the --json file holds")
-    add("--plot", type=Path, help="draw what was found (SVG)")
+    add("--json", type=Path, help="merge the results into this file")
+    add("--show", action="store_true", help="measure nothing: print the tables of the --json file")
+    add("--plot", type=Path, help="draw the results as SVG to this file")
     given = parser.parse_args(arguments)
     if given.show and not (given.json and given.json.exists()):
         parser.error("--show needs a --json file that exists")
@@ -51,7 +51,7 @@ def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def ready(peers: Sequence[Peer], built: Path) -> tuple[list[Peer], list[str]]:
-    """Those who can run, and a line for each who cannot."""
+    """Return the servers that can run, and a line for each that cannot."""
     able, skipped = [], []
     for peer in peers:
         why = peer.missing()
@@ -70,7 +70,7 @@ def ready(peers: Sequence[Peer], built: Path) -> tuple[list[Peer], list[str]]:
 def measured(
     workload: Workload, peers: Sequence[Peer], bench: Bench, core: int, repeat: int
 ) -> Rounds:
-    """Round after round, everybody in turn."""
+    """Return the samples of each round; every server runs once in a round."""
     rounds: Rounds = []
     for n in range(repeat):
         rounds.append({})
@@ -86,7 +86,7 @@ def measured(
 def _sample(
     workload: Workload, peer: Peer, service: str, bench: Bench, core: int
 ) -> dict[str, Any]:
-    """One run, or the error that it ended with."""
+    """Return the result of one run, or its error."""
     others = Others()
     sample: dict[str, Any]
     try:
@@ -107,7 +107,7 @@ def _brief(sample: dict[str, Any]) -> str:
 
 
 def run(given: argparse.Namespace) -> dict[str, Any]:
-    """Measure what was asked for. Raises Broken where nothing can be measured."""
+    """Measure the chosen workloads. Raises Broken if nothing can be measured."""
     serverCore, clientCore = cores()
     os.sched_setaffinity(0, {clientCore})
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,11 +1,11 @@
-"""What echo's clients notice of faults that answer and hello have.
+"""The effect on echo's latency of faults of answer and hello.
 
     python -m bench.bystanders [SECONDS [ROUNDS [RATE]]]
 
-Twenty clients of each put the same load on both, whatever comes back: RATE questions or
-requests a second each, 50 unless told otherwise. In each round every fault has its SECONDS, and
-no fault at all has them, too; the figures are medians of the ROUNDS, with the least and the
-most. All on loopback; it takes three minutes unless told otherwise.
+Twenty clients of each service send RATE questions or requests per second each (default: 50),
+whatever comes back. Each round measures every fault, and no fault, for SECONDS each.
+The results are medians of the ROUNDS, with minimum and maximum. Everything runs on loopback; with
+the defaults it takes three minutes.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from tests.running import ANYWHERE, PATIENCE, Running
 
 FAULTS = ("", "latency 100ms jitter 50ms", "rate 1KiB/s", "slice 10 bytes pause 10ms", "silence")
 SENT = {"answer": b"how are u\n", "hello": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"}
-#: Of each service.
+#: Clients of each service.
 CLIENTS = 20
-#: Seconds in which a load comes to what it is.
+#: Seconds until the load is steady.
 SETTLE = 1.0
 
 Addresses = dict[str, tuple[str, int]]
 
 
 class Client:
-    """Sends a message when it is told to, if it could send the last one."""
+    """A client that sends a message on request, if it could send the last one."""
 
     def __init__(self, service: str, address: tuple[str, int]) -> None:
         self.sock = socket.create_connection(address, timeout=PATIENCE)
@@ -48,7 +48,7 @@ class Client:
 
     def send(self) -> None:
         self._left = self._left or self._message
-        # With its buffers full, the daemon does not read it.
+        # The buffers are full if the daemon does not read.
         with contextlib.suppress(BlockingIOError):
             self._left = self._left[self.sock.send(self._left) :]
 
@@ -58,7 +58,7 @@ class Client:
 
 
 def load(addresses: Addresses, rate: float) -> None:
-    """Clients that send in turn, and read what comes."""
+    """Run clients that send in turn and read what arrives."""
     clients = [Client(service, addresses[service]) for service in list(SENT) * CLIENTS]
     selector = selectors.DefaultSelector()
     for client in clients:
@@ -82,7 +82,7 @@ def measured(
     seconds: float,
     rate: float,
 ) -> float:
-    """Echo's p99 in milliseconds, while answer and hello have this fault, or none."""
+    """Return echo's p99 in milliseconds while answer and hello have this fault, or none."""
     rules = [f"{service}: {fault}" for service in SENT if fault]
     answer = admin.ask("/api/v1/faults", "PUT", {"rules": rules})
     if answer.status != 200:
@@ -103,8 +103,8 @@ def measured(
 
 
 def table(found: dict[str, list[float]]) -> str:
-    """A row for each fault, beside none."""
-    rows = ["| answer and hello have | echo's p99 | to none |", "| --- | --- | --- |"]
+    """Return a table with a row for each fault, and its ratio to no fault."""
+    rows = ["| answer and hello have | echo's p99 | ratio to no fault |", "| --- | --- | --- |"]
     for fault, times in found.items():
         ratios = [one / base for one, base in zip(times, found[""], strict=True)]
         rows.append(
@@ -118,7 +118,7 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 6.0
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
     rate = float(sys.argv[3]) if len(sys.argv) > 3 else 50.0
-    # The daemon on one core and all who speak to it on the others, where there are two.
+    # The daemon on one core and its clients on the others, where there are two.
     first, *rest = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {first})
     daemon = Running(*ANYWHERE, "--admin", "tcp:0")
@@ -126,7 +126,7 @@ def main() -> None:
     admin = Admin(daemon)
     address = daemon.address("echo")
     addresses = {service: daemon.address(service) for service in SENT}
-    # A log that nobody reads fills its pipe, and then the daemon waits.
+    # Without a reader the log fills its pipe, and the daemon blocks.
     threading.Thread(target=deque, args=(daemon.process.stdout, 0), daemon=True).start()
     orders, theirs = multiprocessing.Pipe()
     client = multiprocessing.Process(target=honest, args=(address, "echo", theirs))

@@ -1,10 +1,10 @@
-"""What a thousand connections a second do to the daemon, and to the page that shows them.
+"""The effect of a thousand connections per second on the daemon and on its live page.
 
     python -m bench.crowd [SECONDS [RATE [BYTES]]]
 
-Each connects to echo, has BYTES returned and closes. Chromium has the live page open
-meanwhile, its views in turn. Told every five seconds: how many came, what memory the daemon
-and the page have, and how long the page's longest task was. It takes 60 s unless told otherwise.
+Each client connects to echo, has BYTES returned and closes. Meanwhile Chromium shows the views
+of the live page in turn. Every five seconds a row shows the rate of connections, the memory of the
+daemon and of the page, and the page's longest task. It takes 60 s by default.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ new PerformanceObserver((list) => {
   for (const task of list.getEntries()) window.longest = Math.max(window.longest, task.duration);
 }).observe({type: "longtask"});
 """
-#: A task of 100 ms, by which we see that long ones are seen.
+#: A task of 100 ms, to check that the observer sees long tasks.
 BLOCK = """
 setTimeout(() => { const begun = performance.now(); while (performance.now() - begun < 100); });
 """
@@ -43,7 +43,7 @@ return [longest, performance.memory.usedJSHeapSize, document.querySelectorAll("*
 
 
 def crowd(address: tuple[str, int], rate: float, size: int, done: Synchronized[int]) -> None:
-    """Clients, one after the other, at this rate; who is late does not wait."""
+    """Run clients one after the other, at this rate; a late one does not wait."""
     message = bytes(size)
     begun = time.monotonic()
     while True:
@@ -60,7 +60,7 @@ def crowd(address: tuple[str, int], rate: float, size: int, done: Synchronized[i
 
 def watched(page: Browser, daemon: Running, seconds: float, done: Synchronized[int]) -> None:
     """Print a row every five seconds."""
-    print("| after | connections a second | daemon | page | elements | longest task |")
+    print("| after | connections/s | daemon | page | elements | longest task |")
     print("| --- | --- | --- | --- | --- | --- |")
     begun = last = time.monotonic()
     before = done.value
@@ -86,7 +86,7 @@ def main() -> None:
     )
     daemon = Running(*ANYWHERE, "--admin", "tcp:0")
     admin = Admin(daemon)
-    # A log that nobody reads fills its pipe, and then the daemon waits.
+    # Without a reader the log fills its pipe, and the daemon blocks.
     threading.Thread(target=deque, args=(daemon.process.stdout, 0), daemon=True).start()
     page = Browser()
     done = multiprocessing.Value("L", 0)

@@ -1,4 +1,4 @@
-"""On what it was measured: figures without it say nothing."""
+"""The machine and the versions that a measurement belongs to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PROGRAMS = {"cc": "--version", "go": "version", "node": "--version", "wrk": "-v
 
 
 def described() -> dict[str, str]:
-    """CPU, cores, kernel, and the version of everything that takes part."""
+    """Return CPU, cores, kernel, and the version of everything that takes part."""
     cpu = re.findall(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     found = {
         "CPU": cpu[0] if cpu else platform.machine(),

@@ -1,4 +1,4 @@
-"""One run: a load on a server, and what it cost the server."""
+"""One run: a load on a server, and its cost to the server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.request import urlopen
 from bench.peers import Server
 from bench.processes import PATIENCE, Broken, lineOf, resident, spent, started
 
-#: What one run found: numbers by name. Times of latency and cost are in microseconds.
+#: The result of one run: numbers by name. Latency and CPU cost are in microseconds.
 Sample = dict[str, float]
 
 _HOST = "127.0.0.1"
@@ -23,7 +23,7 @@ _HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Bench:
-    """Where the generators are, the core of the clients, and how long a run lasts."""
+    """The folder of the generators, the core of the clients, and the length of a run."""
 
     built: Path
     core: int
@@ -31,7 +31,7 @@ class Bench:
 
     @contextmanager
     def load(self, words: str, port: int, seconds: float | None = None) -> Iterator[Load]:
-        """A generator that is connected, and waits."""
+        """Start a generator that has connected and waits for `go`."""
         program, *options = shlex.split(words)
         lasting = ["-t", str(self.seconds if seconds is None else seconds)]
         command = [str(self.built / program), *lasting, *options, _HOST, str(port)]
@@ -42,7 +42,7 @@ class Bench:
 
 
 class Load:
-    """A load generator: see load/load.h for how it is talked to."""
+    """A running load generator; load/load.h describes its protocol."""
 
     def __init__(self, process: Popen[str]) -> None:
         self._process = process
@@ -50,7 +50,7 @@ class Load:
     def expect(self, word: str) -> None:
         line = lineOf(self._process)
         if line != word:
-            raise Broken(f"the generator said {line!r}")
+            raise Broken(f"unexpected output of the load generator: {line!r}")
 
     def go(self) -> None:
         assert self._process.stdin is not None
@@ -63,7 +63,7 @@ class Load:
 
 
 def messages(bench: Bench, server: Server, words: str) -> Sample:
-    """What each message cost while the generator was busy."""
+    """Return the cost of each message while the generator was busy."""
     with bench.load(words, server.ports[0]) as load:
         before = spent(server.pid)
         load.go()
@@ -77,9 +77,9 @@ def _cost(before: tuple[float, float], after: tuple[float, float], count: float)
 
 
 def idle(bench: Bench, server: Server, words: str) -> Sample:
-    """Memory that a connection holds which has had one message answered.
+    """Return the memory of a connection that has had one message answered.
 
-    A hundred come and go first, so that what is loaded once is not counted.
+    A hundred connections open and close first, so that what is loaded once is not counted.
     """
     with bench.load("tcp -c 100", server.ports[0], 0.1) as load:
         load.go()
@@ -94,7 +94,7 @@ def idle(bench: Bench, server: Server, words: str) -> Sample:
 
 
 def hello(bench: Bench, server: Server, words: str) -> Sample:
-    """Requests by wrk, once one has been seen to be answered right."""
+    """Return the cost of requests by wrk, after a check that one is answered correctly."""
     url = f"http://{_HOST}:{server.ports[0]}/"
     with urlopen(url, timeout=PATIENCE) as response:
         body = response.read()
@@ -111,7 +111,7 @@ def hello(bench: Bench, server: Server, words: str) -> Sample:
 
 
 def flooded(bench: Bench, server: Server, words: str) -> Sample:
-    """What a stream gets while the same process's other port is flooded."""
+    """Return a stream's results while another port of the same process is flooded."""
     stream, flood = words.split(" + ")
     echo, datagram = server.ports
     with bench.load(stream, echo) as load, bench.load(flood, datagram) as flooding:

@@ -1,10 +1,10 @@
-"""What clients that send and never read do to the daemon, and to everybody else.
+"""The effect on the daemon and on other clients of clients that send and never read.
 
     python -m bench.nonreaders [CLIENTS [SERVICE...]]
 
-For echo, answer and chat in turn: the memory that each of them costs, the latency
-of one well-behaved client before and while they are there, and how long after
-they got stuck the last of them is gone. All on loopback, over in two minutes.
+For echo, answer and chat in turn: the memory that each such client costs, the latency of one
+well-behaved client before and during the test, and the time from the last successful send until the
+daemon has closed them all. Everything runs on loopback and takes two minutes.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def resident(pid: int) -> int:
 
 
 def honest(address: tuple[str, int], service: str, orders: Connection) -> None:
-    """A client that sends a message each 5 ms and awaits its reply.
+    """Run a client that sends a message every 5 ms and waits for its reply.
 
-    A process of its own: it must not wait for the interpreter of the others. To
-    each order it answers with the latencies, in seconds, since the last one.
+    It needs a process of its own, so that it does not wait for the interpreter of the others.
+    It answers each order with the latencies, in seconds, since the last order.
     """
     speaker = ear = socket.create_connection(address, timeout=60)
     if service == "chat":
@@ -63,7 +63,7 @@ def honest(address: tuple[str, int], service: str, orders: Connection) -> None:
 
 
 def p99(orders: Connection) -> float:
-    """Milliseconds, of what was measured since the last call."""
+    """Return the p99 in milliseconds since the last call."""
     orders.send(True)
     return statistics.quantiles(orders.recv(), n=100)[98] * 1000
 

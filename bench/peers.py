@@ -1,4 +1,4 @@
-"""The servers that are compared: how each is built and started, and what it serves."""
+"""The servers to compare: how each is built and started, and what it serves."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Server:
-    """One that runs, and where each part of its service is."""
+    """A server that runs, and the port of each part of its service."""
 
     pid: int
     ports: tuple[int, ...]
@@ -30,35 +30,35 @@ class Server:
 
 @dataclass(frozen=True)
 class Peer:
-    """A server to compare with. `commands` has one for each service that it has.
+    """A server to compare with; `commands` has one command for each of its services.
 
-    In a command, {built} is the folder of what was built, {here} that of this file.
-    It prints its port, or its ports on one line.
+    In a command, {built} is the folder of the built programs, {here} that of this file.
+    The command prints its port, or its ports on one line.
     """
 
     name: str
     commands: Mapping[str, str]
-    #: A program, or a module of Python, without which it cannot run.
+    #: A program or a Python module that the server needs.
     needs: str
     build: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-    #: Takes part only where a workload names it.
+    #: Takes part only in a workload that names it.
     isVariant: bool = False
 
     def missing(self) -> str:
-        """Why it cannot run here, or nothing."""
+        """Return why it cannot run here, or an empty string."""
         if shutil.which(self.needs) or importlib.util.find_spec(self.needs):
             return ""
         return f"{self.needs} is not installed"
 
     def make(self, built: Path) -> None:
-        """Build what must be built. Raises Broken."""
+        """Build the server if necessary. Raises Broken."""
         if self.build:
             build(self.build, built)
 
     @contextmanager
     def serving(self, service: str, built: Path, core: int) -> Iterator[Server]:
-        """It serves, with as many descriptors as it may have. Raises Broken."""
+        """Run the server while the block runs. Raises Broken."""
         with tempfile.TemporaryDirectory() as folder:
             command = _filled(self.commands[service], built)
             environment = {**_clean(), **self.environment}
@@ -70,14 +70,14 @@ class Peer:
 
 
 class Netdemo(Peer):
-    """The daemon that its user starts, all services and the log on; only the ports differ."""
+    """The daemon as a user starts it, with all services and the log; only the ports differ."""
 
     def _ports(self, process: Popen[str], service: str, folder: Path) -> tuple[int, ...]:
         def listed() -> dict[str, str]:
             if process.poll() is not None:
                 lineOf(process)
             log = folder / "netdemo.log"
-            # The first of each service is its TCP port, or its only one.
+            # The first row of each service has its TCP port, or its only one.
             return dict(reversed(_ROW.findall(log.read_text() if log.exists() else "")))
 
         table = until(listed, "no table in its log")
@@ -85,7 +85,7 @@ class Netdemo(Peer):
 
 
 def build(command: str, built: Path) -> None:
-    """Run a compiler. Raises Broken with the first thing that it complains about."""
+    """Run a compiler. Raises Broken with its first error."""
     words = _filled(command, built)
     if not shutil.which(words[0]):
         raise Broken(f"{words[0]} is not installed")
@@ -100,13 +100,13 @@ def _filled(command: str, built: Path) -> list[str]:
 
 
 def _clean() -> dict[str, str]:
-    """Our environment, without what would set the daemon."""
+    """Return our environment without the daemon's settings."""
     return {key: value for key, value in os.environ.items() if not key.startswith("NETDEMO_")}
 
 
 _TWISTD = Path(sys.executable).with_name("twistd")
 _ROW = re.compile(r"^\t(\w+) +(?:udp )?[\d.]+:(\d+) ", re.MULTILINE)
-#: The rows of its table for each service that is measured.
+#: The rows of the start-up table for each service under load.
 _ROWS = {
     **{name: (name,) for name in ("echo", "answer", "datagram", "hello")},
     "bulk": ("echo",),
@@ -119,12 +119,12 @@ _NETDEMO = (
 
 
 def _each(command: str) -> dict[str, str]:
-    """A program that is told which service it is to be."""
+    """Return the command of each service, for a program that takes its name."""
     names = {"echo": "echo", "bulk": "echo", "datagram": "datagram", "hello": "hello"}
     return {service: f"{command} {name}" for service, name in names.items()}
 
 
-#: In the order in which they run: ours between the others.
+#: In the order of their runs, with ours between the others.
 PEERS = (
     Peer(
         "C",
@@ -155,7 +155,7 @@ PEERS = (
         isVariant=True,
     ),
     Netdemo(
-        "netdemo, blind",
+        "netdemo, no taps",
         dict.fromkeys(_ROWS, f"{{python}} {{here}}/servers/blind.py {_NETDEMO} --journal 0"),
         needs="twisted",
         isVariant=True,

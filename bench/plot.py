@@ -1,4 +1,4 @@
-"""What was found, as one drawing: a panel a workload, a bar a server."""
+"""The results as one drawing: a panel for each workload, a bar for each server."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ text { font: 13px sans-serif; fill: #222 } .title { font-weight: bold } .number 
 .user { fill: #8da0b3 } .system { fill: #c3ced9 } .ours .user { fill: #c8541b }
 .ours .system { fill: #eba57f } .ours text { font-weight: bold } line { stroke: #222 }
 """
-#: What a panel shows: the first of these that was measured.
+#: A panel shows the first of these that was measured.
 _FIGURES = ("cpu", "memory", "p99")
 
 
 def drawn(results: dict[str, Any]) -> str:
-    """An SVG of all workloads, two panels abreast."""
+    """Return an SVG of all workloads, two panels side by side."""
     panels = [_panel(**one) for one in results["workloads"].values() if _figure(one["rounds"])]
     body, y = [], float(_GAP)
     for n in range(0, len(panels), 2):
@@ -32,7 +32,7 @@ def drawn(results: dict[str, Any]) -> str:
     width, bottom = 2 * _WIDTH + 3 * _GAP, y + _GAP
     machine = results["machine"]
     foot = f"{machine['CPU']}, kernel {machine['kernel']}, Python {machine['Python']}. "
-    foot += "Bars: median, user time dark and system time light; lines: least to most."
+    foot += "Bars: median (dark: user time, light: system time). Lines: minimum to maximum."
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {bottom}">',
@@ -45,13 +45,13 @@ def drawn(results: dict[str, Any]) -> str:
 
 
 def _figure(rounds: Rounds) -> str:
-    """What a panel of these shows; empty if nothing was measured."""
+    """Return what the panel shows; empty if nothing was measured."""
     measured = {figure for one in rounds for sample in one.values() for figure in sample}
     return next((figure for figure in _FIGURES if figure in measured), "")
 
 
 def _panel(title: str, unit: str, rounds: Rounds, **_: Any) -> tuple[int, list[str]]:
-    """Its height and its elements."""
+    """Return the panel's height and its elements."""
     figure = _figure(rounds)
     bars = [(who, values(rounds, who, figure)) for who in contestants(rounds)]
     bars = [(who, found) for who, found in bars if found]
@@ -68,7 +68,7 @@ def _panel(title: str, unit: str, rounds: Rounds, **_: Any) -> tuple[int, list[s
 
 
 def _user(rounds: Rounds, who: str, figure: str) -> float:
-    """As much of the bar as is user time; all of it, where it is no time of the CPU."""
+    """Return the user time in a bar of CPU time, or the whole bar of another value."""
     return median(values(rounds, who, "user" if figure == "cpu" else figure))
 
 

@@ -1,4 +1,4 @@
-"""Processes on a core of their own, that are gone when they are no longer needed."""
+"""Processes on a core of their own, which end with the block that started them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-#: Seconds that anything but the load itself may take.
+#: Seconds that each step but the load itself may take.
 PATIENCE = 20.0
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -22,18 +22,18 @@ _libc = ctypes.CDLL(None)
 
 
 class Broken(Exception):
-    """What went wrong with one run, on one line."""
+    """Why a run failed, on one line."""
 
 
 def cores() -> tuple[int, int]:
-    """One for the server and one for the client; the same one where there is one only."""
+    """Return a core for the server and one for the client, or the only one twice."""
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
 
 
 @contextmanager
 def started(command: Sequence[str], core: int, **more: Any) -> Iterator[subprocess.Popen[str]]:
-    """A process on `core`. It dies with this block, or with us, however we end."""
+    """Run a process on `core`. It is killed at the end of the block, and if we are killed."""
 
     def prepare() -> None:
         _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -55,20 +55,20 @@ def started(command: Sequence[str], core: int, **more: Any) -> Iterator[subproce
 
 
 def lineOf(process: subprocess.Popen[str], seconds: float = PATIENCE) -> str:
-    """The next line that it prints. Raises Broken with what it said instead."""
+    """Return the next line that it prints. Raises Broken with its last error message."""
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], seconds)
     line = process.stdout.readline() if ready else ""
     if not line:
         process.kill()
         _, complaint = process.communicate()
-        last = complaint.strip().splitlines()[-1:] or ["it says nothing"]
+        last = complaint.strip().splitlines()[-1:] or ["it printed nothing"]
         raise Broken(last[0])
     return line.rstrip("\n")
 
 
 def until(condition: Any, what: str) -> Any:
-    """What `condition()` returns, once that is true. Raises Broken."""
+    """Return the value of `condition()` once that is true. Raises Broken."""
     deadline = time.monotonic() + PATIENCE
     while not (found := condition()):
         if time.monotonic() > deadline:
@@ -78,37 +78,37 @@ def until(condition: Any, what: str) -> Any:
 
 
 def spent(pid: int) -> tuple[float, float]:
-    """Seconds of CPU, user and system, that all threads of a process have spent."""
+    """Return the user and system CPU seconds of all threads of a process."""
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rpartition(")")[2].split()
     return int(fields[11]) / _TICKS, int(fields[12]) / _TICKS
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that a process has."""
+    """Return the resident memory of a process, in bytes."""
     with open(f"/proc/{pid}/statm") as file:
         return int(file.read().split()[1]) * _PAGE
 
 
 class Others:
-    """What all processes but our own take of the machine, from here on."""
+    """CPU use of all processes but our own, from its creation on."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._busy = busy() - own()
 
     def cores(self) -> float:
-        """How many cores they have kept busy. Ours count once they have been waited for."""
+        """Return the cores that others kept busy. Our children count once they are reaped."""
         return (busy() - own() - self._busy) / (time.monotonic() - self._begun)
 
 
 def busy() -> float:
-    """Seconds that all cores together have not been idle (proc(5): user to steal)."""
+    """Return the seconds that all cores together were not idle (proc(5): user to steal)."""
     with open("/proc/stat") as file:
         user, nice, system, _idle, _io, *interrupts = map(int, file.readline().split()[1:9])
     return (user + nice + system + sum(interrupts)) / _TICKS
 
 
 def own() -> float:
-    """Seconds of CPU that we, and our children that are gone, have spent."""
+    """Return the CPU seconds of this process and of its children that have ended."""
     return sum(sum(os.times()[part : part + 2]) for part in (0, 2))

@@ -1,4 +1,4 @@
-"""What was found, as tables in Markdown."""
+"""The results as tables in Markdown."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any
 
-#: Samples of one workload, round by round, by contestant; {"error": why} for what failed.
+#: Samples of one workload, round by round, by server; {"error": why} for a run that failed.
 Rounds = list[dict[str, dict[str, Any]]]
 
 OURS = "netdemo"
 BASE = "C"
-#: Cores that others keep busy, from which on a run is called disturbed.
+#: A run counts as disturbed if other processes kept this many cores busy.
 DISTURBED = 0.1
 
 
 def values(rounds: Rounds, who: str, figure: str) -> list[Any]:
-    """One figure of one contestant, of each round that it has it in."""
+    """Return one value of one server, from each round that has it."""
     return [one[who][figure] for one in rounds if figure in one.get(who, {})]
 
 
 def ratios(rounds: Rounds, who: str, to: str, figure: str) -> list[float]:
-    """How many times another's it was, of each round that has both."""
+    """Return its ratio to another server's value, from each round that has both."""
     return [
         one[who][figure] / one[to][figure]
         for one in rounds
@@ -30,7 +30,7 @@ def ratios(rounds: Rounds, who: str, to: str, figure: str) -> list[float]:
 
 
 def spread(found: list[float], scale: float = 1) -> str:
-    """The median, and the least and the most if they differ."""
+    """Return the median, with minimum and maximum in brackets if they differ."""
     if not found:
         return ""
     middle, least, most = (_decimal(one / scale) for one in (median(found), min(found), max(found)))
@@ -42,33 +42,33 @@ def _decimal(value: float) -> str:
 
 
 def contestants(rounds: Rounds) -> list[str]:
-    """Everybody who took part, as they first appear."""
+    """Return the servers that took part, in the order of their first run."""
     return list(dict.fromkeys(who for one in rounds for who in one))
 
 
-#: How figures are shown: heading, unit, and how many of what was measured make one.
+#: How values are shown: heading, unit, and the measured amount that makes one unit.
 _FIGURES = {
-    "cpu": ("CPU a {unit}", "us", 1),
-    "memory": ("memory a {unit}", "KiB", 1024),
-    "rate": ("{unit}s a second", "", 1),
+    "cpu": ("CPU per {unit}", "us", 1),
+    "memory": ("memory per {unit}", "KiB", 1024),
+    "rate": ("{unit}s/s", "", 1),
     "p50": ("p50", "ms", 1000),
     "p99": ("p99", "ms", 1000),
-    "flood": ("datagrams a second", "", 1),
+    "flood": ("datagrams/s", "", 1),
 }
 
 
 def heading(figure: str, unit: str) -> str:
-    """What a figure is, and in what unit it is shown."""
+    """Return a column's heading, with its unit."""
     text, measure, _ = _FIGURES[figure]
     return ", ".join(filter(None, (text.format(unit=unit), measure)))
 
 
 def scaled(figure: str, value: float) -> str:
-    """A value in the unit that the heading names."""
+    """Return a value in the unit of its heading."""
     return _decimal(value / _FIGURES[figure][2])
 
 
-#: What stands in a cell, of one contestant.
+#: Returns the text of one server's cell.
 _Cell = Callable[[Rounds, str], str]
 
 
@@ -77,7 +77,7 @@ def _plain(figure: str) -> _Cell:
 
 
 def _ratio(ours: bool, figure: str) -> _Cell:
-    """Ours to this one, or this one to the base."""
+    """Return the cell with our ratio to a server, or with its ratio to the base."""
 
     def cell(rounds: Rounds, who: str) -> str:
         one, to = (OURS, who) if ours else (who, BASE)
@@ -87,11 +87,11 @@ def _ratio(ours: bool, figure: str) -> _Cell:
 
 
 def _columns(unit: str) -> Iterator[tuple[str, _Cell]]:
-    """The heading of each column; those that nobody has anything in are left out."""
+    """Yield each column's heading and its cell."""
     yield heading("cpu", unit), _plain("cpu")
     yield "user + system", _halves
-    yield f"to {BASE}", _ratio(False, "cpu")
-    yield f"{OURS} to it", _ratio(True, "cpu")
+    yield f"server / {BASE}", _ratio(False, "cpu")
+    yield f"{OURS} / server", _ratio(True, "cpu")
     for figure in ("memory", "rate", "p50", "p99", "flood"):
         yield heading(figure, unit), _plain(figure)
 
@@ -102,7 +102,7 @@ def _halves(rounds: Rounds, who: str) -> str:
 
 
 def table(title: str, unit: str, rounds: Rounds) -> str:
-    """A table of one workload; below it, a line for each that failed."""
+    """Return the table of one workload, without empty columns, and below it notes on its runs."""
     columns = [
         (head, [cell(rounds, who) for who in contestants(rounds)]) for head, cell in _columns(unit)
     ]
@@ -135,7 +135,7 @@ def _disturbed(rounds: Rounds) -> Iterator[str]:
 
 
 def tables(results: dict[str, Any]) -> str:
-    """All of it: the machine, what was left out, and each workload."""
+    """Return the machine, the servers that were skipped, and a table for each workload."""
     machine = "; ".join(f"{name}: {value}" for name, value in results["machine"].items())
     parts = [machine, *(f"Skipped: {line}" for line in results["skipped"])]
     for one in results["workloads"].values():

@@ -1,4 +1,4 @@
-"""What is measured: each a load, the service it is put on, and how a run is read."""
+"""The workloads: the load, the service under load, and how a run is measured."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from bench.peers import Peer, Server
 
 @dataclass(frozen=True)
 class Workload:
-    """`loads` has the generator's command for each service that is compared."""
+    """A load on servers; `loads` has the generator's command for each service under load."""
 
     name: str
     title: str
     loads: Mapping[str, str]
     unit: str = "message"
     measure: Callable[[Bench, Server, str], Sample] = messages
-    #: Who takes part; empty: all who have the service, and are no variants.
+    #: The servers that take part; empty for all that have the service and are not variants.
     peers: tuple[str, ...] = ()
 
     def contestants(self, peers: Iterable[Peer]) -> list[tuple[str, Peer, str]]:
-        """What each is called in the tables, who it is, and the service that it gives."""
+        """Return each server's name in the tables, the server, and the service under load."""
         first = next(iter(self.loads))
         return [
             (peer.name if service == first else f"{peer.name} {service}", peer, service)
@@ -40,14 +40,14 @@ def _echo(
 
 
 def _answer(name: str, title: str, load: str) -> Workload:
-    """Beside our own echo of lines as long as the questions."""
+    """Return a workload that compares answer with our echo of lines of the same length."""
     loads = {"answer": f"{load} -q 'how are u' -a fine", "echo": f"{load} -s 10"}
     return Workload(name, title, loads, unit="question", peers=("C", "netdemo"))
 
 
 _IDLE = 10_000
-#: The daemon as it is, without its journal, and without taps in the path of the bytes.
-OBSERVED = ("C", "Go", "netdemo", "netdemo, no journal", "netdemo, blind")
+#: The daemon as it is, without its journal, and without taps in the path of the data.
+OBSERVED = ("C", "Go", "netdemo", "netdemo, no journal", "netdemo, no taps")
 
 WORKLOADS = (
     _echo("tcp-1", "TCP echo, 64 B, 1 connection", "tcp -c 1 -s 64"),
@@ -79,32 +79,32 @@ WORKLOADS = (
     ),
     Workload(
         "hello",
-        "Hello over HTTP, 50 connections kept alive (uvloop and asyncio parse nothing)",
+        "HTTP hello, 50 keep-alive connections (uvloop and asyncio do not parse requests)",
         {"hello": "wrk -t1 -c50"},
         unit="request",
         measure=hello,
     ),
     _echo(
         "connect",
-        "Connect, one message of 64 B, close; 16 at a time",
+        "Connect, send one message of 64 B, close; 16 at a time",
         "tcp -c 16 -s 64 -r",
         unit="connection",
     ),
     Workload(
         "observation",
-        "What observation costs: TCP echo, 64 B, 50 connections",
+        "Cost of observation: TCP echo, 64 B, 50 connections",
         {"echo": "tcp -c 50 -s 64"},
         peers=OBSERVED,
     ),
     Workload(
         "observation-500",
-        "What observation costs: TCP echo, 64 B, 500 connections",
+        "Cost of observation: TCP echo, 64 B, 500 connections",
         {"echo": "tcp -c 500 -s 64"},
         peers=OBSERVED,
     ),
     Workload(
         "idle-observed",
-        f"What observation costs: memory (RSS) of {_IDLE:,} idle connections",
+        f"Cost of observation: memory (RSS) of {_IDLE:,} idle connections",
         {"echo": f"tcp -w 0 -c {_IDLE}"},
         unit="connection",
         measure=idle,
@@ -119,7 +119,7 @@ WORKLOADS = (
     ),
     Workload(
         "flood",
-        "TCP echo, 64 B, 10 connections, under 200,000 datagrams a second of 0 and 1 B",
+        "TCP echo, 64 B, 10 connections, during 200,000 datagrams/s of 0 and 1 B",
         {"flood": "tcp -c 10 + udp -c 4 -f 200000"},
         measure=flooded,
     ),

@@ -1,9 +1,8 @@
-/* What the load generators share: a clock, a histogram, a script, and the talk with bench.
+/* Shared by the load generators: a clock, a histogram, a script, and the protocol with bench.
  *
- * A generator connects, warms up, says "ready" and waits for a line; measures, prints one
- * line of JSON, and holds its connections until its standard input ends. So whoever
- * reads the server's accounts after "ready" and after the JSON reads them while the
- * server has nothing to do.
+ * A generator connects, warms up, prints "ready" and waits for a line. Then it measures, prints
+ * one line of JSON, and holds its connections until its standard input ends. So the server is
+ * idle when bench reads its CPU time, after "ready" and after the JSON.
  */
 
 #define _GNU_SOURCE
@@ -24,7 +23,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Nanoseconds after which what has not come is called missing. */
+/* Nanoseconds after which an answer counts as missing. */
 #define PATIENCE 5000000000ull
 
 __attribute__((format(printf, 1, 2), noreturn)) static void die(const char *format, ...) {
@@ -62,7 +61,7 @@ static void forgetRecorded(void) {
     recorded = longest = 0;
 }
 
-/* Microseconds that `share` of all that was recorded stayed under. */
+/* Return the microseconds below which `share` of all recorded values lie. */
 static double percentile(double share) {
     uint64_t before = 0;
     if (!longest) return 0;
@@ -87,7 +86,7 @@ static void sayReady(void) {
     if (!fgets(line, sizeof line, stdin)) exit(1);
 }
 
-/* `seconds` is what it took; `in` and `out` count bytes of all the generator's life. */
+/* `seconds` is the time measured; `in` and `out` count bytes since the generator's start. */
 static void sayResult(double seconds, uint64_t lost, uint64_t in, uint64_t out) {
     printf("{\"messages\": %llu, \"seconds\": %.6f, \"rate\": %.1f, \"p50\": %.2f, \"p99\": %.2f, "
            "\"longest\": %.2f, \"lost\": %llu, \"bytesIn\": %llu, \"bytesOut\": %llu}\n",
@@ -100,7 +99,7 @@ static void sayResult(double seconds, uint64_t lost, uint64_t in, uint64_t out) 
 
 static struct sockaddr_in addressOf(const char *host, const char *port) {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(atoi(port))};
-    if (inet_pton(AF_INET, host, &address.sin_addr) != 1) die("%s is no IPv4 address", host);
+    if (inet_pton(AF_INET, host, &address.sin_addr) != 1) die("%s is not an IPv4 address", host);
     if (ntohl(address.sin_addr.s_addr) >> 24 != 127) die("%s is not this machine", host);
     return address;
 }

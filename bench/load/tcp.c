@@ -1,10 +1,10 @@
-/* Load over TCP: every byte that comes back is compared with what it must be.
+/* Load over TCP: every byte that comes back is compared with the expected one.
  *
  *   tcp [-c CONNECTIONS] [-d DEPTH] [-s SIZE | -q QUESTION -a ANSWER] [-t SECONDS]
  *       [-w WARMUP] [-r] HOST PORT
  *
- * DEPTH messages are in flight on each connection. -s echoes random bytes, SIZE a message;
- * -q asks one line and expects another. -r connects anew for each message. With -t 0
+ * DEPTH messages are in flight on each connection. -s echoes random bytes, SIZE per message;
+ * -q sends one line and expects another. -r makes a new connection for each message. With -t 0
  * each connection has one message answered, and is then idle.
  */
 
@@ -80,7 +80,7 @@ static void ask(struct connection *one, uint64_t at) {
 }
 
 static void connectTo(struct connection *one) {
-    /* From many addresses: the ports of one are used up by closed connections in a second. */
+    /* From many addresses: closed connections use up the ports of one in a second. */
     static uint32_t serial;
     struct sockaddr_in from = {.sin_family = AF_INET};
     from.sin_addr.s_addr = htonl(again ? (127 << 24) + 256 + serial++ % 250 : INADDR_LOOPBACK);
@@ -114,7 +114,7 @@ static void readFrom(struct connection *one) {
     one->in += got;
     bytesIn += got;
     uint64_t at = now(), due = one->in / answerSize;
-    if (due > one->asked) die("connection %ld: more than was asked for", (long)(one - all));
+    if (due > one->asked) die("connection %ld: more data than expected", (long)(one - all));
     while (one->answered < due) record(at - one->since[one->answered++ % depth]);
     if (one->asked == one->answered) waiting--;
     if (again && one->asked == one->answered) {
@@ -125,7 +125,7 @@ static void readFrom(struct connection *one) {
     else if (one->wantsWrite) sendAsked(one);
 }
 
-/* Ask for `ns`, and wait for what is in flight then. Returns the seconds it took. */
+/* Send for `ns`, then wait for what is in flight. Returns the seconds it took. */
 static double run(uint64_t ns) {
     struct epoll_event events[1024];
     uint64_t begun = now();

@@ -3,8 +3,8 @@
  *   udp [-c SOCKETS] [-d DEPTH] [-s SIZE] [-t SECONDS] [-w WARMUP] [-f RATE] HOST PORT
  *
  * DEPTH datagrams are in flight on each socket; one that is not back in 0.2 s is lost, and
- * another takes its place. -f sends RATE datagrams a second instead, of 0 and 1 byte in
- * turn, and heeds no answer.
+ * another takes its place. -f sends RATE datagrams/s instead, of 0 and 1 byte in turn, and ignores
+ * the answers.
  */
 
 #include "load.h"
@@ -36,8 +36,8 @@ static void die_unless(int held, const char *what) {
     if (!held) die("%s: %m", what);
 }
 
-/* A datagram: its number, 8 bytes, the high ones first, and what the pattern has from there
- * on. So all begin alike, as those of most protocols do. */
+/* A datagram: its number in 8 bytes, big-endian, and the pattern from there on. So all begin
+ * alike, as those of most protocols do. */
 static const char *bodyOf(uint64_t number) { return pattern + number % 256; }
 
 static void submit(struct ear *ear, struct mmsghdr *headers, unsigned count) {
@@ -82,7 +82,7 @@ static void check(struct ear *ear, const char *datagram, size_t got, uint64_t at
     if (number / depth > lastNumber || memcmp(datagram + 8, bodyOf(number), size - 8))
         die("wrong answer: the bytes of datagram %llu have changed", (unsigned long long)number);
     struct slot *slot = &ear->slots[number % depth];
-    if (slot->number != number) return; /* It was given up, and counted. */
+    if (slot->number != number) return; /* Already counted as lost. */
     record(at - slot->since);
     slot->number = 0;
     inFlight--;
@@ -132,7 +132,7 @@ static double run(uint64_t ns) {
     return (last - begun) / 1e9;
 }
 
-/* RATE datagrams a second, in bursts; one that the kernel will not take is lost. */
+/* Send RATE datagrams/s in bursts; one that the kernel does not take is lost. */
 static double flood(uint64_t rate, uint64_t ns) {
     struct mmsghdr headers[BURST] = {0};
     struct iovec vectors[BURST];

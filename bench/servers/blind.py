@@ -1,9 +1,9 @@
-"""`twistd`, but that the path of the bytes is without what observation needs.
+"""`twistd` without taps in the path of the data.
 
-    python blind.py [what twistd takes]
+    python blind.py [arguments of twistd]
 
-Every statement of transport/streams.py that asks for a stream's tap is left out before it is
-compiled, so that the same daemon shows what asking costs.
+It removes every statement of transport/streams.py that checks for a stream's tap, before it
+compiles the module. A comparison with the daemon itself shows the cost of these checks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ STREAMS = "twistednet.transport.streams"
 
 
 class Blind(ast.NodeTransformer):
-    """Takes out what asks whether there is a tap, and what it does if there is."""
+    """Removes each check for a tap, with the statements that depend on it."""
 
     left = 0
 

@@ -3,7 +3,7 @@
  *   echo [BUFFER]         TCP, BUFFER bytes a recv (16,384)
  *   echo udp              UDP, recvfrom and sendto
  *
- * What the kernel does not take waits, and its client is not read meanwhile. Prints its port.
+ * Data that the kernel does not take is queued, and the client is not read meanwhile. Prints its port.
  */
 
 #define _GNU_SOURCE

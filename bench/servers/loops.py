@@ -13,7 +13,7 @@ HELLO = (
 
 
 class Echo(asyncio.Protocol):
-    """With backpressure: a client that does not read is not read."""
+    """An echo with backpressure: it does not read from a client that does not read."""
 
     transport: Any
 
@@ -41,7 +41,7 @@ class Datagram(asyncio.DatagramProtocol):
 
 
 class Hello(Echo):
-    """No more of HTTP than where a request ends: the least that Python can do."""
+    """HTTP without parsing: it only finds the end of a request, the least that Python can do."""
 
     def __init__(self) -> None:
         self._request = b""

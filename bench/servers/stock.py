@@ -1,4 +1,4 @@
-"""The servers of Twisted as it comes: stock.py SERVICE... Prints its ports.
+"""The servers of stock Twisted: stock.py SERVICE... Prints its ports.
 
 Services are echo, datagram and hello.
 """

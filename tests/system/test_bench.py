@@ -1,4 +1,4 @@
-"""bench: what a generator says is what went over the wire, and a wrong answer is no answer."""
+"""bench: a generator reports what went over the wire, and a wrong answer is an error."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bench.measure import Bench, Sample, flooded, messages, readWrk
 from bench.peers import PEERS, Peer, Server, build
 from bench.plot import drawn
 from bench.processes import Broken, busy, own, until
-from bench.report import ratios, table, tables
+from bench.report import _FIGURES, heading, ratios, table, tables
 from bench.workloads import WORKLOADS, Workload
 from tests.support.processes import PATIENCE, ROOT, DaemonTests, running, temporaryFolder
 
@@ -203,12 +203,12 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(ratios(self.rounds, "netdemo", "C", "cpu"), [1.5, 1.0])
 
     def test_table(self) -> None:
-        """Medians, with the least and the most; what went wrong stands below."""
+        """Medians, with minimum and maximum; errors stand below the table."""
         lines = table("One", "message", self.rounds).splitlines()
         self.assertEqual(
             lines[2:],
             [
-                "| server | CPU a message, us | user + system | to C | netdemo to it |",
+                "| server | CPU per message, us | user + system | server / C | netdemo / server |",
                 "| --- | --- | --- | --- | --- |",
                 "| C | 4.00 (2.00-9.00) | 0.50 + 3.50 |  | 1.25 (1.00-1.50) |",
                 "| netdemo | 3.50 (3.00-4.00) | 2.50 + 1.00 | 1.25 (1.00-1.50) |  |",
@@ -218,12 +218,27 @@ class ReportTests(SynchronousTestCase):
         )
 
     def test_disturbed(self) -> None:
-        """Below a table stands in how many of its runs the machine was not ours alone."""
+        """A note below a table counts the runs that other processes disturbed."""
         rounds: Any = [{"C": cost(1, 1) | {"others": others}} for others in (0.02, 0.3, 1.5)]
         self.assertEqual(
             table("One", "message", rounds).splitlines()[-1],
             "- In 2 of 3 runs other processes were busy (0.3 to 1.5 cores).",
         )
+
+    def test_page(self) -> None:
+        """docs/performance.md and its drawing have each workload, as it is written now."""
+        page = (ROOT / "docs" / "performance.md").read_text()
+        drawing = ElementTree.parse(ROOT / "docs" / "performance.svg")
+        texts = {element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")}
+        known = {heading(figure, one.unit) for one in WORKLOADS for figure in _FIGURES}
+        known |= {"server", "user + system", "server / C", "netdemo / server"}
+        for workload in WORKLOADS:
+            self.assertIn(workload.title, texts)
+            shown = page.partition(f"### {workload.title}\n\n")[2].partition("\n\n")[0]
+            head, _, *rows = [line.strip("| ").split(" | ") for line in shown.splitlines()]
+            self.assertEqual(set(head) - known, set())
+            names = {name for name, _, _ in workload.contestants(PEERS)}
+            self.assertEqual({row[0] for row in rows}, names)
 
     def test_drawing(self) -> None:
         """A bar is as long as its median is large."""
