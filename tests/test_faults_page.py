@@ -57,8 +57,8 @@ class PageTests(SynchronousTestCase):
             self.assertEqual(drawn, ladders.shown(name))
 
     def test_choices(self) -> None:
-        """It has every choice, and no other."""
-        table = PAGE.partition("## Choices")[2].partition("**Again.**")[0]
+        """It has every qualifier, and no other."""
+        table = PAGE.partition("## Qualifiers")[2].partition("\n## ")[0]
         told = _forms(table)
         self.assertEqual({form.text for forms in CHOICES.values() for form in forms}, told)
 
