@@ -24,8 +24,8 @@ from collections import deque
 from multiprocessing.connection import Connection
 
 from bench.nonreaders import honest, p99
-from tests.admin import Admin
-from tests.running import ANYWHERE, PATIENCE, Running
+from tests.support.adminsite import Admin
+from tests.support.processes import ANYWHERE, PATIENCE, Running
 
 FAULTS = ("", "latency 100ms jitter 50ms", "rate 1KiB/s", "slice 10 bytes pause 10ms", "silence")
 SENT = {"answer": b"how are u\n", "hello": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"}

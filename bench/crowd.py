@@ -18,9 +18,9 @@ from collections import deque
 from multiprocessing.sharedctypes import Synchronized
 
 from bench.processes import resident
-from tests.admin import Admin
-from tests.browser import Browser
-from tests.running import ANYWHERE, PATIENCE, Running
+from tests.support.adminsite import Admin
+from tests.support.browser import Browser
+from tests.support.processes import ANYWHERE, PATIENCE, Running
 
 EVERY = 5.0
 VIEWS = ("connections", "services", "lessons")

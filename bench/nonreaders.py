@@ -22,7 +22,7 @@ import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from tests.running import ANYWHERE, Running, readUntil
+from tests.support.processes import ANYWHERE, Running, readUntil
 
 # An answer of 2 KiB fills a client's buffers in a hundred questions; with the
 # default book's "fine" it takes a hundred thousand, and the run minutes of CPU.

@@ -1,4 +1,4 @@
-"""docs/faults.md: what it says is so."""
+"""docs/faults.md and docs/fault-kinds.md against the faults that there are."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from twistednet.faults.rules import CHOICES
 from twistednet.services.catalog import SERVICES
 
 PAGE = (ROOT / "docs" / "faults.md").read_text()
+REFERENCE = (ROOT / "docs" / "fault-kinds.md").read_text()
 
 
 def _forms(table: str) -> set[str]:
@@ -24,9 +25,9 @@ def _forms(table: str) -> set[str]:
 class PageTests(SynchronousTestCase):
     def test_kinds(self) -> None:
         """It has every kind, and says of each what it counts and which is its direction."""
-        sections = dict(re.findall(r"## Kinds of (.+?)\n(.+?)(?=\n## )", PAGE, re.DOTALL))
+        sections = dict(re.findall(r"\n## (.+?)\n(.+?)(?=\n## |\Z)", REFERENCE, re.DOTALL))
         rows = re.findall(
-            r"^\| `([^|]+)` \| (.+?) \| (chunks|connections) \|$", sections["connections"], re.M
+            r"^\| `([^|]+)` \| (.+?) \| (chunks|connections) \|$", sections["Streams"], re.M
         )
         streams = [kind for kind in KINDS if "stream" in kind.carriers]
         self.assertEqual(
@@ -34,9 +35,9 @@ class PageTests(SynchronousTestCase):
             {form: counts for form, _, counts in rows},
         )
         for carrier, title in {
-            "datagram": "datagrams",
-            "listener": "listening ports",
-            "request": "HTTP replies",
+            "datagram": "Datagrams",
+            "listener": "Listening ports",
+            "request": "HTTP responses",
         }.items():
             carried = {kind.form.text for kind in KINDS if carrier in kind.carriers}
             self.assertEqual(carried, _forms(sections[title]))
@@ -56,15 +57,17 @@ class PageTests(SynchronousTestCase):
             self.assertEqual(drawn, ladders.shown(name))
 
     def test_choices(self) -> None:
-        """It has every choice, and no other."""
-        table = PAGE.partition("## Choices")[2].partition("**Again.**")[0]
+        """It has every qualifier, and no other."""
+        table = PAGE.partition("## Qualifiers")[2].partition("\n## ")[0]
         told = _forms(table)
         self.assertEqual({form.text for forms in CHOICES.values() for form in forms}, told)
 
     def test_recipes(self) -> None:
         """Every rule that it shows is one."""
         grammar = Grammar({service.name: service.carriers for service in SERVICES})
-        shown = re.findall(r"[`']((?:echo|answer|hello|receive|datagram|chat): [^`']+)[`']", PAGE)
+        shown = re.findall(
+            r"[`']((?:echo|answer|hello|receive|datagram|chat): [^`']+)[`']", PAGE + REFERENCE
+        )
         self.assertGreater(len(shown), 15)
         for rule in shown:
             parse(rule, grammar)

@@ -14,7 +14,7 @@ from tests.support.adminsite import AdminTests
 from tests.support.processes import PATIENCE, ROOT
 
 PACKAGING = ROOT / "packaging"
-RUNNING = (ROOT / "docs" / "running.md").read_text()
+WATCHING = (ROOT / "docs" / "watching.md").read_text()
 
 
 class PackagingTests(AdminTests):
@@ -36,7 +36,7 @@ class PackagingTests(AdminTests):
 
     def test_table(self) -> None:
         """The page has each metric with its labels, and no other."""
-        table = dict(re.findall(r"^\| `(twistednet_\w+)` \| ([^|]*)\|", RUNNING, re.MULTILINE))
+        table = dict(re.findall(r"^\| `(twistednet_\w+)` \| ([^|]*)\|", WATCHING, re.MULTILINE))
         found = {
             name: labels
             for name, labels in self.labels().items()
@@ -50,7 +50,7 @@ class PackagingTests(AdminTests):
     def test_paths(self) -> None:
         """The API's document has each path that the page tells of."""
         document = self.admin.ask("/api/v1/openapi.json").json
-        told = re.findall(r"^\| `(/[\w./]*)`", RUNNING, re.MULTILINE)
+        told = re.findall(r"^\| `(/[\w./]*)`", WATCHING, re.MULTILINE)
         self.assertGreater(len(told), 8)
         known = {path.replace("{id}", "ID") for path in document["paths"]}
         self.assertEqual([], [path for path in told if path not in known])
@@ -74,7 +74,7 @@ class PackagingTests(AdminTests):
                 timeout=PATIENCE,
             )
             self.assertEqual(0, done.returncode, done.stdout + done.stderr)
-        alerts = set(re.findall(r"^\s*- alert: (\w+)", RUNNING, re.MULTILINE))
+        alerts = set(re.findall(r"^\s*- alert: (\w+)", WATCHING, re.MULTILINE))
         self.assertLess(alerts, set(re.findall(r"- alert: (\w+)", rules.read_text())))
 
     def test_dashboard(self) -> None:

@@ -1,4 +1,4 @@
-"""docs/running.md and docs/wire.md against the settings and the daemon that they tell of."""
+"""docs/running.md, docs/settings.md and docs/wire.md against the code that they describe."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from twistednet.settings.schema import SHARED
 from twistednet.transport.endpoints import Endpoint
 
 RUNNING = ROOT / "docs" / "running.md"
+SETTINGS = ROOT / "docs" / "settings.md"
 WIRE = ROOT / "docs" / "wire.md"
 _TABLE = re.compile(r"(<!-- settings: .*? -->\n)(.*?)(<!-- end of settings -->)", re.DOTALL)
 
@@ -63,13 +64,13 @@ class SettingsTests(SynchronousTestCase):
     def test_the_table_is_true(self) -> None:
         """The page has every setting, as the code has it; this module run as a program
         writes it anew."""
-        found = _TABLE.search(RUNNING.read_text())
+        found = _TABLE.search(SETTINGS.read_text())
         assert found is not None
         self.assertEqual(settingsTable(), found[2])
 
     def test_the_files_work(self) -> None:
         """The settings file of the page, and the answer book that it names, are taken."""
-        settings, answers = re.findall(r"^```toml\n(.*?)^```$", RUNNING.read_text(), re.M | re.S)
+        settings, answers = re.findall(r"^```toml\n(.*?)^```$", SETTINGS.read_text(), re.M | re.S)
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "questions.toml").write_text(answers)
             file = Path(folder) / "netdemo.toml"
@@ -84,7 +85,7 @@ class SettingsTests(SynchronousTestCase):
     def test_the_endpoints_are_endpoints(self) -> None:
         """Every endpoint that the page names is one, and is as public as it says."""
         rows = re.findall(
-            r"^\| `((?:tcp|udp|unix|ssl|tls|systemd)6?:[^`]+)`", RUNNING.read_text(), re.M
+            r"^\| `((?:tcp|udp|unix|ssl|tls|systemd)6?:[^`]+)`", SETTINGS.read_text(), re.M
         )
         self.assertEqual(8, len(rows))
         public = [text for text in rows if Endpoint.parse(text).isPublic]
@@ -152,5 +153,5 @@ class WireTests(SynchronousTestCase):
 
 
 if __name__ == "__main__":
-    page = _TABLE.sub(lambda found: found[1] + settingsTable() + found[3], RUNNING.read_text())
-    RUNNING.write_text(page)
+    page = _TABLE.sub(lambda found: found[1] + settingsTable() + found[3], SETTINGS.read_text())
+    SETTINGS.write_text(page)

@@ -1,6 +1,6 @@
 """Pictures of what each fault does to a conversation, for the docs: made by letting it happen.
 
-Run as a program, this writes those of docs/faults.md anew.
+Run as a program, this writes those of docs/fault-kinds.md anew.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from twistednet.faults.grammar import parse
 from twistednet.services.echo import Echo
 from twistednet.transport import refusing
 
-PAGE = ROOT / "docs" / "faults.md"
+PAGE = ROOT / "docs" / "fault-kinds.md"
 
 #: Seconds between two looks at the client, and how long a conversation is watched.
 TICK, LONG = 0.25, 5.0

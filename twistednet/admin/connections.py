@@ -28,7 +28,7 @@ _FORMATS: dict[str, tuple[str, Callable[[Iterable[Any]], Iterator[bytes]]]] = {
     "pcapng": ("application/x-pcapng", pcapng),
 }
 
-#: How a list can be narrowed; see docs/running.md.
+#: How a list can be narrowed; see docs/watching.md.
 FILTERS = ("service", "peer", "state", "reason", "text", "since", "until")
 
 
