@@ -15,11 +15,12 @@ from twisted.logger import ILogObserver
 from twisted.python import usage
 
 from twistednet.core.plugins import BadPlugin
+from twistednet.core.settings import BadSetting
 from twistednet.daemon.daemon import Daemon
 from twistednet.daemon.logfile import observer
 from twistednet.services.catalog import Service, loadServices
 from twistednet.settings.loading import ADMIN, Given, load
-from twistednet.settings.schema import SHARED, BadSetting, Settings
+from twistednet.settings.schema import SHARED, Settings
 from twistednet.transport.listening import CannotListen
 
 _LONG = """

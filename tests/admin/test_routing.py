@@ -218,7 +218,7 @@ class DocumentTests(SynchronousTestCase):
             serving = connections = journal = None
             events = EventStream(lambda sink: None)
 
-        port = AdminPort(Clock(), Daemon(), Settings({}, {}))
+        port = AdminPort(Clock(), Daemon(), Settings(listen={}, protocols={}))
         self.routes = port.routes
         self.document = json.loads(description())
 

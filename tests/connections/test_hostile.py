@@ -17,10 +17,10 @@ from tests.support.processes import ANYWHERE, DaemonTests, readAll, running
 from twistednet.connections.conversations import UDPConversations
 from twistednet.connections.datagrams import DatagramGuard
 from twistednet.connections.taps import Recorder
+from twistednet.core.settings import ServiceSettings
 from twistednet.events.journal import Journal
 from twistednet.events.model import Event, EventStream
 from twistednet.inject.injector import FaultInjector
-from twistednet.settings.schema import Settings
 
 
 def resident(pid: int) -> int:
@@ -200,7 +200,7 @@ class GuardTests(SynchronousTestCase):
             *("datagram", self, self.clock, stream, {5000}, conversations),
             FaultInjector(self.clock, stream),
         )
-        self.guard.configure(Settings({}, {}))
+        self.guard.configure(ServiceSettings())
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
         self.got.append(addr)

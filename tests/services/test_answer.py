@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.protocols import Peer, chunks
 from twistednet.core.answers import AnswerBook
+from twistednet.core.settings import ServiceSettings
 from twistednet.services.answer import Answer, AnswerFactory
-from twistednet.settings.schema import Settings
 
 QUESTIONS = st.lists(
     st.sampled_from(
@@ -116,7 +116,7 @@ class BookTests(SynchronousTestCase):
         made = factory()
         peer = Peer(made)
         for book, answer in ((AnswerBook({"how are u": "busy"}), b"busy\n"), (None, b"fine\n")):
-            made.configure(Settings({}, {}, answers=book))
+            made.configure(ServiceSettings(answers=book))
             peer.send(b"how are u\n")
             self.assertEqual(peer.read(), answer)
 
@@ -129,7 +129,7 @@ class LimitTests(SynchronousTestCase):
         made = factory()
         peer = Peer(made)
         peer.send(b"x" * 50 + b"\n")
-        made.configure(Settings({}, {}, maxMessage=40))
+        made.configure(ServiceSettings(maxMessage=40))
         peer.send(b"x" * 40 + b"\n" + b"x" * 41)
         self.assertEqual(peer.read(), b"Nothing\n" * 2 + b"message too long: 40 bytes at most\n")
 
@@ -137,7 +137,7 @@ class LimitTests(SynchronousTestCase):
         """How many messages: who is here goes on as they began."""
         made = factory(maxMessages=2)
         before = Peer(made, "10.0.0.1")
-        made.configure(Settings({}, {}, maxQuestions=1))
+        made.configure(ServiceSettings(maxQuestions=1))
         after = Peer(made, "10.0.0.1")
         for peer, answered in ((before, 2), (after, 1)):
             peer.send(b"how are u\n" * 3)

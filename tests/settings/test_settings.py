@@ -12,11 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.processes import temporaryFolder
 from twistednet import FaultKind
 from twistednet.core import plugins
+from twistednet.core.settings import BadSetting
 from twistednet.faults import plugins as faultplugins
 from twistednet.services.catalog import SERVICES, Service
 from twistednet.services.echo import Echo
 from twistednet.settings.loading import Given, load
-from twistednet.settings.schema import SHARED, BadSetting, Settings
+from twistednet.settings.schema import SHARED, Settings
 from twistednet.transport.endpoints import BadEndpoint, Endpoint
 
 CATALOGUE = {service.name: service for service in SERVICES}

@@ -14,12 +14,12 @@ from tests.support.loops import Loop
 from twistednet.connections.conversations import UDPConversations
 from twistednet.connections.datagrams import MOST_HARMLESS, DatagramGuard
 from twistednet.connections.taps import Recorder
+from twistednet.core.settings import ServiceSettings
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream
 from twistednet.inject.injector import FaultInjector
 from twistednet.services.datagram import Datagram
 from twistednet.services.display import RateLimitedLog
-from twistednet.settings.schema import Settings
 from twistednet.transport import mmsg
 from twistednet.transport.datagrams import TURN, DatagramPort
 
@@ -403,7 +403,7 @@ class UnseenTests(SynchronousTestCase):
         guarded = self.guarded()
         self.assertTrue(guarded.mayReturn(self.HERE, b"x"))
         guarded._ownPorts.add(5001)
-        guarded.configure(Settings({}, {}))
+        guarded.configure(ServiceSettings())
         self.assertFalse(guarded.mayReturn(self.HERE, b"x"))
 
     def test_harmlessAreBounded(self) -> None:

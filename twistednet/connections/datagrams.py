@@ -12,6 +12,7 @@ from twisted.internet.protocol import DatagramProtocol
 
 from twistednet.connections.conversations import UDPConversations
 from twistednet.core.limits import PeerRates, isLocal
+from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import addressText
 from twistednet.events.model import EventStream, Refused
 from twistednet.inject.datagrams import DatagramFaults
@@ -55,7 +56,7 @@ class DatagramGuard(DatagramProtocol):
         #: Loopback senders that were found to be no loop, under the present settings.
         self._harmless: set[tuple[str, int]] = set()
 
-    def configure(self, settings: Any) -> None:
+    def configure(self, settings: ServiceSettings) -> None:
         """Take the limits that are in force from now on."""
         self._rates = PeerRates(settings.datagramRate, max(1.0, settings.datagramRate))
         self.limitLoopback = settings.limitLoopback

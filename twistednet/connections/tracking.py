@@ -19,6 +19,7 @@ from zope.interface import implementer
 
 from twistednet.connections.taps import Recorder
 from twistednet.core.limits import Admission, AdmissionControl, isLocal
+from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import addressText
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream, Refused
@@ -108,13 +109,12 @@ class Connections:
         self._open: dict[int, TrackedConnection] = {}
         self._whenNone: list[Deferred[None]] = []
 
-    def configure(self, settings: Any) -> None:
+    def configure(self, settings: ServiceSettings) -> None:
         """Take the limits that are in force from now on; who is in may stay."""
         self.door.admission = Admission(
             settings.maxConnections, settings.maxPeerConnections, settings.peerRate
         )
         self.limitLoopback = settings.limitLoopback
-        self.faults.configure(settings.fault)
 
     def __len__(self) -> int:
         return len(self._open)

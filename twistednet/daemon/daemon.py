@@ -13,13 +13,14 @@ from twisted.logger import Logger
 
 from twistednet.connections.timeouts import Times, sweep
 from twistednet.connections.tracking import Connections
+from twistednet.core.settings import BadSetting
 from twistednet.daemon.ports import Ports
 from twistednet.daemon.startup import table
 from twistednet.faults.plugins import grammar
 from twistednet.faults.scenario import Scenario
 from twistednet.inject.player import Player
 from twistednet.services.catalog import Service, carriers
-from twistednet.settings.schema import BadSetting, Settings
+from twistednet.settings.schema import Settings
 from twistednet.sinks.sinks import EventSinks
 from twistednet.transport.listening import CannotListen
 from twistednet.transport.tls import isClosing, isHandshaking

@@ -127,6 +127,7 @@ class Ports:
     def configure(self, settings: Settings) -> None:
         """Tell everything that takes settings which are in force."""
         self._connections.configure(settings)
+        self._connections.faults.configure(settings.fault)
         for factory in self._factories.values():
             _configure(factory, settings)
         for listener in self._listeners.values():

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
 from twistednet.core.answers import DEFAULT_ANSWERS, UNKNOWN, AnswerBook, normalised
 from twistednet.core.metrics import Histogram, Metrics
+from twistednet.core.settings import ServiceSettings
 from twistednet.services.fairness import MessagesFactory
 from twistednet.services.messages import Messages
 
@@ -24,7 +24,7 @@ class AnswerFactory(MessagesFactory):
         self._misses = 0
         self._seconds = Histogram(0.00001, 0.0001, 0.001, 0.01, 0.1, 1.0, 10.0)
 
-    def configure(self, settings: Any) -> None:
+    def configure(self, settings: ServiceSettings) -> None:
         super().configure(settings)
         self.maxMessages = settings.maxQuestions
         self.book = self._default if settings.answers is None else settings.answers

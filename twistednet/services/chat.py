@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from twistednet.core.metrics import Metrics
 from twistednet.core.names import BadName
 from twistednet.core.rooms import Delivery, Rooms
+from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import readable, shown
 from twistednet.services.fairness import MessagesFactory
 from twistednet.services.messages import Messages
@@ -37,7 +38,7 @@ class ChatFactory(MessagesFactory):
         self._serving = self.fairCooperator()
         self._isServing = False
 
-    def configure(self, settings: Any) -> None:
+    def configure(self, settings: ServiceSettings) -> None:
         super().configure(settings)
         self.maxMessage = settings.maxChatMessage
         self.rate = settings.chatRate

@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 
+from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import addressText, shown
 from twistednet.services.display import RateLimitedLog
 from twistednet.transport.closing import endConversation
@@ -41,7 +42,7 @@ class Datagram(DatagramProtocol):
             clock = IReactorTime(reactor)
         self._display = RateLimitedLog(self.log, clock)
 
-    def configure(self, settings: Any) -> None:
+    def configure(self, settings: ServiceSettings) -> None:
         """Take the settings that are in force from now on."""
         self.stopOnBye = settings.datagramBye == "stop"
 

@@ -12,6 +12,7 @@ from twisted.internet.task import Cooperator
 
 from twistednet.core.limits import TokenBucket, isLocal
 from twistednet.core.metrics import Metrics
+from twistednet.core.settings import ServiceSettings
 
 #: Seconds that messages in a backlog may take before other connections' turn.
 TURN = 0.001
@@ -73,7 +74,7 @@ class MessagesFactory(Factory[Any]):
             "sent_messages_total": self.messagesOut,
         }
 
-    def configure(self, settings: Any) -> None:
+    def configure(self, settings: ServiceSettings) -> None:
         """Take the limits that are in force from now on.
 
         `maxMessage` holds for those who are here, too, from their next byte on; rates

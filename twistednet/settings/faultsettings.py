@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from twistednet.core.settings import BadSetting
 from twistednet.faults.grammar import BadFault, Grammar, parseAll
 from twistednet.faults.rules import Rule
 from twistednet.faults.scenario import Scenario, parseScenario
-from twistednet.settings.schema import BadSetting
 
 
 def faults(rules: Grammar, texts: list[str]) -> tuple[Rule, ...]:

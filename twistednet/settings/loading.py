@@ -16,11 +16,12 @@ from typing import Any
 from twisted.python.reflect import namedAny
 
 from twistednet.core.plugins import BadPlugin
+from twistednet.core.settings import BadSetting
 from twistednet.faults.plugins import grammar
 from twistednet.faults.scenario import unknownScenario
 from twistednet.services.catalog import Service, carriers
 from twistednet.settings.faultsettings import faults, scenarios
-from twistednet.settings.schema import SHARED, BadSetting, Settings
+from twistednet.settings.schema import SHARED, Settings
 from twistednet.transport.endpoints import BadEndpoint, Endpoint
 
 PREFIX = "NETDEMO_"

@@ -6,9 +6,10 @@ from typing import Any
 
 from twisted.logger import Logger
 
+from twistednet.core.settings import BadSetting
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream, Tally
-from twistednet.settings.schema import BadSetting, Settings
+from twistednet.settings.schema import Settings
 from twistednet.sinks.jsonfile import STDOUT, CannotWrite, JSONLinesSink
 from twistednet.sinks.log import LogSink
 

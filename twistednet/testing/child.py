@@ -19,13 +19,14 @@ from twisted.internet.stdio import StandardIO
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
 from twisted.protocols.basic import LineOnlyReceiver
 
+from twistednet.core.settings import BadSetting
 from twistednet.daemon.daemon import Daemon
 from twistednet.daemon.logfile import safely
 from twistednet.events.model import Event, Received, Sent
 from twistednet.services.catalog import loadServices
 from twistednet.settings.faultsettings import faults
 from twistednet.settings.loading import Given, load, names
-from twistednet.settings.schema import BadSetting, kebabCase
+from twistednet.settings.schema import kebabCase
 from twistednet.transport.listening import CannotListen
 
 #: Bytes received by one daemon that are told; what comes later is only served.

@@ -12,6 +12,7 @@ from twisted.web.http import HTTPChannel
 from twisted.web.server import Site
 from zope.interface import implementer
 
+from twistednet.core.settings import ServiceSettings
 from twistednet.transport.closing import lingeringClose, setCloseReason
 from twistednet.transport.httprequest import BoundedRequest
 
@@ -212,7 +213,7 @@ class BoundedSite(Site):
         self.channels: set[BoundedChannel] = set()
         self.draining = False
 
-    def configure(self, settings: Any) -> None:
+    def configure(self, settings: ServiceSettings) -> None:
         """Take the limits that are in force from now on."""
         self.maxHeader = settings.maxHeader
         self.maxBody = settings.maxBody
