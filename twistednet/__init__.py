@@ -8,9 +8,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from twistednet.faults.model import Action as Action
+    from twistednet.faults.actions import Action as Action
+    from twistednet.faults.actiontypes import ActionType as ActionType
+    from twistednet.faults.model import DatagramFaultKind as DatagramFaultKind
     from twistednet.faults.model import FaultKind as FaultKind
     from twistednet.faults.model import KindState as KindState
+    from twistednet.faults.model import ListenerFaultKind as ListenerFaultKind
+    from twistednet.faults.model import ResponseFaultKind as ResponseFaultKind
+    from twistednet.faults.model import StreamFaultKind as StreamFaultKind
+    from twistednet.faults.responseparts import ResponseParts as ResponseParts
     from twistednet.services.answer import Answer as Answer
     from twistednet.services.catalog import Service as Service
     from twistednet.services.chat import Chat as Chat
@@ -22,18 +28,24 @@ if TYPE_CHECKING:
     from twistednet.services.receive import Receive as Receive
 
 _HOME = {
-    "Action": "faults.model",
+    "Action": "faults.actions",
+    "ActionType": "faults.actiontypes",
     "Answer": "services.answer",
     "Chat": "services.chat",
     "Datagram": "services.datagram",
+    "DatagramFaultKind": "faults.model",
     "Echo": "services.echo",
     "FaultKind": "faults.model",
     "Hello": "services.hello",
     "KindState": "faults.model",
+    "ListenerFaultKind": "faults.model",
     "Messages": "services.messages",
     "MessagesFactory": "services.fairness",
     "Receive": "services.receive",
+    "ResponseFaultKind": "faults.model",
+    "ResponseParts": "faults.responseparts",
     "Service": "services.catalog",
+    "StreamFaultKind": "faults.model",
 }
 
 __all__ = list(_HOME)

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults.test_rules import VALUES
+from twistednet.faults.actions import Action
+from twistednet.faults.actiontypes import ActionType
 from twistednet.faults.active import ActiveFault
 from twistednet.faults.grammar import parse
 from twistednet.faults.kinds.responses import RESPONSE_KINDS, ResponseParts, responseParts
-from twistednet.faults.model import Action, FaultKind, KindState
+from twistednet.faults.model import FaultKind, KindState
 from twistednet.faults.pipeline import Pipeline
 
 HEAD = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: text/plain\r\n"
@@ -35,7 +37,7 @@ def edited(reply: ResponseParts, *rules: str, told: Any = None) -> ResponseParts
     """What it becomes if these rules choose it."""
     faults = [ActiveFault(parse(f"hello: {rule}"), 1, 0.0) for rule in rules]
     plan = Pipeline(faults, 0.0, 0.0, told or (lambda fault, did: None), isStream=False)
-    [step] = plan.steps(Action(1.0, "request", reply.target), "in")
+    [step] = plan.apply(Action(1.0, ActionType.REQUEST, reply.target), "in")
     for edit in step.edits:
         reply = edit(reply)
     return reply
@@ -44,7 +46,8 @@ def edited(reply: ResponseParts, *rules: str, told: Any = None) -> ResponseParts
 def sent(reply: ResponseParts) -> list[tuple[float, bytes | str]]:
     """What is sent how many seconds later, and how it ends."""
     return [
-        (step.at - 1.0, step.data if step.act == "pass" else step.act) for step in reply.steps(1.0)
+        (step.at - 1.0, step.data if step.type is ActionType.PASS else step.act)
+        for step in reply.steps(1.0)
     ]
 
 
@@ -178,7 +181,7 @@ class ChoiceTests(SynchronousTestCase):
         plans = [Pipeline([fault], 0.0, 0.0, lambda _, did: told.append(did), False) for _ in "ab"]
         hit = []
         for number, target in enumerate((b"/?b=1", b"/", b"/?b=1", b"/\n?b=1", b"/?b=1")):
-            [step] = plans[number % 2].steps(Action(0.0, "request", target), "in")
+            [step] = plans[number % 2].apply(Action(0.0, ActionType.REQUEST, target), "in")
             hit.append(bool(step.edits))
         self.assertEqual([False, False, True, False, True], hit)
         self.assertEqual(["status 503 for /?b=1"] * 2, told)
@@ -224,7 +227,7 @@ class AnyTests(SynchronousTestCase):
     def test_anything(self, reply: ResponseParts, kinds: list[FaultKind], data: Any) -> None:
         """However many are done to it: times never go back, nothing comes after an end, the
         waits are what was asked for, and what is there of a body is what was to be sent."""
-        step, asked = Action(0.0, "request", b"/"), reply
+        step, asked = Action(0.0, ActionType.REQUEST, b"/"), reply
         waits = 0.0
         for kind in kinds:
             values = [data.draw(VALUES[name]) for name in kind.form.types]
@@ -236,10 +239,10 @@ class AnyTests(SynchronousTestCase):
         times = [one.at for one in steps]
         self.assertEqual(sorted(times), times)
         self.assertLessEqual(times[-1], 5.0 + waits + 1e-6 * waits)
-        self.assertTrue(all(one.act == "pass" for one in steps[:-1]))
+        self.assertTrue(all(one.type is ActionType.PASS for one in steps[:-1]))
         if not reply.endless and any(kind.name in ("close", "reset") for kind in kinds):
             self.assertNotEqual("pass", steps[-1].act)
-        passed = b"".join(one.data for one in steps if one.act == "pass")
+        passed = b"".join(one.data for one in steps if one.type is ActionType.PASS)
         if not reply.endless:
             self.assertTrue((reply.head + reply.content + reply.surplus).startswith(passed))
         if not kinds:

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from twistednet.faults.actions import Action
+from twistednet.faults.actiontypes import ActionType
 from twistednet.faults.active import ActiveFault, ActiveFaults
 from twistednet.faults.grammar import KINDS, BadFault, Grammar, parse
-from twistednet.faults.model import Action, FaultKind
+from twistednet.faults.model import FaultKind
 from twistednet.faults.pipeline import Pipeline
-from twistednet.faults.rules import CHOICES, OF_CONNECTIONS, Rule
+from twistednet.faults.rules import CONNECTION_QUALIFIERS, QUALIFIERS, Rule
 
 SERVICES = {
     "echo": ("stream", "listener"),
@@ -54,11 +56,11 @@ def rules(draw: Any, carrier: str = "", of: dict[str, Any] = VALUES, most: int =
     if "[" in kind.form.text and draw(st.booleans()):
         values = (*values[:-1], None)
     chosen: dict[str, Any] = {"direction": kind.direction}
-    for name in draw(st.sets(st.sampled_from(sorted(CHOICES)), max_size=most)):
-        form = CHOICES[name][0]
+    for name in draw(st.sets(st.sampled_from(sorted(QUALIFIERS)), max_size=most)):
+        form = QUALIFIERS[name][0]
         if kind.on == {"listen"} and name not in ("lasting", "seed"):
             continue
-        if kind.counts == "connections" and name in OF_CONNECTIONS:
+        if kind.counts == "connections" and name in CONNECTION_QUALIFIERS:
             continue
         if name == "direction":
             if kind.direction:
@@ -170,8 +172,8 @@ def passed(plan: Pipeline, *chunks: bytes, direction: str = "out", at: float = 0
     """What becomes of each chunk: the bytes that pass, and `!` with each other step."""
     return [
         b"".join(
-            step.data if step.act == "pass" else b"!" + step.act.encode()
-            for step in plan.steps(Action(at, "pass", chunk), direction)
+            step.data if step.type is ActionType.PASS else b"!" + step.act.encode()
+            for step in plan.apply(Action(at, ActionType.PASS, chunk), direction)
         )
         for chunk in chunks
     ]
@@ -231,7 +233,7 @@ class KindTests(SynchronousTestCase):
             steps = [
                 step
                 for chunk in (b"abcd", b"efgh")
-                for step in plan.steps(Action(1.0, "pass", chunk), "out")
+                for step in plan.apply(Action(1.0, ActionType.PASS, chunk), "out")
             ]
             self.assertEqual(expected, [one for step in steps for one in pieces(step)], rule)
 
@@ -242,32 +244,34 @@ class KindTests(SynchronousTestCase):
             ("rate 4B/s", "slice 2 bytes pause 1s"),
         ):
             faults = [ActiveFault(parse(f"echo: {rule}"), 1, 0.0) for rule in rules]
-            [step] = Pipeline(faults, 0.0, 0.0, _untold).steps(Action(1.0, "pass", b"abcd"), "out")
+            [step] = Pipeline(faults, 0.0, 0.0, _untold).apply(
+                Action(1.0, ActionType.PASS, b"abcd"), "out"
+            )
             size = 2 if rules[0].startswith("slice") else 1
             expected = [(1.0 + n, b"abcd"[n * size :][:size]) for n in range(4 // size)]
             self.assertEqual(expected, pieces(step), rules)
 
     def test_ends(self) -> None:
         """Kinds that concern how the service closes."""
-        fin, close = Action(1.0, "fin"), Action(2.0, "close")
+        fin, close = Action(1.0, ActionType.FIN), Action(2.0, ActionType.CLOSE)
         for rule, expected in {
             "never close": [[], []],
-            "reset at close": [[Action(at, "reset", by="reset")] for at in (1.0, 2.0)],
-            "linger 5s": [[fin], [Action(6.0, "close")]],
-            "slow close 5s": [[Action(6.0, "fin")], [Action(7.0, "close")]],
+            "reset at close": [[Action(at, ActionType.RESET, by="reset")] for at in (1.0, 2.0)],
+            "linger 5s": [[fin], [Action(6.0, ActionType.CLOSE)]],
+            "slow close 5s": [[Action(6.0, ActionType.FIN)], [Action(7.0, ActionType.CLOSE)]],
         }.items():
             plan = Schedule(rule).connect()
-            self.assertEqual(expected, [plan.steps(fin), plan.steps(close)], rule)
-        alone = Schedule("linger 5s").connect().steps(close)
-        self.assertEqual([Action(2.0, "fin"), Action(7.0, "close")], alone)
+            self.assertEqual(expected, [plan.apply(fin), plan.apply(close)], rule)
+        alone = Schedule("linger 5s").connect().apply(close)
+        self.assertEqual([Action(2.0, ActionType.FIN), Action(7.0, ActionType.CLOSE)], alone)
 
     def test_timeout(self) -> None:
         """The end is there from the beginning, once, and what passes comes behind it."""
         for rule, act in (("timeout 5s", "end"), ("timeout 5s with RST", "reset")):
             plan = Schedule(rule).connect()
-            accept, join = Action(1.0, "accept"), Action(2.0, "join")
-            self.assertEqual([accept, Action(6.0, act, by="timeout")], plan.steps(accept))
-            self.assertEqual([join], plan.steps(join))
+            accept, join = Action(1.0, ActionType.ACCEPT), Action(2.0, ActionType.ATTACH)
+            self.assertEqual([accept, Action(6.0, act, by="timeout")], plan.apply(accept))
+            self.assertEqual([join], plan.apply(join))
             self.assertEqual(1, len(plan.faults))
 
     def test_corrupt(self) -> None:
@@ -351,7 +355,9 @@ class ChoiceTests(SynchronousTestCase):
         hits = [passed(schedule.connect(), b"a", b"b").count(b"") for _ in range(10_000)]
         self.assertEqual({0, 2}, set(hits))
         self.assertApproximates(3000, hits.count(2), 3 * 46)
-        self.assertEqual((10_000, 2 * hits.count(2)), (schedule.fault.met, schedule.fault.seen))
+        self.assertEqual(
+            (10_000, 2 * hits.count(2)), (schedule.fault.connections, schedule.fault.seen)
+        )
 
     def test_times(self) -> None:
         """A connection that the fault has begun with is not let off in the middle."""
@@ -446,11 +452,11 @@ class ChoiceTests(SynchronousTestCase):
             fault = ActiveFault(rule, seed, 0.0)
             told: list[str] = []
             plans = [Pipeline([fault], 0, 0, lambda _, did: told.append(did)) for _ in range(3)]
-            steps: list[Any] = [plan.steps(Action(0, "accept")) for plan in plans]
+            steps: list[Any] = [plan.apply(Action(0, ActionType.ACCEPT)) for plan in plans]
             for at, (isIn, data) in enumerate(events):
-                step = Action(float(at), "pass", data)
-                steps.append(plans[len(data) % 3].steps(step, "in" if isIn else "out"))
-            steps += [plan.steps(Action(100, "close")) for plan in plans]
+                step = Action(float(at), ActionType.PASS, data)
+                steps.append(plans[len(data) % 3].apply(step, "in" if isIn else "out"))
+            steps += [plan.apply(Action(100, ActionType.CLOSE)) for plan in plans]
             return [*steps, told, fault.seen, fault.acted]
 
         self.assertEqual(schedule(), schedule())
@@ -472,7 +478,7 @@ class InForceTests(SynchronousTestCase):
         fault = ActiveFault(parse("echo: drop, 50%"), 7, 0.0)
         first = [fault.choose() for _ in range(50)]
         fault.reset()
-        self.assertEqual((0, 0, 0), (fault.met, fault.seen, fault.acted))
+        self.assertEqual((0, 0, 0), (fault.connections, fault.seen, fault.acted))
         self.assertEqual(first, [fault.choose() for _ in range(50)])
 
     def test_stays(self) -> None:
@@ -495,9 +501,9 @@ class InForceTests(SynchronousTestCase):
         rules = [parse("echo: drop, 5%"), parse("echo: drop, seed 3")]
         faults.replace(rules, 0.0)
         before = list(faults)
-        self.assertTrue(faults.replace(rules, 1.0, isAnew=True))
+        self.assertTrue(faults.replace(rules, 1.0, isReset=True))
         self.assertTrue({*before}.isdisjoint(faults))
-        self.assertFalse(ActiveFaults().replace([], 1.0, isAnew=True))
+        self.assertFalse(ActiveFaults().replace([], 1.0, isReset=True))
 
     def test_forNew(self) -> None:
         """Connections that were there have no accept and no first byte any more."""
@@ -510,7 +516,7 @@ class InForceTests(SynchronousTestCase):
         }.items():
             faults = ActiveFaults()
             faults.replace([parse(f"echo: {rule}")], 5.0)
-            found = [faults.concerning("echo", None, "stream", opened) for opened in (4.0, 5.0)]
+            found = [faults.matching("echo", None, "stream", opened) for opened in (4.0, 5.0)]
             self.assertEqual(expected, [*map(bool, found)], rule)
 
     def test_replaced(self) -> None:
@@ -546,4 +552,4 @@ class InForceTests(SynchronousTestCase):
             ("receive", "127.0.0.1", "datagram"): 0,
             ("chat", "::1", "stream"): 0,
         }.items():
-            self.assertEqual(expected, len(faults.concerning(*who, 0.0)), who)
+            self.assertEqual(expected, len(faults.matching(*who, 0.0)), who)

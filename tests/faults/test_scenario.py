@@ -84,7 +84,7 @@ class PlayerTests(SynchronousTestCase):
         self.player.play(parseScenario(text, GRAMMAR))
 
     def inForce(self) -> list[str]:
-        return [str(fault.asked) for fault in self.faulting.inForce]
+        return [str(fault.requested) for fault in self.faulting.active]
 
     def after(self, *seconds: float) -> list[list[str]]:
         found = []
@@ -112,7 +112,7 @@ class PlayerTests(SynchronousTestCase):
         """A daemon that was stopped for an hour does not play that hour when it goes on."""
         self.play("a = 1s echo: drop | 1s echo: silence | again")
         self.clock.advance(3600)
-        [fault] = self.faulting.inForce
+        [fault] = self.faulting.active
         self.assertLess(fault.id, 5)
         self.clock.pump([1, 1])
         self.assertLess(self.player.left, 1.01)
@@ -120,17 +120,17 @@ class PlayerTests(SynchronousTestCase):
     def test_others(self) -> None:
         """Rules that are no part of it stay, also those that come meanwhile."""
         self.faulting.replace([parse("echo: drop, seed 1")])
-        [before] = self.faulting.inForce
+        [before] = self.faulting.active
         self.play("a = 1s echo: silence | 1s echo: drop, seed 1")
         self.faulting.replace(
-            [*(fault.rule for fault in self.faulting.inForce), parse("receive: drop")]
+            [*(fault.rule for fault in self.faulting.active), parse("receive: drop")]
         )
         self.assertEqual(["echo: drop, seed 1", "echo: silence", "receive: drop"], self.inForce())
         [second] = self.after(1)
         self.assertEqual(["echo: drop, seed 1", "receive: drop", "echo: drop, seed 1"], second)
         [last] = self.after(1)
         self.assertEqual(["echo: drop, seed 1", "receive: drop"], last)
-        self.assertIs(before, next(iter(self.faulting.inForce)))
+        self.assertIs(before, next(iter(self.faulting.active)))
 
     def test_taken(self) -> None:
         """A rule of it that somebody takes out of force stays out for that part."""
@@ -141,9 +141,9 @@ class PlayerTests(SynchronousTestCase):
     def test_stays(self) -> None:
         """What two parts have in common goes on, with its counts."""
         self.play("a = 1s echo: drop | 1s echo: drop; echo: silence")
-        [fault] = self.faulting.inForce
+        [fault] = self.faulting.active
         self.after(1)
-        self.assertIs(fault, next(iter(self.faulting.inForce)))
+        self.assertIs(fault, next(iter(self.faulting.active)))
 
     def test_replacedAndStopped(self) -> None:
         """Another one begins at once, and one that is stopped leaves nothing."""

@@ -207,7 +207,7 @@ class PortFaultsTests(PortTestCase):
         [line] = [one for one in lines if "rule" in one]
         self.assertIn("No such file", str(line["error"]))
         self.assertEqual("echo: refuse, seed 3", line["rule"])
-        self.assertEqual(0, next(iter(self.faulting.inForce)).acted)
+        self.assertEqual(0, next(iter(self.faulting.active)).acted)
         self.assertEqual([], self.told)
 
 

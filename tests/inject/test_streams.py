@@ -21,8 +21,9 @@ from tests.support.loops import LoopTestCase, Recorder
 from twistednet.connections.tracking import Connections, TrackingFactory
 from twistednet.events.journal import Journal
 from twistednet.events.model import Event, EventStream, Faulted
+from twistednet.faults.actions import Action
+from twistednet.faults.actiontypes import ActionType
 from twistednet.faults.grammar import parse
-from twistednet.faults.model import Action
 from twistednet.faults.rules import Rule
 from twistednet.inject.queue import TURN, DelayQueue
 from twistednet.inject.streams import FaultWrapper
@@ -611,7 +612,7 @@ class LaneTests(SynchronousTestCase):
     def test_turns(self) -> None:
         """Many small pieces leave others their turn, and need no more room than the whole."""
         data = bytes(range(256)) * 4
-        self.lane.put([Action(0.0, "pass", data, piece=1)])
+        self.lane.put([Action(0.0, ActionType.PASS, data, piece=1)])
         self.assertEqual(TURN, len(self.taken))
         self.assertEqual(len(data) - TURN, self.lane.size)
         while self.lane.size:
@@ -624,7 +625,9 @@ class LaneTests(SynchronousTestCase):
 
     def test_drainedAmidst(self) -> None:
         """What is left of a step whose first pieces are through, and nothing comes later."""
-        self.lane.put([Action(0.0, "pass", b"abcdef", piece=2, gap=1.0), Action(0.0, "fin")])
+        self.lane.put(
+            [Action(0.0, ActionType.PASS, b"abcdef", piece=2, gap=1.0), Action(0.0, ActionType.FIN)]
+        )
         self.clock.advance(1.0)
         rest = self.lane.drain()
         self.assertEqual([b"ab", b"cd"], [step.data for step in self.taken])

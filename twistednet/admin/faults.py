@@ -11,7 +11,7 @@ from twistednet.admin.routing import APIRequest, Route
 from twistednet.faults.active import ActiveFault
 from twistednet.faults.grammar import BadFault, parse
 from twistednet.faults.model import FaultKind
-from twistednet.faults.rules import CHOICES, Rule
+from twistednet.faults.rules import QUALIFIERS, Rule
 from twistednet.inject.injector import FaultInjector
 
 #: Rules that may be in force at once.
@@ -41,7 +41,7 @@ class FaultsAPI:
         )
 
     def all(self, asked: APIRequest) -> Reply:
-        faults = [self._shown(fault) for fault in self._faulting.inForce]
+        faults = [self._shown(fault) for fault in self._faulting.active]
         return jsonReply({"faults": faults, "you": _addressOf(asked.request)})
 
     def kinds(self, asked: APIRequest) -> Reply:
@@ -52,7 +52,7 @@ class FaultsAPI:
         return jsonReply(
             {
                 "kinds": [*map(_described, grammar.kinds)],
-                "choices": [form.text for forms in CHOICES.values() for form in forms],
+                "choices": [form.text for forms in QUALIFIERS.values() for form in forms],
                 "services": {
                     name: [*carried]
                     for name, carried in grammar.services.items()
@@ -68,14 +68,14 @@ class FaultsAPI:
 
     def add(self, asked: APIRequest) -> Reply:
         """After what is in force, which stays as it is, whoever has asked for it."""
-        wanted, before = self._wanted(asked), [fault.rule for fault in self._faulting.inForce]
+        wanted, before = self._wanted(asked), [fault.rule for fault in self._faulting.active]
         self._change([*before, *wanted])
-        added = [*self._faulting.inForce][len(before) :]
+        added = [*self._faulting.active][len(before) :]
         return jsonReply({"faults": [*map(self._shown, added)]}, 201)
 
     def remove(self, asked: APIRequest) -> Reply:
         gone = self._found(asked)
-        self._change([fault.rule for fault in self._faulting.inForce if fault is not gone])
+        self._change([fault.rule for fault in self._faulting.active if fault is not gone])
         return self.all(asked)
 
     def reset(self, asked: APIRequest) -> Reply:
@@ -118,7 +118,7 @@ class FaultsAPI:
             raise APIError(409, str(why)) from None
 
     def _found(self, asked: APIRequest) -> ActiveFault:
-        for fault in self._faulting.inForce:
+        for fault in self._faulting.active:
             if fault.id == asked.id():
                 return fault
         raise APIError(404, "no such rule is in force")

@@ -47,7 +47,7 @@ class Rates:
     def _faults(self) -> int:
         """How many are in force, without those that are over."""
         faulting = self._daemon.connections.faults
-        return sum(not faulting.isOver(fault) for fault in faulting.inForce)
+        return sum(not faulting.isOver(fault) for fault in faulting.active)
 
     def _playing(self) -> dict[str, Any] | None:
         """Which scenario, and which of its parts; the API of scenarios has all of it."""

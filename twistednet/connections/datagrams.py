@@ -81,7 +81,7 @@ class DatagramGuard(DatagramProtocol):
             return
         self._conversations.received(datagram, addr)
         try:
-            if self._faults.isThere:
+            if self._faults.isActive:
                 self._faults.received(datagram, addr)
             else:
                 self.protocol.datagramReceived(datagram, addr)
@@ -95,7 +95,7 @@ class DatagramGuard(DatagramProtocol):
         return (
             ask is not None
             and not self.limitLoopback
-            and not self._faults.isThere
+            and not self._faults.isActive
             and (senders <= self._harmless or self._areHarmless(senders))
             and not self._conversations.wants(senders)
             and bool(ask(senders, firsts))

@@ -135,7 +135,7 @@ class Connections:
         kept = self.audience.opened(connection, here, transport)
         connection.plaintext.tap = self.audience.tap(connection, kept, "connectionMade")
         if self.faults:
-            self.faults.meet(connection)
+            self.faults.wrap(connection)
 
     def _tapAll(self) -> None:
         for connection in self._open.values():

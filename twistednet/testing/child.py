@@ -119,7 +119,7 @@ class ChildDaemon(Daemon):
         """These faults are in force from now on, anew, and no others. Raises BadSetting."""
         name, *_ = self.serving.names()
         wanted = faults(self.grammar, _rulesOf(name, rules))
-        self.connections.faults.replace(wanted, isAnew=True)
+        self.connections.faults.replace(wanted, isReset=True)
 
     async def end(self) -> None:
         """Now: nobody waits for the clients of a test that is over."""
