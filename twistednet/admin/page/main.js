@@ -1,16 +1,19 @@
 // The frame around the views: which one is shown, the theme, and whether the daemon is there.
+//
+// Imports go one way, so that a folder can be read without those that use it:
+// main -> views -> faults, lessons -> wire -> lib.
 
-import { h, fill, say, setText } from "./dom.js";
-import { live, onChange, start, totals } from "./live.js";
-import { counted, rate } from "./format.js";
-import { connectionView } from "./connection.js";
-import { connectionsView } from "./connections.js";
-import { lessonsView } from "./lessonview.js";
-import { servicesView } from "./services.js";
-import { bolt } from "./faultmarks.js";
-import { faultsView } from "./faultview.js";
-import { closeSource } from "./source.js";
-import { tryView } from "./tryview.js";
+import { h, fill, say, setText } from "./lib/dom.js";
+import { live, onChange, start, totals } from "./lib/live.js";
+import { counted, rate } from "./lib/format.js";
+import { connectionView } from "./views/connection.js";
+import { connectionsView } from "./views/connections.js";
+import { lessonsView } from "./views/lessons.js";
+import { servicesView } from "./views/services.js";
+import { bolt } from "./wire/faultmarks.js";
+import { faultsView } from "./views/faults.js";
+import { closeSource } from "./wire/source.js";
+import { tryView } from "./views/try.js";
 
 /** A view fills `main`, and returns what ends it. What is after the name in the address is its argument. */
 const VIEWS = {

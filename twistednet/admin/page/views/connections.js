@@ -1,11 +1,11 @@
 // Connections as they come and go: the newest that fit the filter, asked for again when something moved.
 
-import { connections, services } from "./api.js";
-import { safe } from "./bytes.js";
-import { fill, h, setText } from "./dom.js";
-import { bolt } from "./faultmarks.js";
-import { age, clock, counted, size, span } from "./format.js";
-import { live, onChange } from "./live.js";
+import { connections, services } from "../lib/api.js";
+import { safe } from "../lib/bytes.js";
+import { fill, h, setText } from "../lib/dom.js";
+import { bolt } from "../wire/faultmarks.js";
+import { age, clock, counted, size, span } from "../lib/format.js";
+import { live, onChange } from "../lib/live.js";
 
 /** Rows that are shown; so many new ones at once are no news that is worth a motion. */
 const ROWS = 200;
@@ -141,7 +141,7 @@ function filters(ask, pause) {
   return element;
 }
 
-/** @param {import("./api.js").Conversation} of */
+/** @param {import("../lib/api.js").Conversation} of */
 function row(of) {
   const cells = Array.from({ length: 7 }, (_, at) => h("td", { class: ["", "", "wide", "wide number", "number client", "number server", "state"][at] }));
   const [name, peer, opened, aged, bytesIn, bytesOut, state] = cells;

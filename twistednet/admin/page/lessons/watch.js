@@ -1,6 +1,6 @@
 // Watches the connections that begin from now on, for what the lessons ask for.
 
-import { connection, connections } from "./api.js";
+import { connection, connections } from "../lib/api.js";
 import { LESSONS } from "./lessons.js";
 
 /** Milliseconds between two looks; conversations that are kept, and read again in one look. */
@@ -8,8 +8,8 @@ const LOOK = 600;
 const KEPT = 40;
 const AT_ONCE = 6;
 
-/** @param {(lesson: string, conversation: import("./api.js").Conversation) => void} done
- * @param {(latest: import("./api.js").Conversation) => void} seen */
+/** @param {(lesson: string, conversation: import("../lib/api.js").Conversation) => void} done
+ * @param {(latest: import("../lib/api.js").Conversation) => void} seen */
 export function watchLessons(done, seen) {
   /** @type {Map<number, import("./lessons.js").Watched & {state: string, movedAt: number}>} */
   const watched = new Map();

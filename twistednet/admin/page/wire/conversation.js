@@ -1,8 +1,8 @@
 // One conversation as it goes on: its stream, its ladder and its messages, side by side.
 
-import { connection, follow } from "./api.js";
+import { connection, follow } from "../lib/api.js";
 import { datagramTable } from "./datagrams.js";
-import { choice, fill, h } from "./dom.js";
+import { choice, fill, h } from "../lib/dom.js";
 import { ladder } from "./ladder.js";
 import { showMessages } from "./messages.js";
 import { sourceOf } from "./source.js";
@@ -15,10 +15,10 @@ const MODES = /** @type {[string, string][]} */ ([["text", "Text"], ["escaped", 
 let mode = "text";
 
 /** @param {HTMLElement} into @param {number} id
- * @param {(conversation: import("./api.js").Conversation) => void} [onNews]
+ * @param {(conversation: import("../lib/api.js").Conversation) => void} [onNews]
  * @returns {{stop: () => void}} */
 export function wireView(into, id, onNews = () => {}) {
-  /** @type {import("./api.js").Conversation} */
+  /** @type {import("../lib/api.js").Conversation} */
   let shown;
   let unfollow = () => {};
   let isGone = false;

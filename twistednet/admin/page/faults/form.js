@@ -1,18 +1,18 @@
 // Switches that make a rule, and the rule as it is written, which can be changed by hand.
 
-import { fill, h } from "./dom.js";
-import { number, radio, select, words, written } from "./fields.js";
-import { isForSome, kindsFor, rulesOf, servicesFor, valuesFor, wordsOf } from "./faultrules.js";
-import { counted } from "./format.js";
+import { fill, h } from "../lib/dom.js";
+import { number, radio, select, words, written } from "../lib/fields.js";
+import { isForSome, kindsFor, rulesOf, servicesFor, valuesFor, wordsOf } from "./rules.js";
+import { counted } from "../lib/format.js";
 
 const MANY = [["", "all of them"], ["first", "the first N"], ["every", "every Nth"], ["percent", "each with a probability"]];
 const DIRECTIONS = { out: "what the service sends", in: "what the client sends" };
 
-/** @param {import("./api.js").Kinds} all @param {string | null} you @param {(rules: string[]) => Promise<void>} add */
+/** @param {import("../lib/api.js").Kinds} all @param {string | null} you @param {(rules: string[]) => Promise<void>} add */
 export function faultForm(all, you, add) {
   const service = Object.keys(all.services)[0] ?? "";
   const first = kindsFor(all, service)[0];
-  /** @type {import("./faultrules.js").Switches} */
+  /** @type {import("./rules.js").Switches} */
   let switches = { service, form: first.form, values: valuesFor(first), direction: first.direction, many: "", count: 2,
     percent: "30%", isMine: false, lasting: "", seed: "" };
   const kind = () => all.kinds.find((one) => one.form === switches.form) ?? first;

@@ -1,11 +1,11 @@
 // Scenarios: which one is played and how far it is, those that are known, and any other as it is written.
 
-import { play } from "./api.js";
-import { safe } from "./bytes.js";
-import { fill, h, setText } from "./dom.js";
-import { bolt } from "./faultmarks.js";
-import { written } from "./fields.js";
-import { age } from "./format.js";
+import { play } from "../lib/api.js";
+import { safe } from "../lib/bytes.js";
+import { fill, h, setText } from "../lib/dom.js";
+import { bolt } from "../wire/faultmarks.js";
+import { written } from "../lib/fields.js";
+import { age } from "../lib/format.js";
 
 const HINT = "outage = 10s healthy | 5s echo: refuse";
 
@@ -29,7 +29,7 @@ export function scenarioSection(act, look) {
     element: h("section", { class: "scenarios", "aria-labelledby": "scenarios-title" },
       h("div", { class: "section-top" }, heading), now.element, known,
       h("form", { class: "rule-box", on: { submit: box.submit } }, box.elements)),
-    /** @param {import("./api.js").Scenarios} all */
+    /** @param {import("../lib/api.js").Scenarios} all */
     show(all) {
       now.show(all.playing);
       const text = JSON.stringify(all.known);
@@ -46,7 +46,7 @@ function playingBox(stop) {
   const left = h("span", { class: "left" });
   const element = h("div", { class: "playing", hidden: true }, h("div", {}, title, parts), stop);
   let drawn = "";
-  /** @param {import("./api.js").Playing} one */
+  /** @param {import("../lib/api.js").Playing} one */
   const draw = ({ name, part, parts: all, again }) => {
     fill(title, bolt(), h("span", {}, `${name}, part ${part} of ${all.length}`));
     fill(parts, all.map((text, at) => h("li", { "aria-current": at + 1 === part && "step" },
@@ -54,7 +54,7 @@ function playingBox(stop) {
   };
   return {
     element,
-    /** @param {import("./api.js").Playing | null} one */
+    /** @param {import("../lib/api.js").Playing | null} one */
     show(one) {
       element.hidden = one === null;
       if (one === null) return;

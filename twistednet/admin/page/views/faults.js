@@ -1,12 +1,12 @@
 // What goes wrong on purpose: the rules in force, with what each has done, and switches for more.
 
-import { addFaults, faultKinds, faults, removeFault, removeFaults, resetFault, scenarios } from "./api.js";
-import { safe } from "./bytes.js";
-import { fill, h, say, setText } from "./dom.js";
-import { faultForm } from "./faultform.js";
-import { bolt } from "./faultmarks.js";
-import { changed, live } from "./live.js";
-import { scenarioSection } from "./scenarioview.js";
+import { addFaults, faultKinds, faults, removeFault, removeFaults, resetFault, scenarios } from "../lib/api.js";
+import { safe } from "../lib/bytes.js";
+import { fill, h, say, setText } from "../lib/dom.js";
+import { faultForm } from "../faults/form.js";
+import { bolt } from "../wire/faultmarks.js";
+import { changed, live } from "../lib/live.js";
+import { scenarioSection } from "../faults/scenarios.js";
 
 /** Milliseconds between two looks at the counts. */
 const LOOK = 1000;
@@ -23,7 +23,7 @@ export function faultsView(main) {
   let timer = 0;
   let isGone = false;
 
-  /** @param {import("./api.js").Faults} rules @param {import("./api.js").Scenarios} played */
+  /** @param {import("../lib/api.js").Faults} rules @param {import("../lib/api.js").Scenarios} played */
   const show = ({ faults: all }, played) => {
     const before = rows;
     rows = new Map(all.map((one) => [one.id, before.get(one.id) ?? row(one, act)]));
@@ -87,7 +87,7 @@ export function faultsView(main) {
   };
 }
 
-/** @param {import("./api.js").Fault} of @param {(doing: Promise<any>, done: string) => void} act */
+/** @param {import("../lib/api.js").Fault} of @param {(doing: Promise<any>, done: string) => void} act */
 function row(of, act) {
   const counts = h("p", { class: "soft" });
   const over = h("span", { class: "tag", hidden: true }, "over");

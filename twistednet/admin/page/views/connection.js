@@ -1,11 +1,11 @@
 // One connection, opened: who, how long, how it ended; and the wire beneath.
 
-import { endConnection, exportURL } from "./api.js";
-import { safe } from "./bytes.js";
+import { endConnection, exportURL } from "../lib/api.js";
+import { safe } from "../lib/bytes.js";
 import { stateClass } from "./connections.js";
-import { fill, h, say, setText } from "./dom.js";
-import { clock, counted, size, span } from "./format.js";
-import { wireView } from "./wireview.js";
+import { fill, h, say, setText } from "../lib/dom.js";
+import { clock, counted, size, span } from "../lib/format.js";
+import { wireView } from "../wire/conversation.js";
 
 /** @param {HTMLElement} main @param {string} argument */
 export function connectionView(main, argument) {

@@ -1,8 +1,8 @@
 // The code of a callback, in a dialog.
 
-import { Refused, source } from "./api.js";
-import { safe } from "./bytes.js";
-import { copyButton, fill, h } from "./dom.js";
+import { Refused, source } from "../lib/api.js";
+import { safe } from "../lib/bytes.js";
+import { copyButton, fill, h } from "../lib/dom.js";
 
 const dialog = /** @type {HTMLDialogElement} */ (document.getElementById("source"));
 

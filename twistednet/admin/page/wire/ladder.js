@@ -1,9 +1,9 @@
 // The ladder: the client's time runs down on the left, the server's on the right.
 
-import { preview } from "./bytes.js";
-import { fill, h, svg } from "./dom.js";
+import { preview } from "../lib/bytes.js";
+import { fill, h, svg } from "../lib/dom.js";
 import { faultMark } from "./faultmarks.js";
-import { moment, size, span } from "./format.js";
+import { moment, size, span } from "../lib/format.js";
 import { steps } from "./steps.js";
 
 const STEP = 42;
@@ -19,7 +19,7 @@ const LETTER = 6.7;
  * @param {(callback: string) => void} openSource */
 export function ladder(openSource) {
   const element = h("div", { class: "ladder" });
-  /** @type {import("./api.js").Conversation | null} */
+  /** @type {import("../lib/api.js").Conversation | null} */
   let shown = null;
   let width = 0;
   const draw = () => {

@@ -1,6 +1,6 @@
 // How to speak to a service from outside, ready to be copied.
 
-/** @typedef {import("./api.js").Address} Address */
+/** @typedef {import("../lib/api.js").Address} Address */
 
 /** What to say to each service that is ours; others get a greeting. */
 const WORDS = {

@@ -1,8 +1,8 @@
 // What a fault did, in its place: on the ladder and in the stream.
 
-import { safe } from "./bytes.js";
-import { h, svg } from "./dom.js";
-import { counted, moment } from "./format.js";
+import { safe } from "../lib/bytes.js";
+import { h, svg } from "../lib/dom.js";
+import { counted, moment } from "../lib/format.js";
 
 const LINE = 15;
 /** Lines that one text may take on the ladder; the stream has all of it. */
@@ -16,7 +16,7 @@ export function bolt() {
   return svg("svg", { class: "bolt", viewBox: "0 0 12 16", "aria-hidden": "true" }, svg("path", { d: BOLT }));
 }
 
-/** @param {import("./api.js").Mark} mark @param {string} gap since what was before */
+/** @param {import("../lib/api.js").Mark} mark @param {string} gap since what was before */
 export function faultBox(mark, gap) {
   return h("li", { class: "box fault" },
     h("p", { class: "box-top" }, h("span", { class: "who" }, bolt(), `fault ${safe(mark.fault)}`),
@@ -24,7 +24,7 @@ export function faultBox(mark, gap) {
     h("p", { class: "box-rule" }, h("code", {}, safe(mark.rule)), h("span", { class: "soft" }, ` acted ${counted(mark.count, "time")} by then`)));
 }
 
-/** @param {import("./api.js").Mark} mark @param {number} left @param {number} top @param {number} width */
+/** @param {import("../lib/api.js").Mark} mark @param {number} left @param {number} top @param {number} width */
 export function faultMark(mark, left, top, width) {
   const x = left + 10;
   const room = Math.floor((width - x - 30) / LETTER);

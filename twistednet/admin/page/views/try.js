@@ -1,12 +1,12 @@
 // Try it: a real connection of the daemon to itself, and what becomes of it.
 
-import { services, tried, tryIt } from "./api.js";
-import { rendered } from "./bytes.js";
-import { fill, h, say } from "./dom.js";
-import { moment, size } from "./format.js";
-import { pieces, planFor } from "./plans.js";
+import { services, tried, tryIt } from "../lib/api.js";
+import { rendered } from "../lib/bytes.js";
+import { fill, h, say } from "../lib/dom.js";
+import { moment, size } from "../lib/format.js";
+import { pieces, planFor } from "../lib/plans.js";
 import { tryForm } from "./tryform.js";
-import { wireView } from "./wireview.js";
+import { wireView } from "../wire/conversation.js";
 
 /** Milliseconds between two looks at the client's side. */
 const LOOK = 250;
@@ -47,7 +47,7 @@ export function tryBox(place, first) {
       isGone = true;
       stop();
     },
-    /** @param {Partial<import("./plans.js").Plan>} plan */
+    /** @param {Partial<import("../lib/plans.js").Plan>} plan */
     set: (plan) => ready.then(() => form?.set(plan)),
     /** @param {number} id of a connection to be shown in place of the result */
     show(id) {

@@ -1,8 +1,8 @@
 // A conversation as the steps of a ladder: who did what to whom, when, and what ran then.
 
-/** @typedef {import("./api.js").Conversation} Conversation */
-/** @typedef {import("./api.js").Chunk} Chunk */
-/** @typedef {import("./api.js").Mark} Mark */
+/** @typedef {import("../lib/api.js").Conversation} Conversation */
+/** @typedef {import("../lib/api.js").Chunk} Chunk */
+/** @typedef {import("../lib/api.js").Mark} Mark */
 /** @typedef {{at: number | null, from: "client" | "server", kind: "connect" | "data" | "fin" | "rst" | "gone" | "fault",
  *   data?: Uint8Array, mark?: Mark, callback: string | null, note: string}} Step `at` is null where only the order
  *   is known */

@@ -1,11 +1,11 @@
 // Six exercises, and how to tell from the wire that one is done.
 
-import { lines } from "./steps.js";
+import { lines } from "../wire/steps.js";
 
-/** @typedef {import("./api.js").Conversation} Conversation */
+/** @typedef {import("../lib/api.js").Conversation} Conversation */
 /**
  * @typedef {{id: string, title: string, goal: string, why: string, terminal: string,
- *   plan: Partial<import("./plans.js").Plan>, also?: Partial<import("./plans.js").Plan>,
+ *   plan: Partial<import("../lib/plans.js").Plan>, also?: Partial<import("../lib/plans.js").Plan>,
  *   done: (all: Watched[]) => Conversation | undefined, almost: (one: Conversation) => string}} Lesson
  * @typedef {{conversation: Conversation, still: number}} Watched `still`: milliseconds since it last moved
  */

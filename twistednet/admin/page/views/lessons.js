@@ -1,11 +1,11 @@
 // The lesson strip: six exercises, checked by watching the wire.
 
-import { services, tryIt } from "./api.js";
-import { copyButton, fill, h, say, setText } from "./dom.js";
-import { LESSONS } from "./lessons.js";
-import { watchLessons } from "./lessonwatch.js";
-import { pieces, planFor } from "./plans.js";
-import { tryBox } from "./tryview.js";
+import { services, tryIt } from "../lib/api.js";
+import { copyButton, fill, h, say, setText } from "../lib/dom.js";
+import { LESSONS } from "../lessons/lessons.js";
+import { watchLessons } from "../lessons/watch.js";
+import { pieces, planFor } from "../lib/plans.js";
+import { tryBox } from "./try.js";
 
 /** @param {HTMLElement} main @param {string} argument the id of a lesson */
 export function lessonsView(main, argument) {
@@ -70,7 +70,7 @@ export function lessonsView(main, argument) {
   };
 }
 
-/** @param {Partial<import("./plans.js").Plan>} changes */
+/** @param {Partial<import("../lib/plans.js").Plan>} changes */
 function begin(changes) {
   const plan = { ...planFor(changes.service ?? "chat"), ...changes };
   return tryIt({ service: plan.service, kind: plan.kind, pieces: pieces(plan), end: plan.end });

@@ -1,12 +1,12 @@
 // A conversation over UDP: single datagrams, how large, and how long after the one before.
 
-import { preview } from "./bytes.js";
-import { fill, h } from "./dom.js";
-import { moment, size, span } from "./format.js";
+import { preview } from "../lib/bytes.js";
+import { fill, h } from "../lib/dom.js";
+import { moment, size, span } from "../lib/format.js";
 
 const MOST = 200;
 
-/** @param {import("./api.js").Conversation} conversation */
+/** @param {import("../lib/api.js").Conversation} conversation */
 export function datagramTable({ chunks }) {
   const some = chunks.slice(-MOST);
   const largest = Math.max(1, ...some.map((one) => one.data.length));

@@ -1,9 +1,9 @@
 // Follow-stream: every chunk in a box of its own, so that splitting and coalescing show.
 
-import { rendered } from "./bytes.js";
-import { fill, h, setText } from "./dom.js";
+import { rendered } from "../lib/bytes.js";
+import { fill, h, setText } from "../lib/dom.js";
 import { faultBox } from "./faultmarks.js";
-import { counted, size, span } from "./format.js";
+import { counted, size, span } from "../lib/format.js";
 import { story } from "./steps.js";
 
 /** Boxes at once, and bytes of one box until somebody asks for all. */
@@ -16,7 +16,7 @@ export function followStream(isDatagram, openSource) {
   const list = h("ol", { class: "stream" });
   const element = h("div", {}, earlier, list);
   let mode = "text";
-  /** @type {(import("./api.js").Chunk | import("./api.js").Mark)[]} */
+  /** @type {(import("../lib/api.js").Chunk | import("../lib/api.js").Mark)[]} */
   let parts = [];
   let drawn = 0;
 
@@ -42,7 +42,7 @@ export function followStream(isDatagram, openSource) {
   };
   return {
     element,
-    /** @param {import("./api.js").Conversation} conversation */
+    /** @param {import("../lib/api.js").Conversation} conversation */
     show(conversation) {
       parts = story(conversation);
       draw();

@@ -1,6 +1,6 @@
 // A rule as switches make it. What it means is the daemon's to say: here is only how it is written.
 
-/** @typedef {import("./api.js").Kind} Kind */
+/** @typedef {import("../lib/api.js").Kind} Kind */
 /** @typedef {{service: string, form: string, values: string[], direction: string, many: string, count: number,
  *   percent: string, isMine: boolean, lasting: string, seed: string}} Switches `service` is empty for all that can;
  *   `form` is the kind's; `many` is "", "first", "every" or "percent" */
@@ -28,12 +28,12 @@ export function valuesFor(kind) {
   return wordsOf(kind).filter((one) => one.isValue).map((one) => (one.isOptional ? "" : WORTH[one.word] ?? ""));
 }
 
-/** The kinds that a service can have, or that any can. @param {import("./api.js").Kinds} all @param {string} service */
+/** The kinds that a service can have, or that any can. @param {import("../lib/api.js").Kinds} all @param {string} service */
 export function kindsFor(all, service) {
   return all.kinds.filter((kind) => (service ? carries(all, service, kind) : servicesFor(all, kind).length));
 }
 
-/** The services that can have a kind. @param {import("./api.js").Kinds} all @param {Kind} kind */
+/** The services that can have a kind. @param {import("../lib/api.js").Kinds} all @param {Kind} kind */
 export function servicesFor(all, kind) {
   return Object.keys(all.services).filter((service) => carries(all, service, kind));
 }
@@ -42,7 +42,7 @@ function carries(all, service, kind) {
   return all.services[service].some((carrier) => kind.carriers.includes(carrier));
 }
 
-/** A rule for each service that is meant. @param {import("./api.js").Kinds} all @param {Switches} switches @param {string | null} you */
+/** A rule for each service that is meant. @param {import("../lib/api.js").Kinds} all @param {Switches} switches @param {string | null} you */
 export function rulesOf(all, switches, you) {
   const kind = all.kinds.find((one) => one.form === switches.form);
   if (!kind) return [];

@@ -1,8 +1,8 @@
 // What the bytes meant: messages, and the chunks that each one came in.
 
-import { rendered } from "./bytes.js";
-import { fill, h } from "./dom.js";
-import { counted, moment } from "./format.js";
+import { rendered } from "../lib/bytes.js";
+import { fill, h } from "../lib/dom.js";
+import { counted, moment } from "../lib/format.js";
 import { http, lines } from "./steps.js";
 
 const MOST = 200;
@@ -12,7 +12,7 @@ const BYTES = 512;
 const PARSED = { answer: lines, chat: lines, hello: http };
 const RAW = ["echo", "receive"];
 
-/** @param {import("./api.js").Conversation} conversation @param {HTMLElement} into */
+/** @param {import("../lib/api.js").Conversation} conversation @param {HTMLElement} into */
 export function showMessages(conversation, into) {
   const parse = PARSED[conversation.service] ?? lines;
   if (RAW.includes(conversation.service)) {

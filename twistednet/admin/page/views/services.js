@@ -1,19 +1,19 @@
 // The services: where they listen, what they do right now, and how to speak to them.
 
-import { services } from "./api.js";
+import { services } from "../lib/api.js";
 import { command, TOOLS } from "./commands.js";
-import { choice, copyButton, fill, h, setText } from "./dom.js";
-import { rate, size, span } from "./format.js";
-import { KEPT, live, onChange } from "./live.js";
-import { safe } from "./bytes.js";
-import { sparkline } from "./spark.js";
+import { choice, copyButton, fill, h, setText } from "../lib/dom.js";
+import { rate, size, span } from "../lib/format.js";
+import { KEPT, live, onChange } from "../lib/live.js";
+import { safe } from "../lib/bytes.js";
+import { sparkline } from "../lib/spark.js";
 
 let tool = localStorage.getItem("tool") ?? "nc";
 if (!TOOLS.some(([name]) => name === tool)) tool = "nc";
 
 /** @param {HTMLElement} main */
 export function servicesView(main) {
-  /** @type {import("./api.js").Service[]} */
+  /** @type {import("../lib/api.js").Service[]} */
   let known = [];
   /** @type {Map<string, ReturnType<typeof card>>} */
   const cards = new Map();
@@ -55,7 +55,7 @@ export function servicesView(main) {
   return stop;
 }
 
-/** @param {import("./api.js").Service} service */
+/** @param {import("../lib/api.js").Service} service */
 function card(service) {
   const at = service.addresses[0];
   const code = h("code");
@@ -104,7 +104,7 @@ function figure(name, service) {
   };
 }
 
-/** @param {import("./api.js").Address} at */
+/** @param {import("../lib/api.js").Address} at */
 export function where(at) {
   if (at.path !== null) return `unix ${safe(at.path)}`;
   return `${at.kind} ${at.host.includes(":") ? `[${at.host}]` : at.host}:${at.port}`;

@@ -1,18 +1,18 @@
 // The form of "Try it": what to send, how it is cut into writes, and how it ends.
 
-import { preview } from "./bytes.js";
-import { choice, fill, h, setText } from "./dom.js";
-import { check, number, radio, select } from "./fields.js";
-import { counted, size } from "./format.js";
-import { complaint, MOST, pieces, planFor } from "./plans.js";
+import { preview } from "../lib/bytes.js";
+import { choice, fill, h, setText } from "../lib/dom.js";
+import { check, number, radio, select } from "../lib/fields.js";
+import { counted, size } from "../lib/format.js";
+import { complaint, MOST, pieces, planFor } from "../lib/plans.js";
 
-/** @typedef {import("./plans.js").Plan} Plan */
+/** @typedef {import("../lib/plans.js").Plan} Plan */
 
 const CUTS = [["one", "one write"], ["lines", "one write a line"], ["parts", "equal parts"],
   ["marks", "at each |"], ["bytes", "one write a byte"]];
 const ENDS = [["close", "wait for silence, then close"], ["halfClose", "half-close (FIN), and read on"], ["reset", "reset (RST)"]];
 
-/** @param {import("./api.js").Service[]} services @param {Plan} plan what it begins with
+/** @param {import("../lib/api.js").Service[]} services @param {Plan} plan what it begins with
  * @param {(plan: Plan) => Promise<void>} send */
 export function tryForm(services, plan, send) {
   const element = h("form", { class: "try", on: { submit: (event) => event.preventDefault() } });
