@@ -53,7 +53,7 @@ class Browser:
         """Open a site, with nothing left from what was open before."""
         self.driver.get("about:blank")
         self.run("Network.clearBrowserCookies")
-        self.look(WIDE, "light")
+        self.emulate(WIDE, "light")
         self.driver.get(url)
         self.script("localStorage.clear(); sessionStorage.clear()")
         self.driver.refresh()
@@ -65,7 +65,7 @@ class Browser:
         title = self.text("nav a[aria-current=page]")
         self.until(lambda: self.script("return document.title").startswith(title))
 
-    def look(self, size: tuple[int, int], scheme: str, motion: str = "no-preference") -> None:
+    def emulate(self, size: tuple[int, int], scheme: str, motion: str = "no-preference") -> None:
         """Be as large as this, and like this scheme of colours."""
         width, height = size
         self.run(
@@ -132,7 +132,7 @@ class Browser:
         read = "(one) => one.getAttribute(arguments[1]) || ''"
         return list(self.script(f"return Array.from({found}, {read})", selector, name))
 
-    def says(self, selector: str, part: str) -> str:
+    def waitForText(self, selector: str, part: str) -> str:
         """The same, once that has this in it."""
         self.until(lambda: part in " ".join(self.texts(selector)), f"{part!r} in {selector}")
         return " ".join(self.texts(selector))

@@ -163,7 +163,7 @@ class Pictures:
     def take(self, name: str, size: tuple[int, int] = WIDE, whole: bool = False) -> None:
         """This view as it is now; the `whole` of it, or what fits the window."""
         for scheme in ("light", "dark"):
-            self._page.look(size, scheme, "reduce")
+            self._page.emulate(size, scheme, "reduce")
             self._page.script("scrollTo(0, 0); document.activeElement.blur()")
             self._page.script("return new Promise((done) => requestAnimationFrame(() => done()))")
             shot = {"format": "png", "captureBeyondViewport": whole}
@@ -178,7 +178,7 @@ class Pictures:
 
 def views(page: Browser, pictures: Pictures, daemon: Running, admin: Admin) -> None:
     page.show("services")
-    page.look(WIDE, "light")
+    page.emulate(WIDE, "light")
     page.until(lambda: len(page.all(".spark .line")) >= 12)
     pictures.take("services")
     stay: list[Any] = [daemon.connect(service) for service in ("chat", "chat", "receive")]
@@ -200,15 +200,15 @@ def views(page: Browser, pictures: Pictures, daemon: Running, admin: Admin) -> N
     page.choose("[name=end]", "halfClose")
     page.script(SUBMIT)
     page.one(".rung.fin.server")
-    page.says(".client-side", "server's FIN")
+    page.waitForText(".client-side", "server's FIN")
     pictures.take("try", whole=True)
     admin.ask("/api/v1/faults", "PUT", {"rules": RULES})
     page.show(f"connections/{pictures.number(faulted(daemon))}")
     page.one(".rung.fin.server")
     pictures.take("faulted", whole=True)
     page.show("faults")
-    page.says(".rules", "acted on 1 of 3")
-    page.says(".known", SCENARIO)
+    page.waitForText(".rules", "acted on 1 of 3")
+    page.waitForText(".known-scenarios", SCENARIO)
     page.click("label:has([name=service][value=datagram])")
     page.choose("[name=kind]", "loss PERCENT")
     pictures.take("faults", whole=True)

@@ -13,7 +13,7 @@ from tests.test_page import PageTests, axeSource, violations
 pytestmark = pytest.mark.slow
 
 
-ADD = "form.faulting button[type=submit]"
+ADD = "form.fault-form button[type=submit]"
 PLAY = ".scenarios form button[type=submit]"
 OUTAGE = "outage = 60s hello: drop; echo: drop | 60s healthy"
 
@@ -41,7 +41,7 @@ class FaultTests(PageTests):
         self.addCleanup(self.put)
         self.addCleanup(self.play)
         self.page.show("faults")
-        self.page.one("form.faulting")
+        self.page.one("form.fault-form")
 
     def put(self, *rules: str) -> None:
         """These are in force, and no others, whatever the page has done."""
@@ -59,7 +59,7 @@ class FaultTests(PageTests):
 
     def badge(self) -> str:
         """What stands in the header, whichever view is open."""
-        seen = "const one = document.getElementById('in-force');"
+        seen = "const one = document.getElementById('active-faults');"
         return str(self.page.script(f"{seen} return one.checkVisibility() ? one.textContent : ''"))
 
     def rule(self) -> str:
@@ -95,15 +95,17 @@ class FaultTests(PageTests):
         """What is switched on hits a connection, is seen where it hit, and is over once it is
         switched off."""
         self.page.choose("[name=kind]", "corrupt byte NUMBER")
-        self.page.choose("[name=many]", "first")
+        self.page.choose("[name=selection]", "first")
         self.assertEqual("echo: corrupt byte 0, first 2", self.rule())
         self.page.click(ADD)
         self.inForce("echo: corrupt byte 0, first 2")
         sock = self.send("echo", b"hello")
         self.assertEqual(b"\x97ello", readUntil(sock, b"ello"))
-        self.page.says(".rules", "acted on 1 of 1")
+        self.page.waitForText(".rules", "acted on 1 of 1")
         self.page.show("connections")
-        self.page.says(f"tr:has([href='#/connections/{self.number(sock)}']) .tag.fault", "×1")
+        self.page.waitForText(
+            f"tr:has([href='#/connections/{self.number(sock)}']) .tag.fault", "×1"
+        )
         self.shown(sock)
         self.assertEqual(
             ["box client", "box fault", "box server"],
@@ -113,12 +115,14 @@ class FaultTests(PageTests):
         for part in ("fault corrupt", "1 of 5 B changed", "first 2, seed", "acted 1 time by then"):
             self.assertIn(part, box)
         drawn = "[...document.querySelectorAll('.ladder svg > g')].map((one) => one.classList[0])"
-        self.assertEqual(["rung", "rung", "acted", "rung"], self.page.script(f"return {drawn}"))
         self.assertEqual(
-            "fault corrupt · 1 of 5 B changed", self.page.texts(".acted text.label")[0]
+            ["rung", "rung", "fault-event", "rung"], self.page.script(f"return {drawn}")
         )
-        self.page.says(".facts", "acted 1 time")
-        self.page.click("#in-force")
+        self.assertEqual(
+            "fault corrupt · 1 of 5 B changed", self.page.texts(".fault-event text.label")[0]
+        )
+        self.page.waitForText(".facts", "acted 1 time")
+        self.page.click("#active-faults")
         self.page.click(".rules [aria-label^=Remove]")
         self.inForce()
         self.assertEqual("In force", self.page.script("return document.activeElement.textContent"))
@@ -127,7 +131,7 @@ class FaultTests(PageTests):
     def test_mine(self) -> None:
         """What concerns my connections only hits nobody else's."""
         self.page.choose("[name=kind]", "reset at accept")
-        self.pill("whose", "me")
+        self.pill("clients", "mine")
         self.assertEqual("echo: reset at accept, from 127.0.0.1", self.rule())
         self.page.click(ADD)
         self.inForce("echo: reset at accept, from 127.0.0.1/32")
@@ -139,13 +143,13 @@ class FaultTests(PageTests):
         self.page.choose("[name=value-1]", "20ms")
         self.page.choose("[name=direction]", "in")
         self.page.choose("[name=seed]", "7")
-        self.page.choose("[name=lasting]", "1min")
+        self.page.choose("[name=duration]", "1min")
         for many, written in (("every", "every 2nd, "), ("percent", "30%, "), ("", "")):
-            self.page.choose("[name=many]", many)
+            self.page.choose("[name=selection]", many)
             self.assertEqual(
                 f"echo: latency 200ms jitter 20ms, in, {written}for 1min, seed 7", self.rule()
             )
-        self.page.choose("[name=many]", "every")
+        self.page.choose("[name=selection]", "every")
         for number, written in ((3, "3rd"), (11, "11th"), (21, "21st"), (112, "112th")):
             self.page.choose("[name=count]", str(number))
             self.assertIn(f"every {written}, ", self.rule())
@@ -180,22 +184,22 @@ class FaultTests(PageTests):
         self.page.click(ADD)
         streams = ("echo", "receive", "answer", "hello", "chat")
         self.inForce(*(f"{service}: silence" for service in streams))
-        self.page.click(".in-force-box .section-top button")
+        self.page.click(".active-rules .section-top button")
         self.inForce()
 
     def test_wrong(self) -> None:
         """A rule that is written wrongly is answered with the reason, and changes nothing."""
         self.page.choose("[name=rule]", "echo: drop\necho: latnecy 1s")
         self.page.click(ADD)
-        self.page.until(lambda: self.page.text("#rule-wrong"), "a reason")
+        self.page.until(lambda: self.page.text("#rule-error"), "a reason")
         self.assertEqual(
             "'echo: latnecy 1s': there is no fault 'latnecy 1s'; did you mean latency?",
-            self.page.text("#rule-wrong"),
+            self.page.text("#rule-error"),
         )
         self.inForce()
         self.assertEqual([], self.admin.ask("/api/v1/faults").json["faults"])
         self.page.choose("[name=rule]", "echo: drop")
-        self.assertEqual([""], self.page.texts("#rule-wrong"))
+        self.assertEqual([""], self.page.texts("#rule-error"))
         # The browser itself tells the console of the answer.
         self.assertEqual([], [one for one in self.page.complaints() if "409" not in one])
 
@@ -207,10 +211,10 @@ class FaultTests(PageTests):
             self.page.until(lambda: self.badge() == "1 fault in force", f"the badge in {view}")
         sock = self.send("echo", "<img src=x onerror=window.ran=1>\u202e".encode())
         self.shown(sock)
-        self.page.says(".box.fault code", "\\u202e")
-        self.page.one(".acted")
+        self.page.waitForText(".box.fault code", "\\u202e")
+        self.page.one(".fault-event")
         self.page.show("faults")
-        self.page.says(".rules code", "<img src=x onerror=window.ran=1>\\u202e")
+        self.page.waitForText(".rules code", "<img src=x onerror=window.ran=1>\\u202e")
         self.assertIsNone(self.page.script("return window.ran ?? null"))
         self.assertEqual([], self.page.all("main img"))
 
@@ -218,14 +222,14 @@ class FaultTests(PageTests):
         """A rule that is over says so in its row, and is no fault that is in force."""
         self.put("echo: drop, for 1us", "echo: drop, for 60s")
         self.page.until(lambda: self.badge() == "1 fault in force", "the badge")
-        self.page.says(".rules", "for 60s")
+        self.page.waitForText(".rules", "for 60s")
         shown = "return [...document.querySelectorAll('.rules .tag')].map((one) => !one.hidden)"
         self.assertEqual([True, False], self.page.script(shown))
 
     def test_scenario(self) -> None:
         """One that is known is played at a click, told in every view, and over at another."""
         self.page.click("[aria-label='Play outage']")
-        self.page.says(".playing .rule", "outage, part 1 of 2")
+        self.page.waitForText(".playing .rule", "outage, part 1 of 2")
         self.page.until(lambda: len(self.page.all(".rules li")) == 2, "its rules")
         for view in ("services", "faults"):
             self.page.show(view)
@@ -243,17 +247,17 @@ class FaultTests(PageTests):
         is on can be seen, and how long it still is."""
         self.page.choose("[name=scenario]", "quick = 1s ecko: drop")
         self.page.click(PLAY)
-        self.page.says("#scenario-wrong", "there is no service 'ecko'; did you mean echo?")
+        self.page.waitForText("#scenario-error", "there is no service 'ecko'; did you mean echo?")
         self.assertEqual(1, sum("409" in one for one in self.page.complaints()))
         self.page.choose("[name=scenario]", "quick = 100ms healthy\n| 50s chat: drop | again")
-        self.assertEqual([""], self.page.texts("#scenario-wrong"))
+        self.assertEqual([""], self.page.texts("#scenario-error"))
         self.page.click(PLAY)
-        self.page.says(".playing [aria-current=step]", "50s chat: drop")
+        self.page.waitForText(".playing [aria-current=step]", "50s chat: drop")
         self.assertEqual(["100ms healthy", "50s chat: drop", "again"], self.page.texts("ol code"))
-        first = self.page.text(".left")
+        first = self.page.text(".remaining")
         self.assertRegex(first, r"^\d\d s left$")
-        self.page.until(lambda: self.page.text(".left") != first, "fewer seconds")
-        self.assertRegex(self.page.text(".left"), r"^\d\d s left$")
+        self.page.until(lambda: self.page.text(".remaining") != first, "fewer seconds")
+        self.assertRegex(self.page.text(".remaining"), r"^\d\d s left$")
 
     def test_keyboard(self) -> None:
         """Switches and rules can be had without a pointer, and it shows where one is."""
@@ -266,7 +270,7 @@ class FaultTests(PageTests):
         self.assertEqual(buttons, [one["text"] for one in stops[1:7]])
         self.assertEqual("scenario", stops[4]["name"])
         names = [one["name"] for one in stops[7:]]
-        known = "service kind value-0 value-1 direction whose many lasting seed rule"
+        known = "service kind value-0 value-1 direction clients selection duration seed rule"
         self.assertEqual([*known.split(), ""], names[:11])
 
     def test_live(self) -> None:
@@ -274,16 +278,16 @@ class FaultTests(PageTests):
         sock = self.send("echo", b"one")
         self.assertEqual(b"one", readUntil(sock, b"one"))
         self.shown(sock)
-        self.assertEqual([], self.page.all(".acted, .box.fault"))
+        self.assertEqual([], self.page.all(".fault-event, .box.fault"))
         self.put("echo: latency 1ms", "echo: truncate after 5 bytes with RST")
         sock.sendall(b"more than that")
         self.assertRaises(ConnectionResetError, readUntil, sock, b"never")
-        self.page.says(".rung.rst.server .label", "RST: fault truncate")
+        self.page.waitForText(".rung.rst.server .label", "RST: fault truncate")
         told = self.page.texts(".box.fault .box-top")
         self.assertEqual(2, len(told))
         self.assertIn("fault truncate5 of 14 B passed, reset", told[1])
-        self.assertEqual(2, len(self.page.all(".acted")))
-        self.page.says(".facts", "acted 2 times")
+        self.assertEqual(2, len(self.page.all(".fault-event")))
+        self.page.waitForText(".facts", "acted 2 times")
 
     def test_fin(self) -> None:
         """A connection that a fault has closed ends with a FIN on the ladder."""
@@ -292,9 +296,9 @@ class FaultTests(PageTests):
         self.assertEqual(b"", sock.recv(1))
         sock.shutdown(socket.SHUT_WR)
         self.shown(sock)
-        self.page.says(".rung.fin.server .label", "FIN: fault close")
+        self.page.waitForText(".rung.fin.server .label", "FIN: fault close")
         self.assertEqual([], self.page.all(".rung.rst"))
-        self.page.says(".acted", "end")
+        self.page.waitForText(".fault-event", "end")
 
     def test_datagrams(self) -> None:
         """Over UDP what was lost stands between the datagrams."""
@@ -304,10 +308,10 @@ class FaultTests(PageTests):
             sock.sendto(data, self.daemon.address("datagram", "udp"))
         self.assertEqual([b"one", b"six"], [sock.recv(100), sock.recv(100)])
         self.shown(sock)
-        self.page.says(".box.fault", "0 of 3 B passed")
+        self.page.waitForText(".box.fault", "0 of 3 B passed")
         sock.sendto(b"ten", self.daemon.address("datagram", "udp"))
-        self.page.says(".stream li:last-child", "datagram 7")
-        self.assertEqual(1, len(self.page.all(".acted")))
+        self.page.waitForText(".stream li:last-child", "datagram 7")
+        self.assertEqual(1, len(self.page.all(".fault-event")))
 
     def test_accessible(self) -> None:
         """axe-core finds nothing, nor has anything to be scrolled sideways, in the views of
@@ -319,16 +323,16 @@ class FaultTests(PageTests):
         self.assertRaises(ConnectionResetError, readUntil, sock, b"never")
         self.play(f'{"long" * 9} = 60s {long}, matching "{"long" * 20}" | 1s healthy | again')
         for view, mark in (
-            (f"connections/{self.number(sock)}", ".acted"),
+            (f"connections/{self.number(sock)}", ".fault-event"),
             ("connections", ".tag.fault"),
             ("faults", ".playing"),
         ):
             self.page.show(view)
             self.page.one(mark)
             if view == "faults":
-                self.page.one("form.faulting details summary").click()
+                self.page.one("form.fault-form details summary").click()
             for size, scheme in ((WIDE, "light"), (NARROW, "dark")):
-                self.page.look(size, scheme, "reduce")
+                self.page.emulate(size, scheme, "reduce")
                 self.assertEqual([], violations(axe), (view, scheme, size))
             width = self.page.script("return document.documentElement.scrollWidth")
             self.assertLessEqual(width, NARROW[0], view)

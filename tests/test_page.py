@@ -72,14 +72,14 @@ class LookTests(PageTests):
             self.page.show(view)
             heading = self.page.text("h1")
             self.assertEqual(heading, self.page.text("nav a[aria-current=page]"))
-            self.assertIn("open", self.page.says("#pulse", "open"))
+            self.assertIn("open", self.page.waitForText("#daemon-state", "open"))
         self.page.show("services")
         self.page.until(lambda: len(self.page.all(".card")) == 6, "six services")
 
     def test_narrow(self) -> None:
         """On 360 pixels no view has to be scrolled sideways."""
         sock = self.send("answer", b"how are u\n" + b"x" * 300)
-        self.page.look(NARROW, "light")
+        self.page.emulate(NARROW, "light")
         for view in (*VIEWS, f"connections/{self.number(sock)}", "try/hello", "lessons/chat"):
             self.page.show(view)
             self.page.one("h1")
@@ -102,7 +102,7 @@ class LookTests(PageTests):
                 self.page.one("h1")
             for size, scheme in ((WIDE, "light"), (WIDE, "dark"), (NARROW, "light")):
                 # Of a colour that is fading to another nobody can tell the contrast.
-                self.page.look(size, scheme, "reduce")
+                self.page.emulate(size, scheme, "reduce")
                 self.assertEqual([], violations(axe), (view, scheme, size))
 
     def test_theme(self) -> None:
@@ -112,7 +112,7 @@ class LookTests(PageTests):
             return self.page.script("return getComputedStyle(document.body).backgroundColor")
 
         light = dark()
-        self.page.look(WIDE, "dark")
+        self.page.emulate(WIDE, "dark")
         self.assertNotEqual(light, dark())
         self.page.click("#theme")
         self.assertEqual(light, dark())
@@ -124,7 +124,7 @@ class LookTests(PageTests):
         """A new row fades in only for who does not mind motion."""
         self.send("echo", b"x")
         for motion, name in (("no-preference", "fresh"), ("reduce", "none")):
-            self.page.look(WIDE, "light", motion)
+            self.page.emulate(WIDE, "light", motion)
             self.page.show("connections")
             self.page.one("tbody tr")
             style = "return getComputedStyle(document.querySelector('tbody tr')).animationName"
@@ -147,10 +147,10 @@ class LookTests(PageTests):
         self.assertEqual([], [one for one in seen if not (one["shows"] and one["inView"])])
         self.assertLessEqual({"service", "text", "cut", "end"}, {one["name"] for one in seen})
         self.page.press("\ue007")
-        self.page.says(".rung .label", "This is a test message")
+        self.page.waitForText(".rung .label", "This is a test message")
         self.page.script("document.querySelector('.box button.callback').focus()")
         self.page.press("\ue007")
-        self.page.says("dialog[open] .code", "def dataReceived")
+        self.page.waitForText("dialog[open] .code", "def dataReceived")
         self.page.press("\ue00c")
         self.page.until(lambda: not self.page.all("dialog[open]"), "the end of the dialog")
         self.assertEqual(
@@ -171,9 +171,9 @@ class WireTests(PageTests):
         self.assertEqual(b"", readAll(sock))
         number = self.number(sock)
         self.page.show("connections")
-        self.page.says("tbody", f":{sock.getsockname()[1]}")
+        self.page.waitForText("tbody", f":{sock.getsockname()[1]}")
         self.page.click(f"a[href='#/connections/{number}']")
-        self.page.says(".facts", "client FIN")
+        self.page.waitForText(".facts", "client FIN")
         self.assertEqual(
             [
                 "rung client connect",
@@ -200,7 +200,7 @@ class WireTests(PageTests):
             sock.sendall(part)
             self.page.until(lambda at=at: len(self.page.all(".box.client")) == at, f"box {at}")
         self.page.until(lambda: len(self.page.all(".box.server")) == 3, "all of it")
-        self.page.says(".messages", "3 chunks, 1 to 3")
+        self.page.waitForText(".messages", "3 chunks, 1 to 3")
 
     def test_reset(self) -> None:
         """A reset is told from a close, in the list and on the ladder."""
@@ -209,7 +209,7 @@ class WireTests(PageTests):
         number = self.number(sock)
         self.reset(sock)
         self.page.show(f"connections/{number}")
-        self.page.says(".facts", "client RST")
+        self.page.waitForText(".facts", "client RST")
         self.assertEqual(["RST"], self.page.texts(".rung.rst.client .label"))
 
     def test_modes(self) -> None:
@@ -227,7 +227,7 @@ class WireTests(PageTests):
         sock = self.send("answer", b"how are u\n")
         self.page.show(f"connections/{self.number(sock)}")
         self.page.click(".rung.data a")
-        self.page.says("dialog .code", "self._framer.feed(data)")
+        self.page.waitForText("dialog .code", "self._framer.feed(data)")
         self.assertIn(
             "twistednet.services.messages.Messages.dataReceived", self.page.text("dialog .where")
         )
@@ -264,7 +264,7 @@ class WireTests(PageTests):
         self.page.show("connections")
         for _ in range(300):
             self.connect("echo").close()
-        self.page.says("main .top", "newest 200")
+        self.page.waitForText("main .top", "newest 200")
         self.assertEqual(200, len(self.page.all("tbody tr")))
 
     def test_datagrams(self) -> None:
@@ -292,7 +292,7 @@ class WireTests(PageTests):
         numbers.append(self.number(sock))
         for number in numbers:
             self.page.show(f"connections/{number}")
-            said = self.page.says(".box.client pre", "gnp.exe")
+            said = self.page.waitForText(".box.client pre", "gnp.exe")
             for part in SHOWN:
                 self.assertIn(part, said)
             for mode in ("hex", "escaped", "text"):
@@ -366,17 +366,17 @@ class GoneTests(SynchronousTestCase):
         url = daemon.waitFor(r"admin: (http://127.0.0.1:(\d+)/)")
         page = browser()
         page.enter(f"{url[1]}?token=0123456789abcdef")
-        page.says("#pulse", "open")
+        page.waitForText("#daemon-state", "open")
         self.assertFalse(page.script("return document.getElementById('banner').checkVisibility()"))
         daemon.stop()
-        page.says("#banner", "does not answer")
+        page.waitForText("#banner", "does not answer")
         again = Running(*flags, "--admin", f"tcp:{url[2]}")
         self.addCleanup(again.close)
-        page.says("#pulse", "open")
+        page.waitForText("#daemon-state", "open")
         self.assertFalse(page.script("return document.getElementById('banner').checkVisibility()"))
         page.show("connections")
         socket.create_connection(again.address("echo"), PATIENCE).close()
-        page.says("tbody", "client FIN")
+        page.waitForText("tbody", "client FIN")
         # The browser itself tells the console of every attempt.
         self.assertEqual([], [one for one in page.complaints() if "ERR_" not in one])
 
@@ -398,7 +398,7 @@ class TryTests(PageTests):
             self.page.click("form.try button[type=submit]")
             self.page.one(".rung.client.data")
             if reply:
-                self.page.says(".box.server pre", reply)
+                self.page.waitForText(".box.server pre", reply)
             else:
                 self.assertEqual([], self.page.all(".box.server"))
 
@@ -415,7 +415,7 @@ class TryTests(PageTests):
         self.page.show("try/echo")
         self.page.one("textarea").send_keys("x" * 40)
         self.page.choose("[name=cut]", "bytes")
-        self.assertIn("32 are the most", self.page.says("form.try [role=status]", "writes"))
+        self.assertIn("32 are the most", self.page.waitForText("form.try [role=status]", "writes"))
         self.assertFalse(self.page.one("form.try button[type=submit]").is_enabled())
 
     def test_lessons(self) -> None:
@@ -437,7 +437,7 @@ class TryTests(PageTests):
         with self.send("echo", b"x") as sock:
             # Who closes with something unread resets.
             sock.recv(1)
-        self.page.says(".verdict", "no reset of yours")
+        self.page.waitForText(".verdict", "no reset of yours")
         self.assertEqual([], self.page.all("[data-lesson=reset].done"))
 
     def test_fromOutside(self) -> None:

@@ -16,7 +16,7 @@ PAGE = ROOT / "twistednet" / "admin" / "page"
 MAY_IMPORT = {
     "lib": set(),
     "wire": {"lib"},
-    "faults": {"lib", "wire"},
+    "faults": {"lib"},
     "lessons": {"lib", "wire"},
     "views": {"faults", "lessons", "lib", "wire"},
     "": {"lib", "views", "wire"},

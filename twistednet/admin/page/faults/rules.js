@@ -1,18 +1,18 @@
 // A rule as switches make it. What it means is the daemon's to say: here is only how it is written.
 
 /** @typedef {import("../lib/api.js").Kind} Kind */
-/** @typedef {{service: string, form: string, values: string[], direction: string, many: string, count: number,
- *   percent: string, isMine: boolean, lasting: string, seed: string}} Switches `service` is empty for all that can;
- *   `form` is the kind's; `many` is "", "first", "every" or "percent" */
+/** @typedef {{service: string, form: string, values: string[], direction: string, selection: string, count: number,
+ *   percent: string, onlyMine: boolean, duration: string, seed: string}} FormState `service` is empty for all that can;
+ *   `form` is the kind's; `selection` is "", "first", "every" or "percent" */
 
 /** What stands for each value at first. @type {Record<string, string>} */
-const WORTH = { TIME: "200ms", SIZE: "100 bytes", RATE: "10KiB/s", PERCENT: "30%", N: "2", NUMBER: "0", STATUS: "503",
+const DEFAULT_VALUES = { TIME: "200ms", SIZE: "100 bytes", RATE: "10KiB/s", PERCENT: "30%", N: "2", NUMBER: "0", STATUS: "503",
   NTH: "2nd", TEXT: '"bye"' };
 
 /** @typedef {{word: string, isValue: boolean, isOptional: boolean}} Word */
 
 /** @param {Kind} kind @returns {Word[]} */
-export function wordsOf(kind) {
+export function parseForm(kind) {
   const [head, tail = ""] = kind.form.split(" [");
   const values = [...kind.values];
   const read = (text, isOptional) => text.split(" ").filter(Boolean).map((word) => {
@@ -24,8 +24,8 @@ export function wordsOf(kind) {
 }
 
 /** What is asked for at first of a kind: all that has to be there. @param {Kind} kind */
-export function valuesFor(kind) {
-  return wordsOf(kind).filter((one) => one.isValue).map((one) => (one.isOptional ? "" : WORTH[one.word] ?? ""));
+export function defaultValues(kind) {
+  return parseForm(kind).filter((one) => one.isValue).map((one) => (one.isOptional ? "" : DEFAULT_VALUES[one.word] ?? ""));
 }
 
 /** The kinds that a service can have, or that any can. @param {import("../lib/api.js").Kinds} all @param {string} service */
@@ -42,38 +42,38 @@ function carries(all, service, kind) {
   return all.services[service].some((carrier) => kind.carriers.includes(carrier));
 }
 
-/** A rule for each service that is meant. @param {import("../lib/api.js").Kinds} all @param {Switches} switches @param {string | null} you */
-export function rulesOf(all, switches, you) {
-  const kind = all.kinds.find((one) => one.form === switches.form);
+/** A rule for each service that is meant. @param {import("../lib/api.js").Kinds} all @param {FormState} state @param {string | null} you */
+export function buildRules(all, state, you) {
+  const kind = all.kinds.find((one) => one.form === state.form);
   if (!kind) return [];
-  const services = switches.service ? [switches.service] : servicesFor(all, kind);
-  const rest = [written(kind, switches.values), ...choices(kind, switches, you)].join(", ");
+  const services = state.service ? [state.service] : servicesFor(all, kind);
+  const rest = [kindText(kind, state.values), ...qualifiers(kind, state, you)].join(", ");
   return services.map((service) => `${service}: ${rest}`);
 }
 
-function written(kind, values) {
+function kindText(kind, values) {
   const given = [...values];
-  const all = wordsOf(kind).map((one) => ({ ...one, text: one.isValue ? given.shift() ?? "" : one.word }));
+  const all = parseForm(kind).map((one) => ({ ...one, text: one.isValue ? given.shift() ?? "" : one.word }));
   const isWhole = all.every((one) => one.text);
   return all.filter((one) => isWhole || !one.isOptional).map((one) => one.text).join(" ");
 }
 
 /** Is there a choice of whom, and of how many? A port that nobody can reach is so for all. @param {Kind} kind */
-export const isForSome = (kind) => kind.counts !== "listeners";
+export const isSelective = (kind) => kind.counts !== "listeners";
 
-function choices(kind, { direction, many, count, percent, isMine, lasting, seed }, you) {
+function qualifiers(kind, { direction, selection, count, percent, onlyMine, duration, seed }, you) {
   const some = [
     direction && direction !== kind.direction && direction,
-    isMine && `from ${you}`,
-    many === "first" && `first ${count}`,
-    many === "every" && `every ${nth(count)}`,
-    many === "percent" && percent,
+    onlyMine && `from ${you}`,
+    selection === "first" && `first ${count}`,
+    selection === "every" && `every ${ordinal(count)}`,
+    selection === "percent" && percent,
   ];
-  return [...(isForSome(kind) ? some : []), lasting && `for ${lasting}`, isForSome(kind) && seed && `seed ${seed}`].filter(Boolean);
+  return [...(isSelective(kind) ? some : []), duration && `for ${duration}`, isSelective(kind) && seed && `seed ${seed}`].filter(Boolean);
 }
 
 /** @param {number} number */
-function nth(number) {
+function ordinal(number) {
   const isTeen = number % 100 > 10 && number % 100 < 14;
   return `${number}${(!isTeen && { 1: "st", 2: "nd", 3: "rd" }[number % 10]) || "th"}`;
 }

@@ -1,27 +1,27 @@
 // Scenarios: which one is played and how far it is, those that are known, and any other as it is written.
 
-import { play } from "../lib/api.js";
+import { playScenario } from "../lib/api.js";
+import { bolt } from "../lib/bolt.js";
 import { safe } from "../lib/bytes.js";
 import { fill, h, setText } from "../lib/dom.js";
-import { bolt } from "../wire/faultmarks.js";
-import { written } from "../lib/fields.js";
+import { textEditor } from "../lib/fields.js";
 import { age } from "../lib/format.js";
 
-const HINT = "outage = 10s healthy | 5s echo: refuse";
+const PLACEHOLDER = "outage = 10s healthy | 5s echo: refuse";
 
 /** A section, and what shows in it how things are now.
- * @param {(doing: Promise<any>, done: string, heading: HTMLElement) => Promise<void>} act
- * @param {() => Promise<void>} look at how things are, at once */
-export function scenarioSection(act, look) {
+ * @param {(doing: Promise<any>, done: string, heading: HTMLElement) => Promise<void>} perform
+ * @param {() => Promise<void>} refresh at how things are, at once */
+export function scenarioSection(perform, refresh) {
   const heading = h("h2", { id: "scenarios-title", tabindex: -1 }, "Scenarios");
-  const stop = h("button", { type: "button", on: { click: () => act(play(null), "Stopped", heading) } }, "Stop");
+  const stop = h("button", { type: "button", on: { click: () => perform(playScenario(null), "Stopped", heading) } }, "Stop");
   const now = playingBox(stop);
-  const known = h("ul", { class: "known" });
+  const known = h("ul", { class: "known-scenarios" });
   const row = ({ name, scenario }) => h("li", {}, h("code", {}, safe(scenario)),
-    h("button", { type: "button", "aria-label": `Play ${name}`, on: { click: () => act(play(name), `${name} is played`, heading) } }, "Play"));
-  const box = written("scenario", "A scenario as it is written: a name, =, and parts", "Play", { hint: HINT, send: async (text) => {
-    await play(text.trim());
-    await look();
+    h("button", { type: "button", "aria-label": `Play ${name}`, on: { click: () => perform(playScenario(name), `${name} is played`, heading) } }, "Play"));
+  const box = textEditor("scenario", "A scenario as it is written: a name, =, and parts", "Play", { placeholder: PLACEHOLDER, send: async (text) => {
+    await playScenario(text.trim());
+    await refresh();
     return "It is played";
   } });
   let drawn = "";
@@ -43,7 +43,7 @@ export function scenarioSection(act, look) {
 function playingBox(stop) {
   const title = h("p", { class: "rule" });
   const parts = h("ol");
-  const left = h("span", { class: "left" });
+  const left = h("span", { class: "remaining" });
   const element = h("div", { class: "playing", hidden: true }, h("div", {}, title, parts), stop);
   let drawn = "";
   /** @param {import("../lib/api.js").Playing} one */

@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 
 /** Drawn as nothing, acting on the screen, or without a meaning of its own. */
 const HIDDEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}/u;
-const NAMED = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+const NAMED_ESCAPES = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** @param {string} text base64 */
@@ -28,14 +28,14 @@ export function fromText(text) {
 export function fromEscapes(text) {
   const parts = text.split(/(\\(?:x[0-9a-fA-F]{2}|[nrt0\\]))/);
   const plain = { n: 10, r: 13, t: 9, 0: 0, "\\": 92 };
-  return joined(parts.map((part, index) => {
+  return concat(parts.map((part, index) => {
     if (index % 2 === 0) return fromText(part);
     return Uint8Array.of(part[1] === "x" ? parseInt(part.slice(2), 16) : plain[part[1]]);
   }));
 }
 
 /** @param {Uint8Array[]} pieces */
-export function joined(pieces) {
+export function concat(pieces) {
   const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
   let at = 0;
   for (const piece of pieces) {
@@ -66,7 +66,7 @@ function* ascii(bytes) {
 
 /** \xNN is always a byte, so that it is told from the character of that number. */
 function escaped(character) {
-  if (NAMED[character]) return NAMED[character];
+  if (NAMED_ESCAPES[character]) return NAMED_ESCAPES[character];
   const code = typeof character === "number" ? character : /** @type {number} */ (character.codePointAt(0));
   if (typeof character === "number" || code < 0x80) return `\\x${code.toString(16).padStart(2, "0")}`;
   return code <= 0xffff ? `\\u${code.toString(16).padStart(4, "0")}` : `\\U${code.toString(16).padStart(8, "0")}`;
@@ -76,7 +76,7 @@ function escaped(character) {
 export function preview(bytes, limit = 40) {
   let text = "";
   for (const character of characters(bytes.subarray(0, limit * 4))) {
-    text += isShown(character) ? character : escaped(character);
+    text += isPrintable(character) ? character : escaped(character);
     if (text.length > limit) return `${text.slice(0, limit - 1)}…`;
   }
   return text;
@@ -87,7 +87,7 @@ export function safe(text) {
   return preview(fromText(String(text)), 200);
 }
 
-function isShown(character) {
+function isPrintable(character) {
   return typeof character === "string" && !HIDDEN.test(character);
 }
 
@@ -107,7 +107,7 @@ export function rendered(bytes, mode, perRow = 16) {
     run = hidden = "";
   };
   for (const character of isEscaped ? ascii(bytes) : characters(bytes)) {
-    const plain = isEscaped ? typeof character === "string" && /^[ -[\]-~]$/.test(character) : isShown(character);
+    const plain = isEscaped ? typeof character === "string" && /^[ -[\]-~]$/.test(character) : isPrintable(character);
     if (plain) {
       if (hidden) flush();
       run += character;

@@ -10,15 +10,15 @@ const SVG = "http://www.w3.org/2000/svg";
 
 /** @param {string} name @param {Attributes} [attributes] @param {...Child} children */
 export function h(name, attributes = {}, ...children) {
-  return made(document.createElement(name), attributes, children);
+  return build(document.createElement(name), attributes, children);
 }
 
 /** The same for what is drawn. @param {string} name @param {Attributes} [attributes] @param {...Child} children */
 export function svg(name, attributes = {}, ...children) {
-  return made(document.createElementNS(SVG, name), attributes, children);
+  return build(document.createElementNS(SVG, name), attributes, children);
 }
 
-function made(element, { on = {}, ...attributes }, children) {
+function build(element, { on = {}, ...attributes }, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value !== null && value !== undefined && value !== false) {
       element.setAttribute(name, value === true ? "" : String(value));
@@ -47,19 +47,19 @@ export function setText(node, text) {
 }
 
 /** Tell those who hear the page rather than see it. @param {string} text */
-export function say(text) {
-  setText(/** @type {Node} */ (document.getElementById("spoken")), text);
+export function announce(text) {
+  setText(/** @type {Node} */ (document.getElementById("announcement")), text);
 }
 
 /** One choice of a few, as buttons of which one is pressed.
  * @param {string} label @param {[string, string][]} options value and what is shown
  * @param {string} chosen @param {(value: string) => void} choose */
-export function choice(label, options, chosen, choose) {
+export function segmented(label, options, chosen, choose) {
   const buttons = options.map(([value, shown]) =>
     h("button", { type: "button", "data-value": value, "aria-pressed": String(value === chosen) }, shown),
   );
   return h("div", {
-    class: "choice", role: "group", "aria-label": label,
+    class: "segmented", role: "group", "aria-label": label,
     on: {
       click: (event) => {
         const pressed = event.target.closest("button");
@@ -83,7 +83,7 @@ export function copyButton(text, what) {
         } catch {
           button.textContent = "Select it";
         }
-        say(`${what}: ${button.textContent}`);
+        announce(`${what}: ${button.textContent}`);
         setTimeout(() => { button.textContent = "Copy"; }, 1500);
       },
     },

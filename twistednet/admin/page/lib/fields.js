@@ -1,6 +1,6 @@
 // Fields of a form, each with its name beside or above it.
 
-import { copyButton, h, say, setText } from "./dom.js";
+import { announce, copyButton, h, setText } from "./dom.js";
 
 /** @param {string} name @param {string} value @param {string} shown @param {string} chosen @param {(value: string) => void} choose */
 export function radio(name, value, shown, chosen, choose) {
@@ -9,7 +9,7 @@ export function radio(name, value, shown, chosen, choose) {
 }
 
 /** @param {string} name @param {string} shown @param {Record<string, any>} plan @param {(name: string, value: boolean) => void} set */
-export function check(name, shown, plan, set) {
+export function checkbox(name, shown, plan, set) {
   return h("label", {},
     h("input", { type: "checkbox", name, checked: plan[name], on: { change: (event) => set(name, event.target.checked) } }), shown);
 }
@@ -21,55 +21,55 @@ export function select(name, label, options, chosen, choose) {
       options.map(([value, shown]) => h("option", { value, selected: value === chosen }, shown))));
 }
 
-/** @param {string} name @param {string} label @param {number} value @param {number} least @param {number} most
+/** @param {string} name @param {string} label @param {number} value @param {number} min @param {number} max
  * @param {(name: string, value: number) => void} set */
-export function number(name, label, value, least, most, set) {
+export function numberField(name, label, value, min, max, set) {
   return h("label", { class: "field small" }, h("span", { class: "name" }, label),
-    h("input", { type: "number", name, value, min: least, max: most, on: {
-      input: (event) => set(name, Math.min(most, Math.max(least, Math.round(Number(event.target.value) || 0)))),
+    h("input", { type: "number", name, value, min, max, on: {
+      input: (event) => set(name, Math.min(max, Math.max(min, Math.round(Number(event.target.value) || 0)))),
     } }));
 }
 
-/** @param {string} name @param {string} label @param {string} value @param {string} hint @param {(value: string) => void} set */
-export function words(name, label, value, hint, set) {
+/** @param {string} name @param {string} label @param {string} value @param {string} placeholder @param {(value: string) => void} set */
+export function textField(name, label, value, placeholder, set) {
   return h("label", { class: "field small" }, h("span", { class: "name" }, label),
-    h("input", { name, value, placeholder: hint, spellcheck: "false", autocomplete: "off", autocapitalize: "off",
+    h("input", { name, value, placeholder, spellcheck: "false", autocomplete: "off", autocapitalize: "off",
       on: { input: (event) => set(event.target.value.trim()) } }));
 }
 
 /** A text that the daemon may refuse, and its reason beside the button that sends it.
- * @param {string} name @param {string} label @param {string} verb @param {{hint?: string, send: (text: string) => Promise<string>}} how
+ * @param {string} name @param {string} label @param {string} buttonLabel @param {{placeholder?: string, send: (text: string) => Promise<string>}} how
  *   `send` returns what is to be said once it is done */
-export function written(name, label, verb, { hint, send }) {
-  const judge = (why) => {
-    setText(wrong, why);
+export function textEditor(name, label, buttonLabel, { placeholder, send }) {
+  const showError = (why) => {
+    setText(error, why);
     text.setAttribute("aria-invalid", String(Boolean(why)));
   };
-  const text = h("textarea", { name, rows: 2, placeholder: hint, spellcheck: "false", autocomplete: "off", autocapitalize: "off",
-    "aria-describedby": `${name}-wrong`, on: { input: () => judge("") } });
-  const wrong = h("p", { class: "bad", role: "alert", id: `${name}-wrong` });
-  const button = h("button", { type: "submit", class: "main" }, verb);
+  const text = h("textarea", { name, rows: 2, placeholder, spellcheck: "false", autocomplete: "off", autocapitalize: "off",
+    "aria-describedby": `${name}-error`, on: { input: () => showError("") } });
+  const error = h("p", { class: "bad", role: "alert", id: `${name}-error` });
+  const button = h("button", { type: "submit", class: "primary" }, buttonLabel);
   const submit = async (event) => {
     event.preventDefault();
     button.disabled = true;
     try {
-      const done = await send(text.value);
-      judge("");
-      say(done);
+      const message = await send(text.value);
+      showError("");
+      announce(message);
     } catch (why) {
-      judge(String(why.message));
+      showError(String(why.message));
     }
     button.disabled = false;
   };
   const write = (value, rows) => {
     text.value = value;
     text.rows = rows;
-    judge("");
+    showError("");
   };
   const elements = [
     h("label", { class: "field" }, h("span", { class: "name" }, label), text),
     copyButton(() => text.value, `the ${name}`),
-    h("div", { class: "line" }, button, wrong),
+    h("div", { class: "line" }, button, error),
   ];
   return { elements, submit, write };
 }

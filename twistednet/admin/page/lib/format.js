@@ -13,7 +13,7 @@ export function size(count) {
 }
 
 /** A span of time. @param {number} seconds */
-export function span(seconds) {
+export function duration(seconds) {
   if (seconds < 0.001) return `${Math.max(0, Math.round(seconds * 1e6))} µs`;
   if (seconds < 1) return `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
   if (seconds < 60) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} s`;
@@ -23,11 +23,11 @@ export function span(seconds) {
 
 /** An age, in whole seconds, so that it does not flicker. @param {number} seconds */
 export function age(seconds) {
-  return seconds < 1 ? "now" : span(Math.floor(seconds)).replace(".00", "").replace(".0 ", " ");
+  return seconds < 1 ? "now" : duration(Math.floor(seconds)).replace(".00", "").replace(".0 ", " ");
 }
 
 /** When, since the beginning of a conversation. @param {number} seconds */
-export function moment(seconds) {
+export function elapsed(seconds) {
   if (seconds < 1) return `${(seconds * 1000).toFixed(1)} ms`;
   return `${seconds.toFixed(seconds < 100 ? 3 : 0)} s`;
 }
@@ -38,7 +38,7 @@ export function rate(value) {
 }
 
 /** @param {number} count @param {string} one @param {string} [many] */
-export function counted(count, one, many = `${one}s`) {
+export function plural(count, one, many = `${one}s`) {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 

@@ -3,10 +3,10 @@
 import { watch } from "./api.js";
 
 /** Seconds of rates that are kept, and milliseconds between two redrawings. */
-export const KEPT = 60;
-const PACE = 250;
+export const HISTORY_SECONDS = 60;
+const REDRAW_MS = 250;
 /** Refusals that are kept. */
-const MOST = 50;
+const MAX_REFUSALS = 50;
 
 /** @typedef {{open: number, opened: number, bytesIn: number, bytesOut: number, messagesIn?: number,
  *   messagesOut?: number, latency?: number}} Rates a second, but for `open`; latency in seconds */
@@ -14,7 +14,7 @@ const MOST = 50;
 export const live = {
   connected: false,
   /** Why there is no connection, if it will not come back by itself. */
-  gone: "",
+  failure: "",
   /** @type {Map<string, Rates[]>} */
   rates: new Map(),
   /** Grows with each event; a view that has seen the same number has seen all. */
@@ -31,8 +31,8 @@ export const live = {
 
 /** @type {Set<() => void>} */
 const listeners = new Set();
-let due = 0;
-let last = 0;
+let timer = 0;
+let drawnAt = 0;
 
 /** Call `listener` when something has changed; what is returned stops that. @param {() => void} listener */
 export function onChange(listener) {
@@ -42,24 +42,24 @@ export function onChange(listener) {
 
 /** Something has changed: redraw, in a frame of the browser's, and not too often. */
 export function changed() {
-  if (due) return;
-  due = window.setTimeout(() => requestAnimationFrame(() => {
-    due = 0;
-    last = performance.now();
+  if (timer) return;
+  timer = window.setTimeout(() => requestAnimationFrame(() => {
+    timer = 0;
+    drawnAt = performance.now();
     for (const listener of [...listeners]) listener();
-  }), Math.max(0, last + PACE - performance.now()));
+  }), Math.max(0, drawnAt + REDRAW_MS - performance.now()));
 }
 
 export function start() {
   watch({
-    state(connected, gone) {
+    state(connected, failure) {
       live.connected = connected;
-      live.gone = gone;
+      live.failure = failure;
       // What happened meanwhile is not known.
       live.changes += 1;
       changed();
     },
-    moved() {
+    updated() {
       live.changes += 1;
       changed();
     },
@@ -69,7 +69,7 @@ export function start() {
       changed();
     },
     refused(event) {
-      live.refused = [{ at: Date.now() / 1000, ...event }, ...live.refused].slice(0, MOST);
+      live.refused = [{ at: Date.now() / 1000, ...event }, ...live.refused].slice(0, MAX_REFUSALS);
       live.changes += 1;
       changed();
     },
@@ -79,7 +79,7 @@ export function start() {
       for (const [name, rates] of Object.entries(services)) {
         const kept = live.rates.get(name) ?? [];
         kept.push(rates);
-        if (kept.length > KEPT) kept.shift();
+        if (kept.length > HISTORY_SECONDS) kept.shift();
         live.rates.set(name, kept);
       }
       changed();

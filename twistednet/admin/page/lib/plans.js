@@ -2,42 +2,42 @@
 
 import { fromEscapes, fromText } from "./bytes.js";
 
-/** @typedef {"one" | "lines" | "parts" | "marks" | "bytes"} Cut */
-/** @typedef {{service: string, text: string, escapes: boolean, newline: "lf" | "crlf", closing: boolean,
+/** @typedef {"one" | "lines" | "parts" | "separators" | "bytes"} Cut */
+/** @typedef {{service: string, text: string, escapes: boolean, newline: "lf" | "crlf", finalNewline: boolean,
  *   cut: Cut, parts: number, pauseMs: number, end: "close" | "halfClose" | "reset", kind: string}} Plan
- *   `closing`: does the text end with a newline */
+ *   `finalNewline`: does the text end with a newline */
 
 /** What the daemon takes at most. */
-export const MOST = { pieces: 32, bytes: 64 * 1024, pauseMs: 2000 };
+export const LIMITS = { pieces: 32, bytes: 64 * 1024, pauseMs: 2000 };
 
 /** What is worth sending to each service. @type {Record<string, Partial<Plan>>} */
-const WORTH = {
+const DEFAULTS = {
   echo: { text: "This is a test message" },
   receive: { text: "hello, is anybody there?" },
   answer: { text: "how are u" },
-  datagram: { text: "hello", closing: false },
+  datagram: { text: "hello", finalNewline: false },
   hello: { text: "GET /?name=Michael HTTP/1.1\nHost: localhost\nConnection: close\n", newline: "crlf" },
   chat: { text: "/nick ann\nhello" , cut: "lines", pauseMs: 200 },
 };
 
 /** @param {string} service @returns {Plan} */
 export function planFor(service) {
-  return { service, text: "hello", escapes: false, newline: "lf", closing: true, cut: "one", parts: 3,
-    pauseMs: 20, end: "close", kind: "", ...WORTH[service] };
+  return { service, text: "hello", escapes: false, newline: "lf", finalNewline: true, cut: "one", parts: 3,
+    pauseMs: 20, end: "close", kind: "", ...DEFAULTS[service] };
 }
 
 /** Each write's bytes. @param {Plan} plan @returns {{data: Uint8Array, pauseMs: number}[]} */
 export function pieces(plan) {
   const ending = plan.newline === "crlf" ? "\r\n" : "\n";
-  const text = plan.text.replace(/\r?\n/g, ending) + (plan.closing ? ending : "");
+  const text = plan.text.replace(/\r?\n/g, ending) + (plan.finalNewline ? ending : "");
   const bytes = (part) => (plan.escapes ? fromEscapes(part) : fromText(part));
-  const written = cuts(plan, text, bytes).filter((data) => data.length || text === "");
-  return written.map((data, index) => ({ data, pauseMs: index ? plan.pauseMs : 0 }));
+  const writes = cuts(plan, text, bytes).filter((data) => data.length || text === "");
+  return writes.map((data, index) => ({ data, pauseMs: index ? plan.pauseMs : 0 }));
 }
 
 function cuts({ cut, parts }, text, bytes) {
   if (cut === "lines") return (text.match(/[^\n]*\n|[^\n]+$/g) ?? [""]).map(bytes);
-  if (cut === "marks") return text.split("|").map(bytes);
+  if (cut === "separators") return text.split("|").map(bytes);
   const whole = bytes(text);
   if (cut === "one") return [whole];
   const size = cut === "bytes" ? 1 : Math.max(1, Math.ceil(whole.length / parts));
@@ -45,10 +45,10 @@ function cuts({ cut, parts }, text, bytes) {
 }
 
 /** Why the daemon would not take it, or nothing. @param {Plan} plan */
-export function complaint(plan) {
+export function problem(plan) {
   const all = pieces(plan);
-  if (all.length > MOST.pieces) return `That is ${all.length} writes; ${MOST.pieces} are the most.`;
+  if (all.length > LIMITS.pieces) return `That is ${all.length} writes; ${LIMITS.pieces} are the most.`;
   const sum = all.reduce((total, one) => total + one.data.length, 0);
-  if (sum > MOST.bytes) return `That is ${sum} bytes; ${MOST.bytes} are the most.`;
+  if (sum > LIMITS.bytes) return `That is ${sum} bytes; ${LIMITS.bytes} are the most.`;
   return "";
 }

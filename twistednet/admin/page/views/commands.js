@@ -3,7 +3,7 @@
 /** @typedef {import("../lib/api.js").Address} Address */
 
 /** What to say to each service that is ours; others get a greeting. */
-const WORDS = {
+const PAYLOADS = {
   echo: "This is a test message\\n",
   answer: "how are u\\n",
   chat: "hello\\nbyebye\\n",
@@ -18,18 +18,18 @@ export const TOOLS = /** @type {[string, string][]} */ (
 /** @param {string} service @param {Address} at @param {string} tool
  * @returns {string | null} nothing where the tool cannot */
 export function command(service, at, tool) {
-  const words = WORDS[service] ?? "hello\\n";
-  const said = service === "hello" ? "GET / HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n" : words;
-  return { nc, curl, python, twisted }[tool](service, at, at.kind, said);
+  const text = PAYLOADS[service] ?? "hello\\n";
+  const payload = service === "hello" ? "GET / HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n" : text;
+  return { nc, curl, python, twisted }[tool](service, at, at.kind, payload);
 }
 
-function nc(service, at, kind, said) {
-  if (kind === "unix") return `printf '${said}' | nc -N -U ${at.path}`;
-  if (kind === "tls") return `printf '${said}' | openssl s_client -quiet -connect ${bracketed(at)}`;
-  return `printf '${said}' | nc ${kind === "udp" ? "-u -w 1" : "-N"} ${at.host} ${at.port}`;
+function nc(service, at, kind, payload) {
+  if (kind === "unix") return `printf '${payload}' | nc -N -U ${at.path}`;
+  if (kind === "tls") return `printf '${payload}' | openssl s_client -quiet -connect ${bracketed(at)}`;
+  return `printf '${payload}' | nc ${kind === "udp" ? "-u -w 1" : "-N"} ${at.host} ${at.port}`;
 }
 
-function curl(service, at, kind, said) {
+function curl(service, at, kind, payload) {
   if (kind === "udp") return null;
   const scheme = kind === "tls" ? "https" : "http";
   if (service === "hello") {
@@ -38,17 +38,17 @@ function curl(service, at, kind, said) {
       : `curl -i ${kind === "tls" ? "-k " : ""}'${scheme}://${bracketed(at)}/?name=Michael'`;
   }
   if (kind !== "tcp") return null;
-  return `printf '${said}' | curl -s -m 2 telnet://${bracketed(at)}`;
+  return `printf '${payload}' | curl -s -m 2 telnet://${bracketed(at)}`;
 }
 
-function python(service, at, kind, said) {
+function python(service, at, kind, payload) {
   if (kind === "udp") {
     return [
       "import socket",
       "",
       `with socket.socket(${family(at)}, socket.SOCK_DGRAM) as client:`,
       "    client.settimeout(1)",
-      `    client.sendto(b"${said}", ("${at.host}", ${at.port}))`,
+      `    client.sendto(b"${payload}", ("${at.host}", ${at.port}))`,
       service === "receive" ? null : "    print(client.recv(65536))",
     ].filter((line) => line !== null).join("\n");
   }
@@ -62,15 +62,15 @@ function python(service, at, kind, said) {
     kind === "tls" ? "import socket\nimport ssl" : "import socket",
     "",
     ...connect,
-    `    client.sendall(b"${said}")`,
+    `    client.sendall(b"${payload}")`,
     kind === "tls" ? null : "    client.shutdown(socket.SHUT_WR)",
     "    while data := client.recv(4096):",
     "        print(data)",
   ].filter((line) => line !== null).join("\n");
 }
 
-function twisted(service, at, kind, said) {
-  if (kind === "udp") return twistedDatagram(service, at, said);
+function twisted(service, at, kind, payload) {
+  if (kind === "udp") return twistedDatagram(service, at, payload);
   if (kind === "tls") return null;
   const where = kind === "unix" ? `unix:${at.path}` : `tcp:${at.host.replaceAll(":", "\\\\:")}:${at.port}`;
   return [
@@ -81,7 +81,7 @@ function twisted(service, at, kind, said) {
     "",
     "class Client(Protocol):",
     "    def connectionMade(self):",
-    `        self.transport.write(b"${said}")`,
+    `        self.transport.write(b"${payload}")`,
     "        self.transport.loseWriteConnection()",
     "",
     "    def dataReceived(self, data):",
@@ -96,7 +96,7 @@ function twisted(service, at, kind, said) {
   ].join("\n");
 }
 
-function twistedDatagram(service, at, said) {
+function twistedDatagram(service, at, payload) {
   const end = service === "receive"
     ? ["        reactor.callLater(0.1, reactor.stop)"]
     : ["", "    def datagramReceived(self, data, address):", "        print(data)", "        reactor.stop()"];
@@ -107,7 +107,7 @@ function twistedDatagram(service, at, said) {
     "",
     "class Client(DatagramProtocol):",
     "    def startProtocol(self):",
-    `        self.transport.write(b"${said}", ("${at.host}", ${at.port}))`,
+    `        self.transport.write(b"${payload}", ("${at.host}", ${at.port}))`,
     ...end,
     "",
     "",

@@ -1,19 +1,19 @@
 // Connections as they come and go: the newest that fit the filter, asked for again when something moved.
 
 import { connections, services } from "../lib/api.js";
+import { bolt } from "../lib/bolt.js";
 import { safe } from "../lib/bytes.js";
 import { fill, h, setText } from "../lib/dom.js";
-import { bolt } from "../wire/faultmarks.js";
-import { age, clock, counted, size, span } from "../lib/format.js";
+import { age, clock, duration, plural, size } from "../lib/format.js";
 import { live, onChange } from "../lib/live.js";
 
 /** Rows that are shown; so many new ones at once are no news that is worth a motion. */
-const ROWS = 200;
-const MANY = 8;
+const MAX_ROWS = 200;
+const MAX_ANIMATED = 8;
 /** Milliseconds between two questions: a search reads all that was sent. And no more than this part
  * of the time is spent on drawing. */
-const PACE = { plain: 500, search: 2000 };
-const SHARE = 0.1;
+const POLL_MS = { plain: 500, search: 2000 };
+const DRAW_SHARE = 0.1;
 
 const STATES = [["", "Open and ended"], ["open", "Open"], ["ended", "Ended"], ["client FIN", "Ended: client FIN"],
   ["client RST", "Ended: client RST"], ["service", "Ended: service"], ["idle", "Ended: idle"], ["error", "Ended: error"]];
@@ -23,86 +23,86 @@ const filter = { service: "", state: "", peer: "", text: "" };
 
 /** @param {HTMLElement} main @param {string} argument */
 export function connectionsView(main, argument) {
-  const asked = new URLSearchParams(argument.replace(/^\?/, ""));
-  if (asked.has("service")) Object.assign(filter, { service: asked.get("service"), state: "", peer: "", text: "" });
+  const query = new URLSearchParams(argument.replace(/^\?/, ""));
+  if (query.has("service")) Object.assign(filter, { service: query.get("service"), state: "", peer: "", text: "" });
 
   const body = h("tbody");
   const table = h("table", { class: "list connections" },
-    h("caption", { class: "unseen" }, "Connections, the newest first"),
+    h("caption", { class: "visually-hidden" }, "Connections, the newest first"),
     h("thead", {}, h("tr", {},
       [["Service", "service"], ["Peer", "peer"], ["Opened", "wide"], ["Age", "wide number"], ["In", "number"], ["Out", "number"], ["State", "state"]]
         .map(([name, kind]) => h("th", { scope: "col", class: kind }, name)))),
     body);
   const note = h("p", { class: "empty" });
-  const count = h("p", { class: "soft", role: "status" });
+  const count = h("p", { class: "muted", role: "status" });
   const pause = h("button", { type: "button", "aria-pressed": "false" }, "Pause");
-  const missed = h("p", { class: "soft" });
+  const missed = h("p", { class: "muted" });
 
   let isPaused = false;
-  let isAsking = false;
+  let isLoading = false;
   let isStale = false;
-  let seen = -1;
-  let last = 0;
-  let spent = 0;
+  let seenChanges = -1;
+  let loadedAt = 0;
+  let drawMs = 0;
   let timer = 0;
-  let isGone = false;
+  let isClosed = false;
   /** @type {Map<string, ReturnType<typeof row>>} */
   let rows = new Map();
 
   const show = (found, isMore) => {
     const before = rows;
     rows = new Map(found.map((one) => [one.id, before.get(one.id) ?? row(one)]));
-    const isMany = found.filter((one) => !before.has(one.id)).length > MANY;
+    const isMany = found.filter((one) => !before.has(one.id)).length > MAX_ANIMATED;
     for (const one of found) rows.get(one.id)?.show(one, isMany);
     const elements = [...rows.values()].map((one) => one.element);
     const isSame = elements.length === body.children.length && elements.every((one, at) => one === body.children[at]);
     // Not moved while it has the focus, or the keyboard would lose its place.
-    if (!isSame) keepingFocus(body, () => fill(body, elements));
+    if (!isSame) keepFocus(body, () => fill(body, elements));
     table.hidden = !found.length;
     note.hidden = found.length > 0;
     setText(note, isFiltered() ? "None fits the filter." : "Nobody has connected yet.");
-    setText(count, isMore ? `the newest ${found.length}` : counted(found.length, "connection"));
+    setText(count, isMore ? `the newest ${found.length}` : plural(found.length, "connection"));
   };
-  const ask = async () => {
-    isStale = isAsking;
-    if (isAsking || isPaused || isGone) return;
-    isAsking = true;
-    seen = live.changes;
-    last = performance.now();
+  const load = async () => {
+    isStale = isLoading;
+    if (isLoading || isPaused || isClosed) return;
+    isLoading = true;
+    seenChanges = live.changes;
+    loadedAt = performance.now();
     try {
-      const { found, isMore } = await connections({ ...filter, limit: ROWS });
-      const begun = performance.now();
-      if (!isGone && !isPaused) show(found, isMore);
-      spent = performance.now() - begun;
+      const { found, isMore } = await connections({ ...filter, limit: MAX_ROWS });
+      const drawingSince = performance.now();
+      if (!isClosed && !isPaused) show(found, isMore);
+      drawMs = performance.now() - drawingSince;
     } catch (why) {
       setText(count, String(why.message));
     }
-    isAsking = false;
-    if (isStale) ask();
-    else later();
+    isLoading = false;
+    if (isStale) load();
+    else schedule();
   };
-  const later = () => {
+  const schedule = () => {
     clearTimeout(timer);
-    if (isGone) return;
-    const isMoving = seen !== live.changes;
-    const pace = Math.max(filter.text ? PACE.search : PACE.plain, spent / SHARE);
+    if (isClosed) return;
+    const isMoving = seenChanges !== live.changes;
+    const interval = Math.max(filter.text ? POLL_MS.search : POLL_MS.plain, drawMs / DRAW_SHARE);
     // Bytes of what is open move without an event.
-    timer = window.setTimeout(ask, Math.max(0, last + (isMoving ? pace : 2 * pace) - performance.now()));
+    timer = window.setTimeout(load, Math.max(0, loadedAt + (isMoving ? interval : 2 * interval) - performance.now()));
   };
   pause.addEventListener("click", () => {
     isPaused = !isPaused;
     pause.setAttribute("aria-pressed", String(isPaused));
-    if (!isPaused) ask();
+    if (!isPaused) load();
   });
   const stop = onChange(() => {
-    if (seen !== live.changes && !isAsking && !isPaused) later();
+    if (seenChanges !== live.changes && !isLoading && !isPaused) schedule();
     setText(missed, live.missed ? `${live.missed.toLocaleString("en")} events came faster than they could be told.` : "");
   });
   fill(main, h("div", { class: "top" }, h("h1", { tabindex: -1 }, "Connections"), count),
-    filters(ask, pause), table, note, refusals(), missed);
-  ask();
+    filters(load, pause), table, note, refusals(), missed);
+  load();
   return () => {
-    isGone = true;
+    isClosed = true;
     clearTimeout(timer);
     stop();
   };
@@ -112,20 +112,20 @@ function isFiltered() {
   return Object.values(filter).some(Boolean);
 }
 
-function keepingFocus(parent, change) {
+function keepFocus(parent, change) {
   const focused = document.activeElement;
   change();
   if (focused instanceof HTMLElement && parent.contains(focused)) focused.focus({ preventScroll: true });
 }
 
-function filters(ask, pause) {
+function filters(load, pause) {
   const change = (name) => (event) => {
     filter[name] = event.target.value;
-    ask();
+    load();
   };
-  const named = (one) => h("option", { value: one, selected: filter.service === one }, safe(one));
+  const option = (one) => h("option", { value: one, selected: filter.service === one }, safe(one));
   services().then((all) => element.querySelector("[name=service]")?.append(
-    ...all.map((one) => one.name).filter((name) => name !== filter.service).map(named)), () => {});
+    ...all.map((one) => one.name).filter((name) => name !== filter.service).map(option)), () => {});
   const select = (name, label, options) => h("label", { class: "field" }, h("span", { class: "name" }, label),
     h("select", { name, on: { change: change(name) } },
       options.map(([value, shown]) => h("option", { value, selected: filter[name] === value }, shown))));
@@ -144,12 +144,12 @@ function filters(ask, pause) {
 /** @param {import("../lib/api.js").Conversation} of */
 function row(of) {
   const cells = Array.from({ length: 7 }, (_, at) => h("td", { class: ["", "", "wide", "wide number", "number client", "number server", "state"][at] }));
-  const [name, peer, opened, aged, bytesIn, bytesOut, state] = cells;
-  fill(name, h("a", { href: `#/connections/${of.id}` }, safe(of.service)), h("span", { class: "soft" }, ` #${of.id}`));
+  const [name, peer, opened, lasted, bytesIn, bytesOut, state] = cells;
+  fill(name, h("a", { href: `#/connections/${of.id}` }, safe(of.service)), h("span", { class: "muted" }, ` #${of.id}`));
   if (of.kind !== "tcp") fill(name, [...name.childNodes], h("span", { class: "tag" }, of.kind));
   const reason = h("span");
-  const acted = h("span");
-  const faults = h("span", { class: "tag fault", hidden: true }, bolt(), acted, h("span", { class: "unseen" }, " by faults"));
+  const faultCount = h("span");
+  const faults = h("span", { class: "tag fault", hidden: true }, bolt(), faultCount, h("span", { class: "visually-hidden" }, " by faults"));
   fill(state, reason, " ", faults);
   const [, host, port] = /^(.*?)(:\d+)?$/.exec(safe(of.peer)) ?? [];
   fill(peer, host, h("wbr"), port);
@@ -159,11 +159,11 @@ function row(of) {
     element,
     show(one, isMany) {
       if (!isMany && !element.isConnected) element.className = "fresh";
-      setText(aged, one.reason === null ? age(Math.max(0, Date.now() / 1000 - one.opened)) : span(one.seconds));
+      setText(lasted, one.reason === null ? age(Math.max(0, Date.now() / 1000 - one.opened)) : duration(one.seconds));
       setText(bytesIn, size(one.bytesIn));
       setText(bytesOut, size(one.bytesOut));
       setText(reason, one.reason === null ? "open" : safe(one.reason));
-      setText(acted, `×${one.faulted}`);
+      setText(faultCount, `×${one.faulted}`);
       faults.hidden = !one.faulted;
       state.className = `state ${stateClass(one.reason)}`;
     },

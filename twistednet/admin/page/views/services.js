@@ -1,12 +1,12 @@
 // The services: where they listen, what they do right now, and how to speak to them.
 
 import { services } from "../lib/api.js";
-import { command, TOOLS } from "./commands.js";
-import { choice, copyButton, fill, h, setText } from "../lib/dom.js";
-import { rate, size, span } from "../lib/format.js";
-import { KEPT, live, onChange } from "../lib/live.js";
 import { safe } from "../lib/bytes.js";
+import { copyButton, fill, h, segmented, setText } from "../lib/dom.js";
+import { duration, rate, size } from "../lib/format.js";
+import { HISTORY_SECONDS, live, onChange } from "../lib/live.js";
 import { sparkline } from "../lib/spark.js";
+import { command, TOOLS } from "./commands.js";
 
 let tool = localStorage.getItem("tool") ?? "nc";
 if (!TOOLS.some(([name]) => name === tool)) tool = "nc";
@@ -34,7 +34,7 @@ export function servicesView(main) {
     show();
   };
   const show = () => cards.forEach((one) => one.show());
-  const tools = choice("Commands for", TOOLS, tool, (chosen) => {
+  const tools = segmented("Commands for", TOOLS, tool, (chosen) => {
     tool = chosen;
     localStorage.setItem("tool", tool);
     cards.forEach((one) => one.showCommand());
@@ -61,7 +61,7 @@ function card(service) {
   const code = h("code");
   const box = h("pre", { class: "command", tabindex: 0, role: "region", "aria-label": `Command for ${service.name}` }, code);
   const copy = copyButton(() => code.textContent ?? "", `the command for ${service.name}`);
-  const figures = ["Connections", "Bytes", "Latency"].map((name) => figure(name, service.name));
+  const metrics = ["Connections", "Bytes", "Latency"].map((name) => metric(name, service.name));
   const showCommand = () => {
     const text = at && command(service.name, at, tool);
     setText(code, text ?? (at ? "This tool does not speak it." : "It listens nowhere."));
@@ -72,40 +72,40 @@ function card(service) {
   const element = h("li", { class: "card", "data-service": service.name },
     h("div", { class: "card-top" },
       h("h2", {}, h("a", { href: `#/connections/?service=${encodeURIComponent(service.name)}` }, service.name)),
-      h("ul", { class: "addresses" }, service.addresses.map((one) => h("li", {}, where(one))))),
-    h("p", { class: "soft" }, service.help, ". ", h("a", { href: `#/try/${encodeURIComponent(service.name)}` }, "Try it")),
-    h("dl", { class: "figures" }, figures.map((one) => one.element)),
+      h("ul", { class: "addresses" }, service.addresses.map((one) => h("li", {}, addressText(one))))),
+    h("p", { class: "muted" }, service.help, ". ", h("a", { href: `#/try/${encodeURIComponent(service.name)}` }, "Try it")),
+    h("dl", { class: "metrics" }, metrics.map((one) => one.element)),
     h("div", { class: "command-box" }, box, copy));
   return {
     element,
     showCommand,
     show() {
-      const kept = live.rates.get(service.name) ?? [];
-      const now = kept[kept.length - 1];
+      const history = live.rates.get(service.name) ?? [];
+      const now = history[history.length - 1];
       if (!now) return;
-      const latest = kept.findLast((one) => one.latency !== undefined)?.latency;
-      figures[0].show([`${rate(now.opened)}/s`, `${now.open} open`], kept.map((one) => one.opened), "ink");
-      figures[1].show([`${size(Math.round(now.bytesIn))}/s in`, `${size(Math.round(now.bytesOut))}/s out`],
-        kept.map((one) => one.bytesIn + one.bytesOut), "client");
-      figures[2].show(latest === undefined ? ["–", "not measured"] : [span(latest), "to answer"], kept.map((one) => one.latency ?? null), "server");
+      const latest = history.findLast((one) => one.latency !== undefined)?.latency;
+      metrics[0].show([`${rate(now.opened)}/s`, `${now.open} open`], history.map((one) => one.opened), "ink");
+      metrics[1].show([`${size(Math.round(now.bytesIn))}/s in`, `${size(Math.round(now.bytesOut))}/s out`],
+        history.map((one) => one.bytesIn + one.bytesOut), "client");
+      metrics[2].show(latest === undefined ? ["–", "not measured"] : [duration(latest), "to answer"], history.map((one) => one.latency ?? null), "server");
     },
   };
 }
 
-function figure(name, service) {
-  const texts = [h("span", { class: "mono" }, "–"), h("span", { class: "mono soft" })];
+function metric(name, service) {
+  const texts = [h("span", { class: "mono" }, "–"), h("span", { class: "mono muted" })];
   const drawn = h("span", { class: "drawn" });
   return {
     element: h("div", {}, h("dt", {}, name), h("dd", {}, drawn, texts)),
     show(shown, values, kind) {
       shown.forEach((text, at) => setText(texts[at], text));
-      fill(drawn, sparkline(values, KEPT, kind, `${name} of ${service} in the last minute; now ${shown.join(", ")}`));
+      fill(drawn, sparkline(values, HISTORY_SECONDS, kind, `${name} of ${service} in the last minute; now ${shown.join(", ")}`));
     },
   };
 }
 
 /** @param {import("../lib/api.js").Address} at */
-export function where(at) {
+function addressText(at) {
   if (at.path !== null) return `unix ${safe(at.path)}`;
   return `${at.kind} ${at.host.includes(":") ? `[${at.host}]` : at.host}:${at.port}`;
 }

@@ -1,50 +1,50 @@
 // Try it: a real connection of the daemon to itself, and what becomes of it.
 
-import { services, tried, tryIt } from "../lib/api.js";
+import { fetchTrial, services, startTrial } from "../lib/api.js";
 import { rendered } from "../lib/bytes.js";
-import { fill, h, say } from "../lib/dom.js";
-import { moment, size } from "../lib/format.js";
+import { announce, fill, h } from "../lib/dom.js";
+import { elapsed, size } from "../lib/format.js";
 import { pieces, planFor } from "../lib/plans.js";
+import { conversationView } from "../wire/conversation.js";
 import { tryForm } from "./tryform.js";
-import { wireView } from "../wire/conversation.js";
 
 /** Milliseconds between two looks at the client's side. */
-const LOOK = 250;
+const POLL_MS = 250;
 
 /** @param {HTMLElement} main @param {string} argument a service */
 export function tryView(main, argument) {
-  const place = h("div", {}, h("p", { class: "empty" }, "Asking the daemon…"));
+  const container = h("div", {}, h("p", { class: "empty" }, "Asking the daemon…"));
   fill(main, h("div", { class: "top" }, h("div", {}, h("h1", { tabindex: -1 }, "Try it"),
-    h("p", {}, "The daemon opens a real connection to itself, writes what you say, cut as you say, and you see what arrives."))), place);
-  return tryBox(place, argument).stop;
+    h("p", {}, "The daemon opens a real connection to itself, writes what you say, cut as you say, and you see what arrives."))), container);
+  return tryPanel(container, argument).stop;
 }
 
 /** The form, and beneath it the result.
- * @param {HTMLElement} place @param {string} first the service that is chosen at first */
-export function tryBox(place, first) {
+ * @param {HTMLElement} container @param {string} first the service that is chosen at first */
+export function tryPanel(container, first) {
   const result = h("div", { class: "result" });
   let stop = () => {};
-  let isGone = false;
+  let isStopped = false;
   /** @type {ReturnType<typeof tryForm> | undefined} */
   let form;
   const send = async (plan) => {
-    const trial = await tryIt({ service: plan.service, kind: plan.kind, pieces: pieces(plan), end: plan.end });
-    if (isGone) return;
+    const trial = await startTrial({ service: plan.service, kind: plan.kind, pieces: pieces(plan), end: plan.end });
+    if (isStopped) return;
     stop();
     stop = showTrial(result, trial);
-    say(trial.connection ? `Sent, as connection ${trial.connection}.` : "It was turned away.");
+    announce(trial.connection ? `Sent, as connection ${trial.connection}.` : "It was turned away.");
     result.scrollIntoView?.({ block: "nearest" });
   };
   const ready = services().then((all) => {
-    if (isGone) return;
+    if (isStopped) return;
     const name = all.some((one) => one.name === first) ? first : all[0]?.name;
-    if (!name) return fill(place, h("p", { class: "empty" }, "No service is open."));
+    if (!name) return fill(container, h("p", { class: "empty" }, "No service is open."));
     form = tryForm(all, planFor(name), send);
-    fill(place, form.element, result);
-  }, (why) => fill(place, h("p", { class: "empty" }, String(why.message))));
+    fill(container, form.element, result);
+  }, (why) => fill(container, h("p", { class: "empty" }, String(why.message))));
   return {
     stop() {
-      isGone = true;
+      isStopped = true;
       stop();
     },
     /** @param {Partial<import("../lib/plans.js").Plan>} plan */
@@ -54,7 +54,7 @@ export function tryBox(place, first) {
       stop();
       const box = h("div");
       fill(result, heading(id), box);
-      stop = wireView(box, id).stop;
+      stop = conversationView(box, id).stop;
     },
   };
 }
@@ -64,27 +64,27 @@ function heading(id) {
 }
 
 function showTrial(into, trial) {
-  const wire = h("div");
+  const conversation = h("div");
   const client = h("div", { class: "client-side" });
-  let isGone = false;
+  let isStopped = false;
   if (trial.connection === null) fill(into, h("p", { class: "bad" }, "The daemon turned it away."), client);
-  else fill(into, heading(trial.connection), wire, client);
-  const view = trial.connection === null ? null : wireView(wire, trial.connection);
-  const look = async (seen) => {
-    if (isGone) return;
-    showClient(client, seen);
-    if (seen.ended !== null) return;
+  else fill(into, heading(trial.connection), conversation, client);
+  const view = trial.connection === null ? null : conversationView(conversation, trial.connection);
+  const poll = async (latest) => {
+    if (isStopped) return;
+    showClient(client, latest);
+    if (latest.ended !== null) return;
     setTimeout(async () => {
       try {
-        look(await tried(trial.id));
+        poll(await fetchTrial(trial.id));
       } catch {
         // It is forgotten, or the daemon is gone; the banner tells of that.
       }
-    }, LOOK);
+    }, POLL_MS);
   };
-  look(trial);
+  poll(trial);
   return () => {
-    isGone = true;
+    isStopped = true;
     view?.stop();
   };
 }
@@ -101,8 +101,8 @@ const ENDINGS = {
 
 function showClient(into, trial) {
   fill(into, h("details", {}, h("summary", {}, "The client's side"),
-    h("ol", { class: "messages" }, trial.seen.map((one) => h("li", { class: one.direction === "sent" ? "client" : "server" },
+    h("ol", { class: "messages" }, trial.chunks.map((one) => h("li", { class: one.direction === "sent" ? "client" : "server" },
       h("pre", {}, rendered(one.data.subarray(0, 2048), "text")),
-      h("p", { class: "soft" }, `${one.direction} · ${moment(one.at)} · ${size(one.data.length)}`))))),
-  h("p", { class: "soft", role: "status" }, trial.ended === null ? "The client is at work…" : ENDINGS[trial.ended] ?? `It ended: ${trial.ended}`));
+      h("p", { class: "muted" }, `${one.direction} · ${elapsed(one.at)} · ${size(one.data.length)}`))))),
+  h("p", { class: "muted", role: "status" }, trial.ended === null ? "The client is at work…" : ENDINGS[trial.ended] ?? `It ended: ${trial.ended}`));
 }

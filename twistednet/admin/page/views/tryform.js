@@ -1,15 +1,15 @@
 // The form of "Try it": what to send, how it is cut into writes, and how it ends.
 
 import { preview } from "../lib/bytes.js";
-import { choice, fill, h, setText } from "../lib/dom.js";
-import { check, number, radio, select } from "../lib/fields.js";
-import { counted, size } from "../lib/format.js";
-import { complaint, MOST, pieces, planFor } from "../lib/plans.js";
+import { fill, h, segmented, setText } from "../lib/dom.js";
+import { checkbox, numberField, radio, select } from "../lib/fields.js";
+import { plural, size } from "../lib/format.js";
+import { LIMITS, pieces, planFor, problem } from "../lib/plans.js";
 
 /** @typedef {import("../lib/plans.js").Plan} Plan */
 
 const CUTS = [["one", "one write"], ["lines", "one write a line"], ["parts", "equal parts"],
-  ["marks", "at each |"], ["bytes", "one write a byte"]];
+  ["separators", "at each |"], ["bytes", "one write a byte"]];
 const ENDS = [["close", "wait for silence, then close"], ["halfClose", "half-close (FIN), and read on"], ["reset", "reset (RST)"]];
 
 /** @param {import("../lib/api.js").Service[]} services @param {Plan} plan what it begins with
@@ -17,8 +17,8 @@ const ENDS = [["close", "wait for silence, then close"], ["halfClose", "half-clo
 export function tryForm(services, plan, send) {
   const element = h("form", { class: "try", on: { submit: (event) => event.preventDefault() } });
   const writes = h("ol", { class: "writes", "aria-label": "The writes" });
-  const wrong = h("p", { class: "bad", role: "status" });
-  const button = h("button", { type: "submit", class: "main" }, "Send");
+  const error = h("p", { class: "bad", role: "status" });
+  const button = h("button", { type: "submit", class: "primary" }, "Send");
   let isBusy = false;
 
   const isDatagram = () => {
@@ -27,13 +27,13 @@ export function tryForm(services, plan, send) {
   };
   const show = () => {
     const all = pieces(plan);
-    const why = complaint(plan);
-    fill(writes, all.slice(0, MOST.pieces).map(({ data, pauseMs }, index) => [
-      index > 0 && h("li", { class: "pause soft" }, `${pauseMs} ms`),
-      h("li", { class: "write" }, preview(data, 32) || "(nothing)", h("span", { class: "soft" }, ` ${size(data.length)}`)),
+    const why = problem(plan);
+    fill(writes, all.slice(0, LIMITS.pieces).map(({ data, pauseMs }, index) => [
+      index > 0 && h("li", { class: "pause muted" }, `${pauseMs} ms`),
+      h("li", { class: "write" }, preview(data, 32) || "(nothing)", h("span", { class: "muted" }, ` ${size(data.length)}`)),
     ]));
-    setText(wrong, why);
-    setText(button, isBusy ? "Sending…" : `Send ${counted(all.length, isDatagram() ? "datagram" : "write")}`);
+    setText(error, why);
+    setText(button, isBusy ? "Sending…" : `Send ${plural(all.length, isDatagram() ? "datagram" : "write")}`);
     button.disabled = isBusy || Boolean(why);
   };
   const set = (name, value) => {
@@ -41,13 +41,13 @@ export function tryForm(services, plan, send) {
     show();
   };
   const draw = () => {
-    const parts = number("parts", "Parts", plan.parts, 1, MOST.pieces, set);
+    const parts = numberField("parts", "Parts", plan.parts, 1, LIMITS.pieces, set);
     parts.hidden = plan.cut !== "parts";
     const hasBoth = new Set(services.find((one) => one.name === plan.service)?.addresses.map((at) => at.kind)).size > 1;
     fill(element,
-      h("div", { class: "try-what" },
+      h("div", { class: "form-subject" },
         h("fieldset", { class: "field" }, h("legend", {}, "Service"),
-          h("div", { class: "services-choice" }, services.map((one) => radio("service", one.name, one.name, plan.service, (value) => {
+          h("div", { class: "pills" }, services.map((one) => radio("service", one.name, one.name, plan.service, (value) => {
             plan = planFor(value);
             draw();
             element.querySelector(`input[value="${CSS.escape(value)}"]`)?.focus();
@@ -56,26 +56,26 @@ export function tryForm(services, plan, send) {
           h("textarea", { name: "text", rows: 4, spellcheck: "false", autocomplete: "off", autocapitalize: "off",
             on: { input: (event) => set("text", event.target.value) } }, plan.text)),
         h("div", { class: "line" },
-          choice("Newlines are", [["lf", "LF"], ["crlf", "CR LF"]], plan.newline, (value) => set("newline", value)),
-          check("closing", "ends with a newline", plan, set),
-          check("escapes", "\\n \\x00 are escapes", plan, set))),
-      h("div", { class: "try-how" },
+          segmented("Newlines are", [["lf", "LF"], ["crlf", "CR LF"]], plan.newline, (value) => set("newline", value)),
+          checkbox("finalNewline", "ends with a newline", plan, set),
+          checkbox("escapes", "\\n \\x00 are escapes", plan, set))),
+      h("div", { class: "form-options" },
         h("div", { class: "line" },
           select("cut", "Cut into", CUTS, plan.cut, (value) => {
             parts.hidden = value !== "parts";
             set("cut", value);
           }),
           parts,
-          number("pauseMs", "Pause, ms", plan.pauseMs, 0, MOST.pauseMs, set)),
-        hasBoth && choice("Over", [["", "TCP"], ["udp", "UDP"]], plan.kind, (value) => {
+          numberField("pauseMs", "Pause, ms", plan.pauseMs, 0, LIMITS.pauseMs, set)),
+        hasBoth && segmented("Over", [["", "TCP"], ["udp", "UDP"]], plan.kind, (value) => {
           set("kind", value);
           draw();
           element.querySelector(`[data-value="${value}"]`)?.focus();
         }),
-        isDatagram() ? h("p", { class: "soft" }, "Over UDP each write is a datagram, and there is no end to choose.")
+        isDatagram() ? h("p", { class: "muted" }, "Over UDP each write is a datagram, and there is no end to choose.")
           : select("end", "And then", ENDS, plan.end, (value) => set("end", value)),
         h("div", { class: "field" }, h("span", { class: "name" }, "What the client will do"), writes),
-        h("div", { class: "line" }, button, wrong)));
+        h("div", { class: "line" }, button, error)));
     show();
   };
   element.addEventListener("submit", async () => {
@@ -90,7 +90,7 @@ export function tryForm(services, plan, send) {
     }
     isBusy = false;
     show();
-    if (why) setText(wrong, why);
+    if (why) setText(error, why);
   });
   draw();
   return {

@@ -1,93 +1,93 @@
 // One conversation as it goes on: its stream, its ladder and its messages, side by side.
 
 import { connection, follow } from "../lib/api.js";
+import { fill, h, segmented } from "../lib/dom.js";
 import { datagramTable } from "./datagrams.js";
-import { choice, fill, h } from "../lib/dom.js";
 import { ladder } from "./ladder.js";
 import { showMessages } from "./messages.js";
-import { sourceOf } from "./source.js";
+import { sourceOpener } from "./source.js";
 import { followStream } from "./stream.js";
 
 /** Chunks that are kept of one conversation, and milliseconds between two redrawings. */
-const MOST = 4096;
-const PACE = 120;
+const MAX_CHUNKS = 4096;
+const REDRAW_MS = 120;
 const MODES = /** @type {[string, string][]} */ ([["text", "Text"], ["escaped", "Escaped"], ["hex", "Hex"]]);
 let mode = "text";
 
 /** @param {HTMLElement} into @param {number} id
- * @param {(conversation: import("../lib/api.js").Conversation) => void} [onNews]
+ * @param {(conversation: import("../lib/api.js").Conversation) => void} [onUpdate]
  * @returns {{stop: () => void}} */
-export function wireView(into, id, onNews = () => {}) {
+export function conversationView(into, id, onUpdate = () => {}) {
   /** @type {import("../lib/api.js").Conversation} */
   let shown;
   let unfollow = () => {};
-  let isGone = false;
-  let due = 0;
+  let isStopped = false;
+  let timer = 0;
   /** @type {(() => void)[]} */
   const parts = [];
-  let drawn = { stop() {} };
+  let drawing = { stop() {} };
 
   const draw = () => {
-    due = 0;
-    if (isGone) return;
+    timer = 0;
+    if (isStopped) return;
     for (const part of parts) part();
-    onNews(shown);
+    onUpdate(shown);
   };
-  const news = () => {
-    due ||= window.setTimeout(() => requestAnimationFrame(draw), PACE);
+  const scheduleDraw = () => {
+    timer ||= window.setTimeout(() => requestAnimationFrame(draw), REDRAW_MS);
   };
-  const begin = async () => {
+  const load = async () => {
     try {
       shown = await connection(id);
     } catch (why) {
       fill(into, h("p", { class: "empty" }, String(why.message)));
       return;
     }
-    if (isGone) return;
-    drawn = build(into, shown, parts, () => shown);
+    if (isStopped) return;
+    drawing = build(into, shown, parts, () => shown);
     draw();
     if (shown.reason !== null) return;
     // The stream begins with all that was said: what is here already comes again.
-    let toSkip = shown.chunks.length;
-    let marksToSkip = shown.faults.length;
+    let chunksToSkip = shown.chunks.length;
+    let faultsToSkip = shown.faults.length;
     unfollow = follow(id, {
       chunk(chunk) {
-        if (toSkip > 0) toSkip -= 1;
-        else if (shown.chunks.length < MOST) shown.chunks.push(chunk);
-        news();
+        if (chunksToSkip > 0) chunksToSkip -= 1;
+        else if (shown.chunks.length < MAX_CHUNKS) shown.chunks.push(chunk);
+        scheduleDraw();
       },
-      faulted(mark) {
-        if (marksToSkip > 0) marksToSkip -= 1;
+      faulted(event) {
+        if (faultsToSkip > 0) faultsToSkip -= 1;
         else {
-          shown.faults.push(mark);
+          shown.faults.push(event);
           shown.faulted += 1;
         }
-        news();
+        scheduleDraw();
       },
       closed({ chunks, faults, ...rest }) {
         Object.assign(shown, rest);
-        news();
+        scheduleDraw();
       },
     });
   };
-  begin();
+  load();
   return {
     stop() {
-      isGone = true;
+      isStopped = true;
       unfollow();
-      drawn.stop();
+      drawing.stop();
     },
   };
 }
 
 function build(into, conversation, parts, current) {
   const isDatagram = conversation.kind === "udp";
-  const openSource = sourceOf(conversation.service);
+  const openSource = sourceOpener(conversation.service);
   const stream = followStream(isDatagram, openSource);
-  const rungs = ladder(openSource);
-  const meaning = h("div");
+  const ladderDrawing = ladder(openSource);
+  const messages = h("div");
   const table = h("div");
-  const modes = choice("Show the bytes as", MODES, mode, (chosen) => {
+  const modes = segmented("Show the bytes as", MODES, mode, (chosen) => {
     mode = chosen;
     stream.setMode(chosen);
   });
@@ -98,13 +98,13 @@ function build(into, conversation, parts, current) {
   fill(into, h("div", { class: "wire" },
     h("div", { class: "column" },
       section(isDatagram ? "Datagrams" : "Stream", stream.element, modes)),
-    h("div", { class: "column" }, section("Ladder", rungs.element),
-      isDatagram ? section("Sizes and gaps", table) : section("Messages", meaning))));
+    h("div", { class: "column" }, section("Ladder", ladderDrawing.element),
+      isDatagram ? section("Sizes and gaps", table) : section("Messages", messages))));
   stream.setMode(mode);
   parts.push(
     () => stream.show(current()),
-    () => rungs.show(current()),
-    () => (isDatagram ? fill(table, datagramTable(current())) : showMessages(current(), meaning)),
+    () => ladderDrawing.show(current()),
+    () => (isDatagram ? fill(table, datagramTable(current())) : showMessages(current(), messages)),
   );
-  return rungs;
+  return ladderDrawing;
 }

@@ -2,29 +2,29 @@
 
 import { preview } from "../lib/bytes.js";
 import { fill, h } from "../lib/dom.js";
-import { moment, size, span } from "../lib/format.js";
+import { duration, elapsed, size } from "../lib/format.js";
 
-const MOST = 200;
+const MAX_ROWS = 200;
 
 /** @param {import("../lib/api.js").Conversation} conversation */
 export function datagramTable({ chunks }) {
-  const some = chunks.slice(-MOST);
-  const largest = Math.max(1, ...some.map((one) => one.data.length));
-  const first = chunks.length - some.length;
-  const rows = some.map((one, index) => {
+  const shown = chunks.slice(-MAX_ROWS);
+  const largest = Math.max(1, ...shown.map((one) => one.data.length));
+  const first = chunks.length - shown.length;
+  const rows = shown.map((one, index) => {
     const before = chunks[first + index - 1];
-    const bar = h("span", { class: "bar-of-size" });
+    const bar = h("span", { class: "size-bar" });
     bar.style.width = `${Math.max(2, (one.data.length / largest) * 72)}px`;
     const kind = one.direction === "in" ? "client" : "server";
     return h("tr", { class: kind },
       h("td", { class: "number" }, first + index + 1),
       h("td", {}, one.direction === "in" ? "client" : "server"),
-      h("td", { class: "number" }, before ? `+${span(one.at - before.at)}` : moment(one.at)),
+      h("td", { class: "number" }, before ? `+${duration(one.at - before.at)}` : elapsed(one.at)),
       h("td", { class: "size" }, size(one.data.length), " ", bar),
-      h("td", { class: "said wide" }, preview(one.data, 48)));
+      h("td", { class: "preview wide" }, preview(one.data, 48)));
   });
   const table = h("table", { class: "list datagrams" },
-    h("caption", { class: "unseen" }, "Datagrams, each on its own"),
+    h("caption", { class: "visually-hidden" }, "Datagrams, each on its own"),
     h("thead", {}, h("tr", {}, [["No.", "number"], ["From", ""], ["Gap", "number"], ["Size", ""], ["Content", "wide"]].map(([name, kind]) =>
       h("th", { scope: "col", class: kind }, name)))),
     h("tbody", {}, rows));

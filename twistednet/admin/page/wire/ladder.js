@@ -2,21 +2,20 @@
 
 import { preview } from "../lib/bytes.js";
 import { fill, h, svg } from "../lib/dom.js";
-import { faultMark } from "./faultmarks.js";
-import { moment, size, span } from "../lib/format.js";
+import { duration, elapsed, size } from "../lib/format.js";
+import { faultNote } from "./faultevents.js";
 import { steps } from "./steps.js";
 
-const STEP = 42;
+const STEP_HEIGHT = 42;
 const TOP = 48;
 const SLOPE = 10;
 /** Steps that are drawn, and the silence in seconds that is worth a mark. */
-const MOST = 300;
-const SILENCE = 1;
+const MAX_STEPS = 300;
+const SILENCE_SECONDS = 1;
 /** Width of one letter of the small type. */
-const LETTER = 6.7;
+const LETTER_WIDTH = 6.7;
 
-/** A drawing that follows the width it has. @param {string} service
- * @param {(callback: string) => void} openSource */
+/** A drawing that follows the width it has. @param {(callback: string) => void} openSource */
 export function ladder(openSource) {
   const element = h("div", { class: "ladder" });
   /** @type {import("../lib/api.js").Conversation | null} */
@@ -44,31 +43,31 @@ export function ladder(openSource) {
 
 function drawing(conversation, width, openSource) {
   const all = steps(conversation);
-  const some = all.slice(-MOST);
+  const drawn = all.slice(-MAX_STEPS);
   const left = width < 420 ? 62 : 78;
   const right = width - (width < 420 ? 124 : 150);
   let y = TOP;
   const parts = [];
-  if (some.length < all.length) {
-    parts.push(svg("text", { x: left, y: y + 4, class: "faint" }, `${all.length - some.length} earlier steps`));
+  if (drawn.length < all.length) {
+    parts.push(svg("text", { x: left, y: y + 4, class: "faint" }, `${all.length - drawn.length} earlier steps`));
     y += 24;
   }
-  let before = some[0]?.at ?? 0;
-  for (const step of some) {
+  let before = drawn[0]?.at ?? 0;
+  for (const step of drawn) {
     const at = step.at ?? before;
-    if (at - before >= SILENCE) {
+    if (at - before >= SILENCE_SECONDS) {
       parts.push(silence(left, right, y, at - before));
       y += 34;
     }
     before = at;
-    if (step.mark) {
-      const mark = faultMark(step.mark, left, y - 4, width);
-      parts.push(mark.element);
-      y += mark.height;
+    if (step.fault) {
+      const fault = faultNote(step.fault, left, y - 4, width);
+      parts.push(fault.element);
+      y += fault.height;
       continue;
     }
-    parts.push(step.kind === "gone" ? gone(step, left, right, y, openSource) : rung(step, left, right, y, openSource));
-    y += STEP;
+    parts.push(step.kind === "local" ? localStep(step, left, right, y, openSource) : rung(step, left, right, y, openSource));
+    y += STEP_HEIGHT;
   }
   if (conversation.reason === null) {
     parts.push(svg("text", { x: (left + right) / 2, y: y + 8, class: "faint middle" }, "open"));
@@ -77,8 +76,8 @@ function drawing(conversation, width, openSource) {
   const height = y + 4;
   return svg("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "group",
     "aria-label": `Ladder of ${conversation.service} #${conversation.id}, ${all.length} steps` },
-  svg("path", { d: `M${left} 26V${height}`, class: "life client" }),
-  svg("path", { d: `M${right} 26V${height}`, class: "life server" }),
+  svg("path", { d: `M${left} 26V${height}`, class: "lifeline client" }),
+  svg("path", { d: `M${right} 26V${height}`, class: "lifeline server" }),
   svg("text", { x: left, y: 14, class: "head client middle" }, "client"),
   svg("text", { x: right, y: 14, class: "head server middle" }, "server"),
   parts);
@@ -88,13 +87,13 @@ function silence(left, right, y, seconds) {
   const middle = (left + right) / 2;
   return svg("g", { class: "silence" },
     svg("path", { d: `M${left - 4} ${y + 2}h8m-8 4h8M${right - 4} ${y + 2}h8m-8 4h8` }),
-    svg("text", { x: middle, y: y + 7, class: "faint middle" }, `${span(seconds)} of silence`));
+    svg("text", { x: middle, y: y + 7, class: "faint middle" }, `${duration(seconds)} of silence`));
 }
 
 /** Nothing crosses the wire any more, but something runs. */
-function gone(step, left, right, y, openSource) {
-  return svg("g", { class: "gone" },
-    svg("text", { x: left - 8, y: y + 4, class: "time" }, moment(step.at)),
+function localStep(step, left, right, y, openSource) {
+  return svg("g", { class: "local" },
+    svg("text", { x: left - 8, y: y + 4, class: "time" }, elapsed(step.at)),
     svg("path", { d: `M${right - 6} ${y}h12`, class: "end" }),
     callbackLabel(step.callback, right + 10, y + 4, openSource));
 }
@@ -104,18 +103,18 @@ function rung(step, left, right, y, openSource) {
   const [from, to] = isClient ? [left + 3, right - 4] : [right - 3, left + 4];
   const end = y + SLOPE;
   const tip = isClient ? -7 : 7;
-  const room = Math.floor(((right - left) * 0.86) / LETTER);
+  const letters = Math.floor(((right - left) * 0.86) / LETTER_WIDTH);
   const isData = step.kind === "data";
   const count = isData ? size(step.data.length) : "";
-  const said = isData ? preview(step.data, Math.max(0, room - count.length - 4)) : step.note;
-  const label = isData ? (room - count.length > 8 && said ? `${count}  ${said}` : count) : said;
+  const text = isData ? preview(step.data, Math.max(0, letters - count.length - 4)) : step.note;
+  const label = isData ? (letters - count.length > 8 && text ? `${count}  ${text}` : count) : text;
   return svg("g", { class: `rung ${step.from} ${step.kind}` },
-    svg("text", { x: left - 8, y: (isClient ? y : end) + 4, class: "time" }, step.at === null ? "" : moment(step.at)),
+    svg("text", { x: left - 8, y: (isClient ? y : end) + 4, class: "time" }, step.at === null ? "" : elapsed(step.at)),
     svg("path", { d: `M${from} ${y}L${to} ${end}`, class: "shaft" }),
     step.kind === "rst"
       ? svg("path", { d: `M${to + tip * 0.2 - 5} ${end - 5}l10 10m0-10l-10 10`, class: "tip" })
       : svg("path", { d: `M${to + tip} ${end - 5.5}L${to} ${end}L${to + tip} ${end + 3.5}`, class: "tip" }),
-    svg("text", { x: (left + right) / 2, y: y - 4, class: "label middle" }, label.slice(0, Math.max(4, room))),
+    svg("text", { x: (left + right) / 2, y: y - 4, class: "label middle" }, label.slice(0, Math.max(4, letters))),
     step.callback && callbackLabel(step.callback, right + 10, (isClient ? end : y) + 4, openSource));
 }
 

@@ -2,36 +2,36 @@
 
 import { rendered } from "../lib/bytes.js";
 import { fill, h } from "../lib/dom.js";
-import { counted, moment } from "../lib/format.js";
+import { elapsed, plural } from "../lib/format.js";
 import { http, lines } from "./steps.js";
 
-const MOST = 200;
-const BYTES = 512;
+const MAX_MESSAGES = 200;
+const MAX_BYTES = 512;
 
 /** Services of which a message is known; those of others are taken for lines if they sent any. */
-const PARSED = { answer: lines, chat: lines, hello: http };
-const RAW = ["echo", "receive"];
+const PARSERS = { answer: lines, chat: lines, hello: http };
+const WITHOUT_MESSAGES = ["echo", "receive"];
 
 /** @param {import("../lib/api.js").Conversation} conversation @param {HTMLElement} into */
 export function showMessages(conversation, into) {
-  const parse = PARSED[conversation.service] ?? lines;
-  if (RAW.includes(conversation.service)) {
-    fill(into, h("p", { class: "soft" }, `${conversation.service} knows no messages, and takes the bytes as they come. As lines, these are:`),
-      listOf(lines(conversation)));
+  const parse = PARSERS[conversation.service] ?? lines;
+  if (WITHOUT_MESSAGES.includes(conversation.service)) {
+    fill(into, h("p", { class: "muted" }, `${conversation.service} knows no messages, and takes the bytes as they come. As lines, these are:`),
+      messageList(lines(conversation)));
     return;
   }
-  fill(into, listOf(parse(conversation)));
+  fill(into, messageList(parse(conversation)));
 }
 
-function listOf(all) {
-  if (!all.length) return h("p", { class: "soft" }, "None yet.");
-  return h("ol", { class: "messages" }, all.slice(-MOST).map((one) => h("li", { class: one.from },
-    h("pre", {}, rendered(one.data.subarray(0, BYTES), "text"), one.data.length > BYTES && "…"),
-    h("p", { class: "soft" }, [one.from, moment(one.at), pieces(one), one.note].filter(Boolean).join(" · ")))));
+function messageList(all) {
+  if (!all.length) return h("p", { class: "muted" }, "None yet.");
+  return h("ol", { class: "messages" }, all.slice(-MAX_MESSAGES).map((one) => h("li", { class: one.from },
+    h("pre", {}, rendered(one.data.subarray(0, MAX_BYTES), "text"), one.data.length > MAX_BYTES && "…"),
+    h("p", { class: "muted" }, [one.from, elapsed(one.at), chunkRange(one), one.note].filter(Boolean).join(" · ")))));
 }
 
-function pieces({ first, last, shared }) {
+function chunkRange({ first, last, shared }) {
   const count = last - first + 1;
-  const where = count > 1 ? `${counted(count, "chunk")}, ${first} to ${last}` : `chunk ${first}`;
+  const where = count > 1 ? `${plural(count, "chunk")}, ${first} to ${last}` : `chunk ${first}`;
   return shared ? `${where}, shared` : where;
 }

@@ -2,16 +2,16 @@
 
 /** @typedef {import("../lib/api.js").Conversation} Conversation */
 /** @typedef {import("../lib/api.js").Chunk} Chunk */
-/** @typedef {import("../lib/api.js").Mark} Mark */
-/** @typedef {{at: number | null, from: "client" | "server", kind: "connect" | "data" | "fin" | "rst" | "gone" | "fault",
- *   data?: Uint8Array, mark?: Mark, callback: string | null, note: string}} Step `at` is null where only the order
+/** @typedef {import("../lib/api.js").FaultEvent} FaultEvent */
+/** @typedef {{at: number | null, from: "client" | "server", kind: "connect" | "data" | "fin" | "rst" | "local" | "fault",
+ *   data?: Uint8Array, fault?: FaultEvent, callback: string | null, note: string}} Step `at` is null where only the order
  *   is known */
 
 /** Reasons for which we abort, and the client sees a RST. */
-const OUR_RESET = ["idle", "write stall", "handshake", "queue", "error", "shutdown"];
+const SERVER_RESETS = ["idle", "write stall", "handshake", "queue", "error", "shutdown"];
 
-/** What was said, and what faults did, as it came. @param {Conversation} conversation @returns {(Chunk | Mark)[]} */
-export function story({ chunks, faults }) {
+/** What was said, and what faults did, as it came. @param {Conversation} conversation @returns {(Chunk | FaultEvent)[]} */
+export function timeline({ chunks, faults }) {
   const all = [];
   let next = 0;
   for (const chunk of chunks) {
@@ -28,9 +28,9 @@ export function steps(conversation) {
   const all = isStream
     ? [{ at: 0, from: "client", kind: "connect", callback: "connectionMade", note: "connect" }]
     : [];
-  for (const chunk of story(conversation)) {
+  for (const chunk of timeline(conversation)) {
     if ("fault" in chunk) {
-      all.push({ at: chunk.at, from: "server", kind: "fault", mark: chunk, callback: null, note: "" });
+      all.push({ at: chunk.at, from: "server", kind: "fault", fault: chunk, callback: null, note: "" });
       continue;
     }
     const from = chunk.direction === "in" ? "client" : "server";
@@ -38,30 +38,30 @@ export function steps(conversation) {
     all.push({ at: chunk.at, from, kind: isFIN ? "fin" : "data", data: chunk.data,
       callback: chunk.callback, note: isFIN ? "FIN" : "" });
   }
-  return isStream && conversation.reason !== null ? ended(all, conversation) : all;
+  return isStream && conversation.reason !== null ? withEnd(all, conversation) : all;
 }
 
 /** With the end, as far as it is known: the journal writes down the client's FIN, and not ours. */
-function ended(all, { reason, seconds }) {
-  const lost = { at: seconds ?? 0, callback: "connectionLost" };
+function withEnd(all, { reason, seconds }) {
+  const end = { at: seconds ?? 0, callback: "connectionLost" };
   const fin = all.findIndex((step) => step.kind === "fin");
-  if (reason === "client RST") return [...all, { ...lost, from: "client", kind: "rst", note: "RST" }];
-  if (reason === "connection lost") return [...all, { ...lost, from: "client", kind: "rst", note: "lost" }];
+  if (reason === "client RST") return [...all, { ...end, from: "client", kind: "rst", note: "RST" }];
+  if (reason === "connection lost") return [...all, { ...end, from: "client", kind: "rst", note: "lost" }];
   // The site closes or resets; who is closed by it says goodbye as well.
   const isFault = reason === "fault reset"
-    || all.some(({ mark }) => mark && reason === `fault ${mark.fault}` && /(^|, )reset$/.test(mark.did));
-  const isOurs = OUR_RESET.includes(reason) || (reason === "admin" && fin < 0) || isFault;
-  if (isOurs) return [...all, { ...lost, from: "server", kind: "rst", note: `RST: ${reason}` }];
+    || all.some(({ fault }) => fault && reason === `fault ${fault.fault}` && /(^|, )reset$/.test(fault.did));
+  const isServerReset = SERVER_RESETS.includes(reason) || (reason === "admin" && fin < 0) || isFault;
+  if (isServerReset) return [...all, { ...end, from: "server", kind: "rst", note: `RST: ${reason}` }];
   if (reason === "client FIN") {
     // One that said goodbye, though nobody heard when.
-    const theirs = fin < 0 ? [{ ...lost, from: "client", kind: "fin", callback: null, note: "FIN" }] : [];
-    return [...all, ...theirs, { ...lost, from: "server", kind: "fin", note: "FIN" }];
+    const clientFIN = fin < 0 ? [{ ...end, from: "client", kind: "fin", callback: null, note: "FIN" }] : [];
+    return [...all, ...clientFIN, { ...end, from: "server", kind: "fin", note: "FIN" }];
   }
-  const ours = { from: "server", kind: "fin", note: `FIN: ${reason}` };
-  if (fin < 0) return [...all, { ...lost, ...ours }];
+  const serverFIN = { from: "server", kind: "fin", note: `FIN: ${reason}` };
+  if (fin < 0) return [...all, { ...end, ...serverFIN }];
   // We closed first, after our last words; the client's FIN answers ours.
-  return [...all.slice(0, fin), { at: null, callback: null, ...ours }, ...all.slice(fin),
-    { ...lost, from: "client", kind: "gone", note: "" }];
+  return [...all.slice(0, fin), { at: null, callback: null, ...serverFIN }, ...all.slice(fin),
+    { ...end, from: "client", kind: "local", note: "" }];
 }
 
 /** What was said, told apart from how it was cut.
@@ -73,32 +73,32 @@ function ended(all, { reason, seconds }) {
 export function lines(conversation) {
   const found = [];
   for (const direction of /** @type {("in" | "out")[]} */ (["in", "out"])) {
-    found.push(...cut(conversation.chunks.filter((chunk) => chunk.direction === direction && chunk.data.length), direction));
+    found.push(...splitLines(conversation.chunks.filter((chunk) => chunk.direction === direction && chunk.data.length), direction));
   }
   return found.sort((one, other) => one.at - other.at);
 }
 
-function cut(chunks, direction) {
+function splitLines(chunks, direction) {
   const from = direction === "in" ? "client" : "server";
   const isBare = !chunks.some((chunk) => chunk.data.includes(10));
   /** @type {Message[]} */
   const found = [];
   let bytes = [];
   let first = 0;
-  let begun = 0;
+  let startedAt = 0;
   const add = (at, last, note) => {
-    found.push({ from, at: begun || at, data: Uint8Array.from(bytes), first, last, shared: false, note });
+    found.push({ from, at: startedAt || at, data: Uint8Array.from(bytes), first, last, shared: false, note });
     bytes = [];
   };
   chunks.forEach((chunk, index) => {
     for (const byte of chunk.data) {
-      if (!bytes.length) [first, begun] = [index + 1, chunk.at];
+      if (!bytes.length) [first, startedAt] = [index + 1, chunk.at];
       bytes.push(byte);
       if (byte === 10) add(chunk.at, index + 1, "");
     }
     if (isBare && bytes.length) add(chunk.at, index + 1, "no newline");
   });
-  if (bytes.length) add(begun, chunks.length, "no newline");
+  if (bytes.length) add(startedAt, chunks.length, "no newline");
   for (const one of found) {
     one.shared = found.some((other) => other !== one && other.first <= one.last && one.first <= other.last);
   }

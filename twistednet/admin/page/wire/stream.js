@@ -2,27 +2,27 @@
 
 import { rendered } from "../lib/bytes.js";
 import { fill, h, setText } from "../lib/dom.js";
-import { faultBox } from "./faultmarks.js";
-import { counted, size, span } from "../lib/format.js";
-import { story } from "./steps.js";
+import { duration, plural, size } from "../lib/format.js";
+import { faultBox } from "./faultevents.js";
+import { timeline } from "./steps.js";
 
 /** Boxes at once, and bytes of one box until somebody asks for all. */
-const MOST = 400;
-const BYTES = 4096;
+const MAX_BOXES = 400;
+const MAX_BYTES = 4096;
 
 /** @param {boolean} isDatagram @param {(callback: string) => void} openSource */
 export function followStream(isDatagram, openSource) {
-  const earlier = h("p", { class: "soft earlier" });
+  const earlier = h("p", { class: "muted earlier" });
   const list = h("ol", { class: "stream" });
   const element = h("div", {}, earlier, list);
   let mode = "text";
-  /** @type {(import("../lib/api.js").Chunk | import("../lib/api.js").Mark)[]} */
+  /** @type {(import("../lib/api.js").Chunk | import("../lib/api.js").FaultEvent)[]} */
   let parts = [];
   let drawn = 0;
 
   const draw = () => {
-    if (parts.length - drawn > MOST) {
-      drawn = parts.length - MOST;
+    if (parts.length - drawn > MAX_BOXES) {
+      drawn = parts.length - MAX_BOXES;
       fill(list);
     }
     const perRow = element.clientWidth && element.clientWidth < 560 ? 8 : 16;
@@ -30,21 +30,21 @@ export function followStream(isDatagram, openSource) {
     let number = parts.slice(0, drawn).filter((part) => "data" in part).length;
     for (; drawn < parts.length; drawn += 1) {
       const part = parts[drawn];
-      const gap = drawn ? `+${span(part.at - parts[drawn - 1].at)}` : `at ${span(part.at)}`;
+      const gap = drawn ? `+${duration(part.at - parts[drawn - 1].at)}` : `at ${duration(part.at)}`;
       if ("fault" in part) boxes.push(faultBox(part, gap));
       else boxes.push(box(part, number += 1, gap, mode, perRow, isDatagram, openSource));
     }
     list.append(...boxes);
-    while (list.children.length > MOST) list.firstElementChild?.remove();
+    while (list.children.length > MAX_BOXES) list.firstElementChild?.remove();
     const hidden = parts.length - list.children.length;
     earlier.hidden = !hidden;
-    setText(earlier, `${counted(hidden, "earlier chunk")} not shown; the export has them.`);
+    setText(earlier, `${plural(hidden, "earlier chunk")} not shown; the export has them.`);
   };
   return {
     element,
     /** @param {import("../lib/api.js").Conversation} conversation */
     show(conversation) {
-      parts = story(conversation);
+      parts = timeline(conversation);
       draw();
     },
     /** @param {string} chosen "text", "escaped" or "hex" */
@@ -63,8 +63,8 @@ function box(chunk, number, gap, mode, perRow, isDatagram, openSource) {
   const what = isFIN ? "FIN" : size(chunk.data.length);
   const body = h("pre");
   const show = (bytes) => fill(body, rendered(bytes, mode, perRow));
-  show(chunk.data.subarray(0, BYTES));
-  const rest = chunk.data.length - BYTES;
+  show(chunk.data.subarray(0, MAX_BYTES));
+  const rest = chunk.data.length - MAX_BYTES;
   const more = rest > 0 && h("button", { type: "button", class: "quiet", on: {
     click: (event) => {
       show(chunk.data);
@@ -73,15 +73,15 @@ function box(chunk, number, gap, mode, perRow, isDatagram, openSource) {
   } }, `Show ${size(rest)} more`);
   return h("li", { class: `box ${isClient ? "client" : "server"}${isFIN ? " fin" : ""}` },
     h("p", { class: "box-top" },
-      h("span", { class: "who" }, isClient ? "client" : "server"),
+      h("span", { class: "side" }, isClient ? "client" : "server"),
       h("span", {}, isDatagram ? `datagram ${number}, ${what}` : what),
-      h("span", { class: "soft" }, gap),
+      h("span", { class: "muted" }, gap),
       callbackButton(chunk.callback, openSource)),
-    isFIN ? null : chunk.data.length ? body : h("p", { class: "soft" }, "empty"),
+    isFIN ? null : chunk.data.length ? body : h("p", { class: "muted" }, "empty"),
     more);
 }
 
 function callbackButton(callback, openSource) {
-  if (callback === "later") return h("span", { class: "soft callback" }, "later");
+  if (callback === "later") return h("span", { class: "muted callback" }, "later");
   return h("button", { type: "button", class: "link callback", on: { click: () => openSource(callback) } }, callback);
 }
