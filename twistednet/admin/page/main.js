@@ -1,4 +1,4 @@
-// The frame around the views: which one is shown, the theme, and whether the daemon is there.
+// Frame of the page: routing between the views, the theme, and the state of the daemon.
 //
 // Imports go one way, so that a folder can be read without those that use it:
 // main -> views -> faults, lessons -> wire -> lib.
@@ -15,7 +15,7 @@ import { servicesView } from "./views/services.js";
 import { tryView } from "./views/try.js";
 import { closeSource } from "./wire/source.js";
 
-/** A view fills `main`, and returns what ends it. What is after the name in the address is its argument. */
+/** `show` fills `main` and returns a function that closes the view. Its argument is the part of the hash after the name. */
 const VIEWS = {
   services: { title: "Services", show: servicesView },
   connections: { title: "Connections", show: (main, id) => (id ? connectionView : connectionsView)(main, id) },
@@ -57,14 +57,14 @@ function showState() {
   const banner = byId("banner");
   banner.hidden = live.connected || (!live.failure && !everConnected);
   everConnected ||= live.connected;
-  setText(banner, banner.hidden ? "" : live.failure || "The daemon does not answer. What you see is from before; trying again.");
+  setText(banner, banner.hidden ? "" : live.failure || "The daemon does not answer. The values shown are old; reconnecting.");
 }
 let everConnected = false;
 
-/** Nobody is to wonder, in any view, why the server misbehaves. */
+/** Every view shows this, so that a faulty response is never mistaken for a defect of the server. */
 function showFaults() {
   const { faults, playing } = live;
-  const count = `${plural(faults, "fault")} in force`;
+  const count = plural(faults, "active fault");
   const parts = [faults > 0 && count, playing && `${playing.name}, part ${playing.part} of ${playing.of}`];
   const shown = parts.filter(Boolean).join(" · ");
   const badge = byId("active-faults");
@@ -72,8 +72,8 @@ function showFaults() {
     badge.hidden = !shown;
     fill(badge, bolt(), h("span", {}, shown));
   }
-  // A scenario may go from part to part faster than anybody can listen.
-  const announced = playing ? `scenario ${playing.name} is played` : count;
+  // The parts are not announced: they may change faster than a screen reader speaks.
+  const announced = playing ? `playing scenario ${playing.name}` : count;
   if (announcedFaults !== null && announced !== announcedFaults) announce(announced);
   announcedFaults = announced;
 }

@@ -1,12 +1,12 @@
-// Switches that make a rule, and the rule as it is written, which can be changed by hand.
+// Form for new rules: fields that compose a rule, and the text of the rule, which can be edited.
 
 import { fill, h } from "../lib/dom.js";
 import { numberField, radio, select, textEditor, textField } from "../lib/fields.js";
 import { plural } from "../lib/format.js";
 import { buildRules, defaultValues, isSelective, kindsFor, parseForm, servicesFor } from "./rules.js";
 
-const SELECTIONS = [["", "all of them"], ["first", "the first N"], ["every", "every Nth"], ["percent", "each with a probability"]];
-const DIRECTIONS = { out: "what the service sends", in: "what the client sends" };
+const SELECTIONS = [["", "all"], ["first", "first N"], ["every", "every Nth"], ["percent", "at random"]];
+const DIRECTIONS = { out: "from the service", in: "from the client" };
 
 /** @param {import("../lib/api.js").Kinds} all @param {string | null} you @param {(rules: string[]) => Promise<void>} add */
 export function faultForm(all, you, add) {
@@ -16,10 +16,10 @@ export function faultForm(all, you, add) {
   let state = { service, form: first.form, values: defaultValues(first), direction: first.direction, selection: "", count: 2,
     percent: "30%", onlyMine: false, duration: "", seed: "" };
   const kind = () => all.kinds.find((one) => one.form === state.form) ?? first;
-  const box = textEditor("rule", "The rule as it is written; of several, one a line", "Put in force", { send: async (text) => {
+  const box = textEditor("rule", "Rules, one per line", "Add", { send: async (text) => {
     const rules = text.split("\n").map((rule) => rule.trim()).filter(Boolean);
     await add(rules);
-    return `${plural(rules.length, "rule")} put in force`;
+    return `${plural(rules.length, "rule")} added`;
   } });
   const what = h("div", { class: "form-subject" });
   const how = h("div", { class: "form-options" });
@@ -32,7 +32,7 @@ export function faultForm(all, you, add) {
     state = { ...state, ...changes };
     write();
   };
-  /** Others may fit from now on; who works by keyboard stays where they are. */
+  /** Draw the form again, since other fields may apply now, and give the focus back to the one that was used. */
   const reset = (changes, selector) => {
     state = { ...state, ...changes };
     if (!kindsFor(all, state.service).includes(kind())) state.form = kindsFor(all, state.service)[0].form;
@@ -45,9 +45,9 @@ export function faultForm(all, you, add) {
   };
   const draw = () => {
     fill(what, services(state, all, reset), fault(state, all, kind(), set, reset));
-    fill(how, isSelective(kind()) ? [client(state, you, set), selection(state, all, kind(), set, reset)] : h("p", { class: "muted" }, "It is so for all that connect."),
-      h("div", { class: "line" }, textField("duration", "For how long", state.duration, "no end", (duration) => set({ duration })),
-        isSelective(kind()) && textField("seed", "Seed", state.seed, "drawn", (seed) => set({ seed }))));
+    fill(how, isSelective(kind()) ? [client(state, you, set), selection(state, all, kind(), set, reset)] : h("p", { class: "muted" }, "This fault affects every client."),
+      h("div", { class: "line" }, textField("duration", "Duration", state.duration, "unlimited", (duration) => set({ duration })),
+        isSelective(kind()) && textField("seed", "Seed", state.seed, "random", (seed) => set({ seed }))));
     write();
   };
   const element = h("form", { class: "try fault-form", on: { submit: box.submit } },
@@ -57,7 +57,7 @@ export function faultForm(all, you, add) {
 }
 
 function services(state, all, reset) {
-  const names = [["", "all that can"], ...Object.keys(all.services).map((name) => [name, name])];
+  const names = [["", "all that support it"], ...Object.keys(all.services).map((name) => [name, name])];
   return h("fieldset", { class: "field" }, h("legend", {}, "Service"),
     h("div", { class: "pills" }, names.map(([value, shown]) =>
       radio("service", value, shown, state.service, (service) => reset({ service }, `input[value="${CSS.escape(service)}"]`)))));
@@ -74,18 +74,18 @@ function fault(state, all, kind, set, reset) {
       set({ values: state.values = state.values.map((before, other) => (other === place ? value : before)) }));
   });
   return [
-    select("kind", "What goes wrong", options, kind.form, (form) => reset({ form }, "[name=kind]")),
-    h("div", { class: "line" }, values, kind.direction && select("direction", "Which way",
+    select("kind", "Fault", options, kind.form, (form) => reset({ form }, "[name=kind]")),
+    h("div", { class: "line" }, values, kind.direction && select("direction", "Direction",
       Object.entries(DIRECTIONS), state.direction, (direction) => set({ direction }))),
   ];
 }
 
 function client(state, you, set) {
   const choose = (value) => set({ onlyMine: value === "mine" });
-  return h("fieldset", { class: "field" }, h("legend", {}, "Whose connections"),
+  return h("fieldset", { class: "field" }, h("legend", {}, "Clients"),
     h("div", { class: "pills" },
-      radio("clients", "all", "everyone's", state.onlyMine ? "mine" : "all", choose),
-      you && radio("clients", "mine", `mine only, from ${you}`, state.onlyMine ? "mine" : "all", choose)));
+      radio("clients", "all", "all", state.onlyMine ? "mine" : "all", choose),
+      you && radio("clients", "mine", `only mine, from ${you}`, state.onlyMine ? "mine" : "all", choose)));
 }
 
 function selection(state, all, kind, set, reset) {
@@ -100,7 +100,7 @@ function selection(state, all, kind, set, reset) {
 
 function grammar({ kinds, choices }) {
   const list = (forms) => h("ul", { class: "forms" }, forms.map((form) => h("li", {}, h("code", {}, form))));
-  return h("details", {}, h("summary", {}, "What can be written"),
-    h("p", { class: "muted" }, "A service, a colon, one of these with its values"), list(kinds.map((one) => one.form)),
-    h("p", { class: "muted" }, "and, after commas, any of"), list(choices));
+  return h("details", {}, h("summary", {}, "Rule syntax"),
+    h("p", { class: "muted" }, "A service, a colon, and one of these faults with its values;"), list(kinds.map((one) => one.form)),
+    h("p", { class: "muted" }, "then, after commas, any of these qualifiers:"), list(choices));
 }

@@ -1,11 +1,11 @@
-// A rule as switches make it. What it means is the daemon's to say: here is only how it is written.
+// Composes the text of a rule from the state of the form. Only the daemon interprets that text.
 
 /** @typedef {import("../lib/api.js").Kind} Kind */
 /** @typedef {{service: string, form: string, values: string[], direction: string, selection: string, count: number,
- *   percent: string, onlyMine: boolean, duration: string, seed: string}} FormState `service` is empty for all that can;
- *   `form` is the kind's; `selection` is "", "first", "every" or "percent" */
+ *   percent: string, onlyMine: boolean, duration: string, seed: string}} FormState `service` is "" for all that support
+ *   the kind; `form` is that of the kind; `selection` is "", "first", "every" or "percent" */
 
-/** What stands for each value at first. @type {Record<string, string>} */
+/** The initial value for each word of a form. @type {Record<string, string>} */
 const DEFAULT_VALUES = { TIME: "200ms", SIZE: "100 bytes", RATE: "10KiB/s", PERCENT: "30%", N: "2", NUMBER: "0", STATUS: "503",
   NTH: "2nd", TEXT: '"bye"' };
 
@@ -23,17 +23,17 @@ export function parseForm(kind) {
   return [...read(head, false), ...read(tail.replace("]", ""), true)];
 }
 
-/** What is asked for at first of a kind: all that has to be there. @param {Kind} kind */
+/** The initial values of a kind; optional ones are empty. @param {Kind} kind */
 export function defaultValues(kind) {
   return parseForm(kind).filter((one) => one.isValue).map((one) => (one.isOptional ? "" : DEFAULT_VALUES[one.word] ?? ""));
 }
 
-/** The kinds that a service can have, or that any can. @param {import("../lib/api.js").Kinds} all @param {string} service */
+/** The kinds that a service supports or, if it is "", that any service does. @param {import("../lib/api.js").Kinds} all @param {string} service */
 export function kindsFor(all, service) {
   return all.kinds.filter((kind) => (service ? carries(all, service, kind) : servicesFor(all, kind).length));
 }
 
-/** The services that can have a kind. @param {import("../lib/api.js").Kinds} all @param {Kind} kind */
+/** The services that support a kind. @param {import("../lib/api.js").Kinds} all @param {Kind} kind */
 export function servicesFor(all, kind) {
   return Object.keys(all.services).filter((service) => carries(all, service, kind));
 }
@@ -42,7 +42,7 @@ function carries(all, service, kind) {
   return all.services[service].some((carrier) => kind.carriers.includes(carrier));
 }
 
-/** A rule for each service that is meant. @param {import("../lib/api.js").Kinds} all @param {FormState} state @param {string | null} you */
+/** One rule for each selected service. @param {import("../lib/api.js").Kinds} all @param {FormState} state @param {string | null} you */
 export function buildRules(all, state, you) {
   const kind = all.kinds.find((one) => one.form === state.form);
   if (!kind) return [];
@@ -58,7 +58,7 @@ function kindText(kind, values) {
   return all.filter((one) => isWhole || !one.isOptional).map((one) => one.text).join(" ");
 }
 
-/** Is there a choice of whom, and of how many? A port that nobody can reach is so for all. @param {Kind} kind */
+/** True if a rule can be limited to some clients or connections. A closed port is closed for all. @param {Kind} kind */
 export const isSelective = (kind) => kind.counts !== "listeners";
 
 function qualifiers(kind, { direction, selection, count, percent, onlyMine, duration, seed }, you) {

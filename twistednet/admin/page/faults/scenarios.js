@@ -1,4 +1,4 @@
-// Scenarios: which one is played and how far it is, those that are known, and any other as it is written.
+// Section of the scenarios: the one that is played, the configured ones, and a field for any other.
 
 import { playScenario } from "../lib/api.js";
 import { bolt } from "../lib/bolt.js";
@@ -9,20 +9,20 @@ import { age } from "../lib/format.js";
 
 const PLACEHOLDER = "outage = 10s healthy | 5s echo: refuse";
 
-/** A section, and what shows in it how things are now.
+/** The section, and a function that updates it.
  * @param {(doing: Promise<any>, done: string, heading: HTMLElement) => Promise<void>} perform
- * @param {() => Promise<void>} refresh at how things are, at once */
+ * @param {() => Promise<void>} refresh loads the current state at once */
 export function scenarioSection(perform, refresh) {
   const heading = h("h2", { id: "scenarios-title", tabindex: -1 }, "Scenarios");
-  const stop = h("button", { type: "button", on: { click: () => perform(playScenario(null), "Stopped", heading) } }, "Stop");
+  const stop = h("button", { type: "button", on: { click: () => perform(playScenario(null), "Scenario stopped", heading) } }, "Stop");
   const now = playingBox(stop);
   const known = h("ul", { class: "known-scenarios" });
   const row = ({ name, scenario }) => h("li", {}, h("code", {}, safe(scenario)),
-    h("button", { type: "button", "aria-label": `Play ${name}`, on: { click: () => perform(playScenario(name), `${name} is played`, heading) } }, "Play"));
-  const box = textEditor("scenario", "A scenario as it is written: a name, =, and parts", "Play", { placeholder: PLACEHOLDER, send: async (text) => {
+    h("button", { type: "button", "aria-label": `Play ${name}`, on: { click: () => perform(playScenario(name), `Playing ${name}`, heading) } }, "Play"));
+  const box = textEditor("scenario", "Scenario: a name, =, and its parts", "Play", { placeholder: PLACEHOLDER, send: async (text) => {
     await playScenario(text.trim());
     await refresh();
-    return "It is played";
+    return "Scenario started";
   } });
   let drawn = "";
   return {
@@ -39,7 +39,7 @@ export function scenarioSection(perform, refresh) {
   };
 }
 
-/** What is played, with all its parts. @param {HTMLElement} stop */
+/** The scenario that is played, with all its parts. @param {HTMLElement} stop */
 function playingBox(stop) {
   const title = h("p", { class: "rule" });
   const parts = h("ol");
@@ -58,9 +58,9 @@ function playingBox(stop) {
     show(one) {
       element.hidden = one === null;
       if (one === null) return;
-      const mark = `${one.part} ${one.scenario}`;
-      if (mark !== drawn) draw(one);
-      drawn = mark;
+      const position = `${one.part} ${one.scenario}`;
+      if (position !== drawn) draw(one);
+      drawn = position;
       setText(left, `${age(Math.max(1, Math.ceil(one.left)))} left`);
     },
   };

@@ -1,11 +1,11 @@
-// Watches the connections that begin from now on, for what the lessons ask for.
+// Polls the journal, and reports each conversation that completes a lesson.
 
 import { connection, connections } from "../lib/api.js";
 import { LESSONS } from "./lessons.js";
 
-/** Milliseconds between two looks; conversations that are kept, and read again in one look. */
 const POLL_MS = 600;
 const MAX_KEPT = 40;
+/** Conversations that are loaded in one poll; the others wait for the next one. */
 const MAX_READS = 6;
 
 /** @param {(lesson: string, conversation: import("../lib/api.js").Conversation) => void} done
@@ -13,7 +13,7 @@ const MAX_READS = 6;
 export function watchLessons(done, seen) {
   /** @type {Map<number, import("./lessons.js").Observed & {state: string, changedAt: number}>} */
   const watched = new Map();
-  /** What was there before, and counts only once it moves. @type {Map<number, string> | undefined} */
+  /** States of the conversations at the start: an old one counts only after it has changed. @type {Map<number, string> | undefined} */
   let baseline;
   let timer = 0;
   let isStopped = false;
@@ -41,7 +41,7 @@ export function watchLessons(done, seen) {
     try {
       await poll();
     } catch {
-      // The banner tells that the daemon is gone; one connection may just have been forgotten.
+      // The banner reports a daemon that is gone. Otherwise the journal has just dropped the conversation.
     }
     if (!isStopped) timer = window.setTimeout(loop, POLL_MS);
   };

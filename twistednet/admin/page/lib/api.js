@@ -1,36 +1,38 @@
-// All that the page knows of the daemon's API: addresses, names of fields, how it streams.
+// Client of the daemon's API. No other module knows its paths, its field names, or how it streams.
 
 import { fromBase64, toBase64 } from "./bytes.js";
 
 const ROOT = "api/v1";
-/** Whoever changes something says so in a header, which no page elsewhere can send. */
+/** The daemon requires this header for changes, since a page of another origin cannot send it. */
 const CHANGE_HEADERS = { "X-Netdemo": "1", "Content-Type": "application/json" };
 
 /**
  * @typedef {{at: number, direction: "in" | "out", data: Uint8Array, callback: string}} Chunk
- *   `at` in seconds since the conversation began
- * @typedef {{at: number, fault: string, rule: string, count: number, did: string}} FaultEvent a fault acted, by
- *   this rule, which had acted so often by then
+ *   `at` in seconds since the start of the conversation
+ * @typedef {{at: number, fault: string, rule: string, count: number, did: string}} FaultEvent what a fault did:
+ *   `count` is how often its rule had acted, this time included
  * @typedef {{id: number, service: string, kind: string, peer: string, host: string, opened: number,
  *   seconds: number | null, reason: string | null, bytesIn: number, bytesOut: number, truncated: boolean,
  *   chunks: Chunk[], faulted: number, faults: FaultEvent[]}} Conversation `reason` and `seconds` are null while it is
- *   open; `faulted` is how often faults acted, of which the first times stand in `faults`
+ *   open; `faulted` counts what faults did, and `faults` has only the first of these events
  * @typedef {{kind: string, host: string, port: number | null, path: string | null}} Address
  * @typedef {{name: string, help: string, addresses: Address[]}} Service
  * @typedef {{at: number, direction: "sent" | "received", data: Uint8Array}} ClientChunk
  * @typedef {{id: number, service: string, connection: number | null, ended: string | null, chunks: ClientChunk[]}} Trial
  * @typedef {{data: Uint8Array, pauseMs: number}} Piece
  * @typedef {{id: number, rule: string, service: string, seen: number, acted: number, over: boolean}} Fault
- * @typedef {{faults: Fault[], you: string | null}} Faults those in force, and the address that we come from
- * @typedef {{form: string, values: string[], counts: "connections" | "chunks", direction: "in" | "out" | "",
- *   carriers: string[]}} Kind `values` are the words of the form that stand for one
- * @typedef {{name: string, part: number, parts: string[], again: boolean, left: number}} Playing a scenario, of which
- *   this part is on, counted from 1, for so many seconds more
+ * @typedef {{faults: Fault[], you: string | null}} Faults `you` is the address of this browser
+ * @typedef {{form: string, values: string[], counts: string, direction: "in" | "out" | "",
+ *   carriers: string[]}} Kind `values` are the words of `form` that stand for a
+ *   value
+ * @typedef {{name: string, scenario: string, part: number, parts: string[], again: boolean, left: number}} Playing the scenario
+ *   that is played: the current part, counted from 1, and the seconds that it has left
  * @typedef {{known: {name: string, scenario: string}[], playing: Playing | null}} Scenarios
- * @typedef {{kinds: Kind[], choices: string[], services: Record<string, string[]>}} Kinds carriers by service
+ * @typedef {{kinds: Kind[], choices: string[], services: Record<string, string[]>}} Kinds `services` has the carriers
+ *   of each service
  */
 
-/** The daemon said no, and why. */
+/** A request that the daemon refused, or did not answer (status 0). The message is the reason. */
 export class RequestError extends Error {
   /** @param {number} status @param {string} why */
   constructor(status, why) {
@@ -47,7 +49,7 @@ async function request(path, options = {}) {
     throw new RequestError(0, "The daemon does not answer.");
   }
   const content = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new RequestError(answer.status, content.error ?? `The daemon says ${answer.status}.`);
+  if (!answer.ok) throw new RequestError(answer.status, content.error ?? `The daemon answered with status ${answer.status}.`);
   return content;
 }
 
@@ -64,7 +66,7 @@ function address({ kind, host, port, path }) {
   return { kind: name, host: host ?? "", port, path };
 }
 
-/** The newest that fit. `state` is "", "open", "ended" or a reason.
+/** The newest connections that match. `state` is "", "open", "ended" or a reason.
  * @param {{service?: string, peer?: string, text?: string, state?: string, since?: number, limit?: number}} filter
  * @returns {Promise<{found: Conversation[], isMore: boolean}>} */
 export async function connections({ state = "", ...filter }) {
@@ -122,7 +124,7 @@ export const faults = () => request("/faults");
 /** @returns {Promise<Kinds>} */
 export const faultKinds = () => request("/faults/kinds");
 
-/** Put all of them in force or, if one is wrong, none. @param {string[]} rules */
+/** Add all of these rules or, if one is invalid, none. @param {string[]} rules */
 export const addFaults = (rules) => modify("/faults", { rules });
 
 /** @param {number} id @returns {Promise<Faults>} */
@@ -131,21 +133,21 @@ export const removeFault = (id) => modify(`/faults/${id}`, {}, "DELETE");
 /** @returns {Promise<Faults>} */
 export const removeFaults = () => modify("/faults", { rules: [] }, "PUT");
 
-/** Count and draw anew. @param {number} id */
+/** Reset a rule's counters and its random numbers. @param {number} id */
 export const resetFault = (id) => modify(`/faults/${id}/reset`);
 
 /** @returns {Promise<Scenarios>} */
 export const scenarios = () => request("/scenario");
 
-/** One that is known, by its name, or any other as it is written; or no more. @param {string | null} scenario */
+/** Play a scenario, given by its name or in full; null stops the current one. @param {string | null} scenario */
 export const playScenario = (scenario) => modify("/scenario", { play: scenario }, "PUT");
 
-/** The code that ran, as the daemon has it. @param {string} service @param {string} callback
+/** The source code of a callback. @param {string} service @param {string} callback
  * @returns {Promise<{where: string, line: number, lines: string[]}>} */
 export const source = (service, callback) => request(`/services/${encodeURIComponent(service)}/source/${callback}`);
 
-/** Streams that are open. A browser keeps a page that is left, and would keep them with it, though it
- * has six connections to the daemon and no more. @type {Set<EventSource>} */
+/** Open streams. They are closed when the page is left: a browser may keep such a page in its cache, and
+ * the streams would use up its limit of six connections to one host. @type {Set<EventSource>} */
 const streams = new Set();
 addEventListener("pagehide", () => streams.forEach((stream) => stream.close()));
 addEventListener("pageshow", (event) => event.persisted && location.reload());
@@ -161,7 +163,7 @@ function closeStream(stream) {
   streams.delete(stream);
 }
 
-/** All that happens, for as long as the page is there; the browser connects again by itself.
+/** Follow the events of the daemon for as long as the page is open. The browser reconnects by itself.
  * @param {{state: (connected: boolean, failure: string) => void, updated: () => void, missed: (events: number) => void,
  *   refused: (event: {service: string, peer: string, limit: string}) => void,
  *   rates: (latest: {services: Record<string, any>, faults: number,
@@ -173,8 +175,8 @@ export function watch(on) {
   stream.onerror = () => {
     if (stream.readyState !== EventSource.CLOSED) return on.state(false, "");
     closeStream(stream);
-    // Some answers end it for good, such as one without the stream: ask for the reason, and try again.
-    request("/services").then(() => "", (why) => (why.status === 401 ? "The daemon was started anew: open the URL that it printed then." : ""))
+    // After a response that is not a stream the browser does not reconnect: find out why, and try again.
+    request("/services").then(() => "", (why) => (why.status === 401 ? "The daemon has restarted with another access token: open the URL that it printed." : ""))
       .then((failure) => on.state(false, failure));
     setTimeout(() => watch(on), 3000);
     return undefined;
@@ -187,7 +189,7 @@ export function watch(on) {
   listen("rates", (data) => on.rates(JSON.parse(data)));
 }
 
-/** One conversation as it goes on. What is returned stops it.
+/** Follow one conversation. The function that is returned stops that.
  * @param {number} id @param {{chunk: (chunk: Chunk) => void, faulted: (event: FaultEvent) => void, closed: (all: Conversation) => void}} on */
 export function follow(id, on) {
   const stream = openStream(`/connections/${id}/events`);

@@ -1,8 +1,8 @@
-// The sign of faults, for readers who do not tell its colour from others.
+// Icon of faults, so that they do not depend on their colour alone.
 
 import { svg } from "./dom.js";
 
-/** The outline, in a box of 12 by 16. */
+/** The path in a viewBox of 12 by 16; the ladder draws it inside its own SVG. */
 export const BOLT = "M7 0L1 9h4l-1 7 7-10H7l2-6z";
 
 export function bolt() {

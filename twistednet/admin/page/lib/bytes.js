@@ -1,8 +1,8 @@
-// Bytes that somebody sent, made fit to be looked at. Nothing of them acts on the screen.
+// Bytes of a peer as text that is safe to show: nothing in them acts on the screen.
 
 import { h } from "./dom.js";
 
-/** Drawn as nothing, acting on the screen, or without a meaning of its own. */
+/** Characters that are invisible, act on the screen, or have no meaning of their own. */
 const HIDDEN = /[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]|(?! )\p{Zs}/u;
 const NAMED_ESCAPES = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -24,7 +24,7 @@ export function fromText(text) {
   return new TextEncoder().encode(text);
 }
 
-/** What was typed, with \n, \r, \t, \0, \\ and \xNN for what cannot be. @param {string} text */
+/** Typed text, in which \n, \r, \t, \0, \\ and \xNN are escapes. @param {string} text */
 export function fromEscapes(text) {
   const parts = text.split(/(\\(?:x[0-9a-fA-F]{2}|[nrt0\\]))/);
   const plain = { n: 10, r: 13, t: 9, 0: 0, "\\": 92 };
@@ -45,7 +45,7 @@ export function concat(pieces) {
   return whole;
 }
 
-/** Every character, or the byte that is none. @param {Uint8Array} bytes */
+/** Every character, and as a number every byte that is not part of one. @param {Uint8Array} bytes */
 function* characters(bytes) {
   for (let at = 0; at < bytes.length;) {
     const byte = bytes[at];
@@ -59,12 +59,12 @@ function* characters(bytes) {
   }
 }
 
-/** Every byte, as a character only where it is one of ASCII. @param {Uint8Array} bytes */
+/** Every byte, as a character only if it is ASCII. @param {Uint8Array} bytes */
 function* ascii(bytes) {
   for (const byte of bytes) yield byte < 0x80 ? String.fromCharCode(byte) : byte;
 }
 
-/** \xNN is always a byte, so that it is told from the character of that number. */
+/** \xNN is always a byte, to distinguish it from the character with that number. */
 function escaped(character) {
   if (NAMED_ESCAPES[character]) return NAMED_ESCAPES[character];
   const code = typeof character === "number" ? character : /** @type {number} */ (character.codePointAt(0));
@@ -72,7 +72,7 @@ function escaped(character) {
   return code <= 0xffff ? `\\u${code.toString(16).padStart(4, "0")}` : `\\U${code.toString(16).padStart(8, "0")}`;
 }
 
-/** On one line, and never longer than `limit` characters. @param {Uint8Array} bytes @param {number} [limit] */
+/** The bytes on one line of at most `limit` characters. @param {Uint8Array} bytes @param {number} [limit] */
 export function preview(bytes, limit = 40) {
   let text = "";
   for (const character of characters(bytes.subarray(0, limit * 4))) {
@@ -82,7 +82,7 @@ export function preview(bytes, limit = 40) {
   return text;
 }
 
-/** A name or path from outside, safe to show. @param {unknown} text */
+/** A name or path from outside as text that is safe to show. @param {unknown} text */
 export function safe(text) {
   return preview(fromText(String(text)), 200);
 }
@@ -92,7 +92,7 @@ function isPrintable(character) {
 }
 
 /** The bytes as one of "text", "escaped", "hex"; escapes are elements of their own.
- * @param {Uint8Array} bytes @param {string} mode @param {number} [perRow] of hex
+ * @param {Uint8Array} bytes @param {string} mode @param {number} [perRow] bytes in a row of hex
  * @returns {(string | Element)[]} */
 export function rendered(bytes, mode, perRow = 16) {
   if (mode === "hex") return [hexDump(bytes, perRow)];

@@ -1,11 +1,11 @@
-// Elements from data. Whatever is given as a child becomes text, never markup.
+// Builds elements. A string always becomes text, never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 /**
  * @typedef {Node | string | number | null | false | undefined | Child[]} Child
- * @typedef {Record<string, any>} Attributes `on` has listeners by event; what is null or
- *   false is left out, and what is true stands without a value.
+ * @typedef {Record<string, any>} Attributes `on` has listeners by event; null and false
+ *   leave an attribute out, and true sets it without a value.
  */
 
 /** @param {string} name @param {Attributes} [attributes] @param {...Child} children */
@@ -13,7 +13,7 @@ export function h(name, attributes = {}, ...children) {
   return build(document.createElement(name), attributes, children);
 }
 
-/** The same for what is drawn. @param {string} name @param {Attributes} [attributes] @param {...Child} children */
+/** The same for SVG. @param {string} name @param {Attributes} [attributes] @param {...Child} children */
 export function svg(name, attributes = {}, ...children) {
   return build(document.createElementNS(SVG, name), attributes, children);
 }
@@ -36,23 +36,23 @@ function nodes(children) {
     .map((child) => (child instanceof Node ? child : String(child)));
 }
 
-/** Replace what an element has in it. @param {Element} element @param {...Child} children */
+/** Replace the content of an element. @param {Element} element @param {...Child} children */
 export function fill(element, ...children) {
   element.replaceChildren(...nodes(children));
 }
 
-/** Change a text only if it is another. @param {Node} node @param {string | number} text */
+/** Set a text only if it differs, so that a selection and a live region stay undisturbed. @param {Node} node @param {string | number} text */
 export function setText(node, text) {
   if (node.textContent !== String(text)) node.textContent = String(text);
 }
 
-/** Tell those who hear the page rather than see it. @param {string} text */
+/** Announce a text to screen readers. @param {string} text */
 export function announce(text) {
   setText(/** @type {Node} */ (document.getElementById("announcement")), text);
 }
 
-/** One choice of a few, as buttons of which one is pressed.
- * @param {string} label @param {[string, string][]} options value and what is shown
+/** A segmented control: a row of buttons, one of which is pressed.
+ * @param {string} label @param {[string, string][]} options value and text of each button
  * @param {string} chosen @param {(value: string) => void} choose */
 export function segmented(label, options, chosen, choose) {
   const buttons = options.map(([value, shown]) =>
@@ -71,7 +71,7 @@ export function segmented(label, options, chosen, choose) {
   }, buttons);
 }
 
-/** A button that copies. @param {() => string} text @param {string} what */
+/** A button that copies a text. @param {() => string} text @param {string} what names it for screen readers */
 export function copyButton(text, what) {
   const button = h("button", {
     type: "button", class: "quiet copy", "aria-label": `Copy ${what}`,
@@ -81,7 +81,7 @@ export function copyButton(text, what) {
           await navigator.clipboard.writeText(text());
           button.textContent = "Copied";
         } catch {
-          button.textContent = "Select it";
+          button.textContent = "Failed";
         }
         announce(`${what}: ${button.textContent}`);
         setTimeout(() => { button.textContent = "Copy"; }, 1500);

@@ -1,4 +1,4 @@
-// Fields of a form, each with its name beside or above it.
+// Form fields, each with its label.
 
 import { announce, copyButton, h, setText } from "./dom.js";
 
@@ -37,9 +37,9 @@ export function textField(name, label, value, placeholder, set) {
       on: { input: (event) => set(event.target.value.trim()) } }));
 }
 
-/** A text that the daemon may refuse, and its reason beside the button that sends it.
+/** A text area with a submit button. If the daemon refuses the text, the reason is shown beside the button.
  * @param {string} name @param {string} label @param {string} buttonLabel @param {{placeholder?: string, send: (text: string) => Promise<string>}} how
- *   `send` returns what is to be said once it is done */
+ *   `send` returns the announcement of its success */
 export function textEditor(name, label, buttonLabel, { placeholder, send }) {
   const showError = (why) => {
     setText(error, why);

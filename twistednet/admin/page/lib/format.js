@@ -1,4 +1,4 @@
-// Numbers as people read them.
+// Formats numbers, sizes and times.
 
 /** @param {number} count bytes */
 export function size(count) {
@@ -12,7 +12,7 @@ export function size(count) {
   return `${count} B`;
 }
 
-/** A span of time. @param {number} seconds */
+/** A duration. @param {number} seconds */
 export function duration(seconds) {
   if (seconds < 0.001) return `${Math.max(0, Math.round(seconds * 1e6))} µs`;
   if (seconds < 1) return `${(seconds * 1000).toFixed(seconds < 0.01 ? 1 : 0)} ms`;
@@ -21,18 +21,18 @@ export function duration(seconds) {
   return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
 }
 
-/** An age, in whole seconds, so that it does not flicker. @param {number} seconds */
+/** An age in whole seconds, since decimals would change at every redraw. @param {number} seconds */
 export function age(seconds) {
   return seconds < 1 ? "now" : duration(Math.floor(seconds)).replace(".00", "").replace(".0 ", " ");
 }
 
-/** When, since the beginning of a conversation. @param {number} seconds */
+/** A time since the start of a conversation. @param {number} seconds */
 export function elapsed(seconds) {
   if (seconds < 1) return `${(seconds * 1000).toFixed(1)} ms`;
   return `${seconds.toFixed(seconds < 100 ? 3 : 0)} s`;
 }
 
-/** Of a second. @param {number} value */
+/** A number per second. @param {number} value */
 export function rate(value) {
   return value >= 100 || Number.isInteger(value) ? String(Math.round(value)) : value.toFixed(1);
 }
@@ -42,7 +42,7 @@ export function plural(count, one, many = `${one}s`) {
   return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 }
 
-/** Wall time. @param {number} unix seconds */
+/** The time of day. @param {number} unix seconds */
 export function clock(unix) {
   return new Date(unix * 1000).toLocaleTimeString("en-GB");
 }

@@ -1,29 +1,28 @@
-// What is known right now, bounded, and told to the views at most four times a second.
+// Current state of the daemon, bounded in size; views are notified at most four times a second.
 
 import { watch } from "./api.js";
 
-/** Seconds of rates that are kept, and milliseconds between two redrawings. */
 export const HISTORY_SECONDS = 60;
 const REDRAW_MS = 250;
-/** Refusals that are kept. */
 const MAX_REFUSALS = 50;
 
 /** @typedef {{open: number, opened: number, bytesIn: number, bytesOut: number, messagesIn?: number,
- *   messagesOut?: number, latency?: number}} Rates a second, but for `open`; latency in seconds */
+ *   messagesOut?: number, latency?: number}} Rates per second, except `open` (a number) and
+ *   `latency` (seconds) */
 
 export const live = {
   connected: false,
-  /** Why there is no connection, if it will not come back by itself. */
+  /** The reason of a lost connection that does not come back by itself. */
   failure: "",
   /** @type {Map<string, Rates[]>} */
   rates: new Map(),
-  /** Grows with each event; a view that has seen the same number has seen all. */
+  /** Counts events: a view that has seen this number is up to date. */
   changes: 0,
-  /** How many events the daemon left out for us. */
+  /** Number of events that the daemon dropped, since this page read too slowly. */
   missed: 0,
-  /** Rules of faults in force, without those that are over. */
+  /** Number of active rules; a rule whose time is over is not active. */
   faults: 0,
-  /** The scenario that is played, and which part of how many is on. @type {{name: string, part: number, of: number} | null} */
+  /** The scenario that is played, its current part and how many parts it has. @type {{name: string, part: number, of: number} | null} */
   playing: null,
   /** @type {{at: number, service: string, peer: string, limit: string}[]} */
   refused: [],
@@ -34,13 +33,13 @@ const listeners = new Set();
 let timer = 0;
 let drawnAt = 0;
 
-/** Call `listener` when something has changed; what is returned stops that. @param {() => void} listener */
+/** Call `listener` after each change. The function that is returned stops that. @param {() => void} listener */
 export function onChange(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-/** Something has changed: redraw, in a frame of the browser's, and not too often. */
+/** Notify the listeners in an animation frame, and not more often than every REDRAW_MS. */
 export function changed() {
   if (timer) return;
   timer = window.setTimeout(() => requestAnimationFrame(() => {
@@ -55,7 +54,7 @@ export function start() {
     state(connected, failure) {
       live.connected = connected;
       live.failure = failure;
-      // What happened meanwhile is not known.
+      // Events of the time without a connection are lost, so views must load again.
       live.changes += 1;
       changed();
     },
@@ -87,7 +86,7 @@ export function start() {
   });
 }
 
-/** Of all services together. */
+/** The latest rates of all services together. */
 export function totals() {
   const sums = { open: 0, opened: 0, bytes: 0 };
   for (const kept of live.rates.values()) {

@@ -1,16 +1,16 @@
-// What somebody typed, as the writes that a client is to make.
+// Splits a typed text into the writes that the client of the daemon makes.
 
 import { fromEscapes, fromText } from "./bytes.js";
 
 /** @typedef {"one" | "lines" | "parts" | "separators" | "bytes"} Cut */
 /** @typedef {{service: string, text: string, escapes: boolean, newline: "lf" | "crlf", finalNewline: boolean,
  *   cut: Cut, parts: number, pauseMs: number, end: "close" | "halfClose" | "reset", kind: string}} Plan
- *   `finalNewline`: does the text end with a newline */
+ *   `finalNewline` appends a newline to the text; `kind` is "" or "udp" */
 
-/** What the daemon takes at most. */
+/** The daemon's limits, checked here so that the form can report them before it sends. */
 export const LIMITS = { pieces: 32, bytes: 64 * 1024, pauseMs: 2000 };
 
-/** What is worth sending to each service. @type {Record<string, Partial<Plan>>} */
+/** A text that each service answers in an interesting way. @type {Record<string, Partial<Plan>>} */
 const DEFAULTS = {
   echo: { text: "This is a test message" },
   receive: { text: "hello, is anybody there?" },
@@ -26,7 +26,7 @@ export function planFor(service) {
     pauseMs: 20, end: "close", kind: "", ...DEFAULTS[service] };
 }
 
-/** Each write's bytes. @param {Plan} plan @returns {{data: Uint8Array, pauseMs: number}[]} */
+/** The bytes of each write, and the pause before it. @param {Plan} plan @returns {{data: Uint8Array, pauseMs: number}[]} */
 export function pieces(plan) {
   const ending = plan.newline === "crlf" ? "\r\n" : "\n";
   const text = plan.text.replace(/\r?\n/g, ending) + (plan.finalNewline ? ending : "");
@@ -44,11 +44,11 @@ function cuts({ cut, parts }, text, bytes) {
   return Array.from({ length: Math.ceil(whole.length / size) }, (_, at) => whole.subarray(at * size, (at + 1) * size));
 }
 
-/** Why the daemon would not take it, or nothing. @param {Plan} plan */
+/** The reason why the daemon would refuse this plan, or "". @param {Plan} plan */
 export function problem(plan) {
   const all = pieces(plan);
-  if (all.length > LIMITS.pieces) return `That is ${all.length} writes; ${LIMITS.pieces} are the most.`;
+  if (all.length > LIMITS.pieces) return `${all.length} writes exceed the limit of ${LIMITS.pieces}: split the text into fewer.`;
   const sum = all.reduce((total, one) => total + one.data.length, 0);
-  if (sum > LIMITS.bytes) return `That is ${sum} bytes; ${LIMITS.bytes} are the most.`;
+  if (sum > LIMITS.bytes) return `${sum} bytes exceed the limit of ${LIMITS.bytes}: send less.`;
   return "";
 }

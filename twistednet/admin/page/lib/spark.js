@@ -1,12 +1,12 @@
-// A line of the last minute, small enough to stand in a sentence.
+// Sparkline: a small line chart of the last minute.
 
 import { svg } from "./dom.js";
 
 const WIDTH = 120;
 const HEIGHT = 28;
 
-/** @param {(number | null)[]} values newest last; null where there is none @param {number} slots
- * @param {string} kind of colour @param {string} label */
+/** @param {(number | null)[]} values newest last; null where there is none
+ * @param {number} slots values that fit the width @param {string} kind class that sets the colour @param {string} label */
 export function sparkline(values, slots, kind, label) {
   const max = Math.max(...values.map((value) => value ?? 0), 1e-9);
   const x = (index) => ((slots - values.length + index) / (slots - 1)) * (WIDTH - 2) + 1;

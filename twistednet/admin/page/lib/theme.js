@@ -1,4 +1,5 @@
-// Before the first paint, so that a page which is to be dark does not flash.
+// Applies the saved theme. A classic script in the head, so that it runs before the first paint
+// and a dark page does not flash.
 "use strict";
 {
   const chosen = localStorage.getItem("theme");

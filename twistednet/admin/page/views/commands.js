@@ -1,8 +1,8 @@
-// How to speak to a service from outside, ready to be copied.
+// Commands that talk to a service from a terminal, ready to be copied.
 
 /** @typedef {import("../lib/api.js").Address} Address */
 
-/** What to say to each service that is ours; others get a greeting. */
+/** Data for each built-in service; others get a greeting. */
 const PAYLOADS = {
   echo: "This is a test message\\n",
   answer: "how are u\\n",
@@ -16,7 +16,7 @@ export const TOOLS = /** @type {[string, string][]} */ (
 );
 
 /** @param {string} service @param {Address} at @param {string} tool
- * @returns {string | null} nothing where the tool cannot */
+ * @returns {string | null} null if the tool cannot talk to this service */
 export function command(service, at, tool) {
   const text = PAYLOADS[service] ?? "hello\\n";
   const payload = service === "hello" ? "GET / HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n" : text;

@@ -1,4 +1,4 @@
-// One connection, opened: who, how long, how it ended; and the wire beneath.
+// View of one connection: its facts and actions, and its conversation below.
 
 import { endConnection, exportURL } from "../lib/api.js";
 import { safe } from "../lib/bytes.js";
@@ -13,7 +13,7 @@ export function connectionView(main, argument) {
   const title = h("h1", { tabindex: -1 }, `Connection ${id}`);
   const facts = h("dl", { class: "facts" });
   const actions = h("div", { class: "actions" });
-  const wire = h("div", {}, h("p", { class: "empty" }, "Asking the daemon…"));
+  const wire = h("div", {}, h("p", { class: "empty" }, "Loading…"));
   fill(main, h("p", { class: "breadcrumb" }, h("a", { href: "#/connections" }, "Connections")),
     h("div", { class: "top" }, title, actions), facts, wire);
   const view = conversationView(wire, id, (conversation) => {
@@ -31,15 +31,15 @@ function showFacts(element, one) {
     fact("Client", safe(one.peer), "client"),
     fact("Server", `${one.kind} ${safe(one.host)}`, "server"),
     fact("Opened", clock(one.opened)),
-    fact("Lasted", one.seconds === null ? "goes on" : duration(one.seconds)),
+    fact("Duration", one.seconds === null ? "still open" : duration(one.seconds)),
     fact("In", size(one.bytesIn), "client"),
     fact("Out", size(one.bytesOut), "server"),
     one.faulted > 0 && fact("Faults", `acted ${faultCount(one)}`, "fault"),
-    one.truncated && fact("Kept", "not all: it was too much", "bad"));
+    one.truncated && fact("Journal", "truncated: too much data", "bad"));
 }
 
 function faultCount({ faulted, faults }) {
-  const some = faulted > faults.length ? `, the first ${faults.length} of which are shown` : "";
+  const some = faulted > faults.length ? `; the first ${faults.length} are shown` : "";
   return `${plural(faulted, "time")}${some}`;
 }
 

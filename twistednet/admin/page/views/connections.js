@@ -1,4 +1,4 @@
-// Connections as they come and go: the newest that fit the filter, asked for again when something moved.
+// View of the connections: the newest that match the filter, loaded again after each change.
 
 import { connections, services } from "../lib/api.js";
 import { bolt } from "../lib/bolt.js";
@@ -7,18 +7,18 @@ import { fill, h, setText } from "../lib/dom.js";
 import { age, clock, duration, plural, size } from "../lib/format.js";
 import { live, onChange } from "../lib/live.js";
 
-/** Rows that are shown; so many new ones at once are no news that is worth a motion. */
 const MAX_ROWS = 200;
+/** With more new rows at once, none is animated: that many would distract. */
 const MAX_ANIMATED = 8;
-/** Milliseconds between two questions: a search reads all that was sent. And no more than this part
- * of the time is spent on drawing. */
+/** A search takes longer, since the daemon reads all data for it. */
 const POLL_MS = { plain: 500, search: 2000 };
+/** At most this part of the time is spent on drawing, so that the page stays responsive. */
 const DRAW_SHARE = 0.1;
 
 const STATES = [["", "Open and ended"], ["open", "Open"], ["ended", "Ended"], ["client FIN", "Ended: client FIN"],
   ["client RST", "Ended: client RST"], ["service", "Ended: service"], ["idle", "Ended: idle"], ["error", "Ended: error"]];
 
-/** What the filter was when it was last seen. */
+/** The current filter, kept while other views are shown. */
 const filter = { service: "", state: "", peer: "", text: "" };
 
 /** @param {HTMLElement} main @param {string} argument */
@@ -56,11 +56,11 @@ export function connectionsView(main, argument) {
     for (const one of found) rows.get(one.id)?.show(one, isMany);
     const elements = [...rows.values()].map((one) => one.element);
     const isSame = elements.length === body.children.length && elements.every((one, at) => one === body.children[at]);
-    // Not moved while it has the focus, or the keyboard would lose its place.
+    // Moving the focused row would take the focus from it.
     if (!isSame) keepFocus(body, () => fill(body, elements));
     table.hidden = !found.length;
     note.hidden = found.length > 0;
-    setText(note, isFiltered() ? "None fits the filter." : "Nobody has connected yet.");
+    setText(note, isFiltered() ? "No connection matches the filter." : "No connections yet.");
     setText(count, isMore ? `the newest ${found.length}` : plural(found.length, "connection"));
   };
   const load = async () => {
@@ -86,7 +86,7 @@ export function connectionsView(main, argument) {
     if (isClosed) return;
     const isMoving = seenChanges !== live.changes;
     const interval = Math.max(filter.text ? POLL_MS.search : POLL_MS.plain, drawMs / DRAW_SHARE);
-    // Bytes of what is open move without an event.
+    // The byte counts of open connections change without an event.
     timer = window.setTimeout(load, Math.max(0, loadedAt + (isMoving ? interval : 2 * interval) - performance.now()));
   };
   pause.addEventListener("click", () => {
@@ -96,7 +96,7 @@ export function connectionsView(main, argument) {
   });
   const stop = onChange(() => {
     if (seenChanges !== live.changes && !isLoading && !isPaused) schedule();
-    setText(missed, live.missed ? `${live.missed.toLocaleString("en")} events came faster than they could be told.` : "");
+    setText(missed, live.missed ? `${live.missed.toLocaleString("en")} events were dropped: they came faster than this page could read them.` : "");
   });
   fill(main, h("div", { class: "top" }, h("h1", { tabindex: -1 }, "Connections"), count),
     filters(load, pause), table, note, refusals(), missed);
@@ -136,7 +136,7 @@ function filters(load, pause) {
     select("service", "Service", [["", "All"], ...(filter.service ? [[filter.service, safe(filter.service)]] : [])]),
     select("state", "State", STATES),
     input("peer", "Peer", "127.0.0.1:5"),
-    input("text", "Text that was sent", "how are u"),
+    input("text", "Data contains", "how are u"),
     pause);
   return element;
 }
@@ -179,7 +179,7 @@ export function stateClass(reason) {
 function refusals() {
   if (!live.refused.length) return null;
   return h("details", { class: "refused" },
-    h("summary", {}, `Turned away: ${live.refused.length}${live.refused.length === 50 ? " or more" : ""}`),
+    h("summary", {}, `Refused connections: ${live.refused.length}${live.refused.length === 50 ? " or more" : ""}`),
     h("ul", {}, live.refused.map((one) =>
       h("li", { class: "mono" }, `${clock(one.at)}  ${safe(one.service)}  ${safe(one.peer)}  `, h("span", { class: "bad" }, safe(one.limit))))));
 }

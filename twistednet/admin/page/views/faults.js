@@ -1,4 +1,4 @@
-// What goes wrong on purpose: the rules in force, with what each has done, and switches for more.
+// View of the faults: the active rules with their counters, scenarios, and a form for new rules.
 
 import { faultForm } from "../faults/form.js";
 import { scenarioSection } from "../faults/scenarios.js";
@@ -8,14 +8,13 @@ import { safe } from "../lib/bytes.js";
 import { announce, fill, h, setText } from "../lib/dom.js";
 import { changed, live } from "../lib/live.js";
 
-/** Milliseconds between two looks at the counts. */
 const POLL_MS = 1000;
 
 /** @param {HTMLElement} main */
 export function faultsView(main) {
-  const heading = h("h2", { id: "rules-title", tabindex: -1 }, "In force");
+  const heading = h("h2", { id: "rules-title", tabindex: -1 }, "Active rules");
   const list = h("ul", { class: "rules" });
-  const emptyNote = h("p", { class: "muted" }, "Asking the daemon…");
+  const emptyNote = h("p", { class: "muted" }, "Loading…");
   const clear = h("button", { type: "button", hidden: true, on: { click: () => perform(removeFaults(), "All rules removed") } }, "Remove all");
   const formBox = h("div");
   /** @type {Map<number, ReturnType<typeof row>>} */
@@ -31,7 +30,7 @@ export function faultsView(main) {
     const elements = [...rows.values()].map((one) => one.element);
     if (elements.length !== list.children.length || elements.some((one, at) => one !== list.children[at])) fill(list, elements);
     emptyNote.hidden = all.length > 0;
-    setText(emptyNote, "Nothing goes wrong on purpose.");
+    setText(emptyNote, "No rule is active.");
     clear.hidden = all.length < 2;
     live.faults = all.filter((one) => !one.over).length;
     const { playing } = played;
@@ -46,7 +45,7 @@ export function faultsView(main) {
     } catch (why) {
       setText(emptyNote, String(why.message));
     }
-    // Whoever has acted looks out of turn: there is to be one next look.
+    // An action polls out of turn, and must not start a second series of polls.
     clearTimeout(timer);
     if (!isClosed) timer = window.setTimeout(poll, POLL_MS);
   };
@@ -58,19 +57,19 @@ export function faultsView(main) {
       announce(String(why.message));
     }
     await poll();
-    // The button may be gone, and the focus with it, or about to go.
+    // The button that had the focus may have been removed or hidden.
     const at = document.activeElement;
     if (at === document.body || !at?.checkVisibility()) from.focus();
   };
   const scenario = scenarioSection(perform, poll);
   fill(main,
     h("div", { class: "top" }, h("div", {}, h("h1", { tabindex: -1 }, "Faults"),
-      h("p", {}, "What goes wrong on purpose, for whom and how often. What no rule hits is untouched. ",
-        h("a", { href: "#/try" }, "Try it"), " makes a connection that meets them, and so does any client of yours."))),
+      h("p", {}, "Each rule makes a service misbehave in a defined way, for the connections that it matches; all others are unaffected. To see it, use ",
+        h("a", { href: "#/try" }, "Try it"), " or any client of yours."))),
     h("section", { class: "active-rules", "aria-labelledby": "rules-title" },
       h("div", { class: "section-top" }, heading, clear), emptyNote, list),
     scenario.element,
-    h("section", { "aria-labelledby": "new-title" }, h("div", { class: "section-top" }, h("h2", { id: "new-title" }, "Let something go wrong")), formBox));
+    h("section", { "aria-labelledby": "new-title" }, h("div", { class: "section-top" }, h("h2", { id: "new-title" }, "New rule")), formBox));
   const loadForm = async () => {
     try {
       const [{ you }, kinds] = await Promise.all([faults(), faultKinds()]);
@@ -90,17 +89,17 @@ export function faultsView(main) {
 /** @param {import("../lib/api.js").Fault} of @param {(doing: Promise<any>, done: string) => void} perform */
 function row(of, perform) {
   const counts = h("p", { class: "muted" });
-  const over = h("span", { class: "tag", hidden: true }, "over");
+  const over = h("span", { class: "tag", hidden: true }, "expired");
   const rule = safe(of.rule);
   const button = (name, doing, done) => h("button", { type: "button", "aria-label": `${name}: ${rule}`, on: { click: () => perform(doing(), done) } }, name);
   return {
     element: h("li", { "data-rule": of.id },
       h("div", {}, h("p", { class: "rule" }, bolt(), h("code", {}, rule), over), counts),
       h("div", { class: "actions" },
-        button("Count anew", () => resetFault(of.id), "Counted anew"),
-        button("Remove", () => removeFault(of.id), "Removed"))),
+        button("Reset", () => resetFault(of.id), "Rule reset"),
+        button("Remove", () => removeFault(of.id), "Rule removed"))),
     show: ({ acted, seen, over: isOver }) => {
-      setText(counts, `acted on ${acted} of ${seen} that it could choose from`);
+      setText(counts, `acted on ${acted} of ${seen} that it matched`);
       over.hidden = !isOver;
     },
   };

@@ -1,4 +1,4 @@
-// The lesson strip: six exercises, checked by watching the wire.
+// View of the lessons: their list, the current one, and the form to do it with.
 
 import { LESSONS } from "../lessons/lessons.js";
 import { watchLessons } from "../lessons/watch.js";
@@ -14,7 +14,7 @@ export function lessonsView(main, argument) {
   const list = h("ol", { class: "lesson-list" });
   const verdict = h("p", { class: "verdict", role: "status" });
   const panelBox = h("div");
-  /** Of those done since this view was opened: which connection did it. */
+  /** The connection that completed each lesson since this view was opened. */
   const completedBy = new Map();
 
   const show = () => {
@@ -35,12 +35,12 @@ export function lessonsView(main, argument) {
     finished.add(id);
     localStorage.setItem("lessons", JSON.stringify([...finished]));
     show();
-    if (id === lesson.id) showStatus(`Done, by connection ${conversation.id}.`, true);
-    else announce(`Done as well: ${LESSONS.find((one) => one.id === id)?.title}`);
+    if (id === lesson.id) showStatus(`Done, with connection ${conversation.id}.`, true);
+    else announce(`Also done: ${LESSONS.find((one) => one.id === id)?.title}`);
   }, (latest) => {
-    if (!completedBy.has(lesson.id)) showStatus(`Seen connection ${latest.id}. ${lesson.hint(latest)}`, false);
+    if (!completedBy.has(lesson.id)) showStatus(`Connection ${latest.id}: ${lesson.hint(latest)}`, false);
   });
-  const setUp = h("button", { type: "button", on: { click: () => panel.set(lesson.plan) } }, "Set up the form");
+  const setUp = h("button", { type: "button", on: { click: () => panel.set(lesson.plan) } }, "Fill in the form");
   const both = h("button", { type: "button", on: {
     click: async () => {
       const sent = await Promise.all([lesson.plan, lesson.secondPlan ?? {}].map(startPlan)).catch((why) => announce(String(why.message)));
@@ -48,7 +48,7 @@ export function lessonsView(main, argument) {
     },
   } }, "Start two clients");
   show();
-  showStatus("Watching the wire: do it here, or with any client of yours.", false);
+  showStatus("Waiting for a connection: use the form here, or any client of yours.", false);
   fill(main,
     h("div", { class: "top" }, h("h1", { tabindex: -1 }, "Lessons"),
       h("button", { type: "button", class: "quiet", on: {
@@ -58,7 +58,7 @@ export function lessonsView(main, argument) {
           completedBy.clear();
           show();
         },
-      } }, "Begin anew")),
+      } }, "Start over")),
     h("nav", { "aria-label": "Lessons" }, list),
     h("section", { class: "lesson", "aria-labelledby": "lesson-title" },
       h("div", {}, h("h2", { id: "lesson-title" }, lesson.title), h("p", { class: "goal" }, lesson.goal), h("p", { class: "muted" }, lesson.background)),

@@ -1,4 +1,4 @@
-// The services: where they listen, what they do right now, and how to speak to them.
+// View of the services: addresses, metrics of the last minute, and commands to connect with.
 
 import { services } from "../lib/api.js";
 import { safe } from "../lib/bytes.js";
@@ -18,7 +18,7 @@ export function servicesView(main) {
   /** @type {Map<string, ReturnType<typeof card>>} */
   const cards = new Map();
   const list = h("ul", { class: "services" });
-  const note = h("p", { class: "empty" }, "Asking the daemon…");
+  const note = h("p", { class: "empty" }, "Loading…");
   const load = async () => {
     try {
       known = await services();
@@ -30,7 +30,7 @@ export function servicesView(main) {
     for (const service of known) cards.set(service.name, card(service));
     fill(list, [...cards.values()].map((one) => one.element));
     note.hidden = known.length > 0;
-    setText(note, "No service is open.");
+    setText(note, "No service is listening.");
     show();
   };
   const show = () => cards.forEach((one) => one.show());
@@ -41,12 +41,12 @@ export function servicesView(main) {
   });
   fill(main, h("div", { class: "top" },
     h("div", {}, h("h1", { tabindex: -1 }, "Services"),
-      h("p", {}, "Each one listens, and waits for you. Copy a command, run it in a terminal, and watch it arrive under ",
+      h("p", {}, "Each service listens for clients. Copy a command, run it in a terminal, and see the connection under ",
         h("a", { href: "#/connections" }, "Connections"), ".")),
     tools), list, note);
   let wasConnected = live.connected;
   const stop = onChange(() => {
-    // Another daemon may listen elsewhere.
+    // The daemon may have restarted with other addresses.
     if (live.connected && !wasConnected) load();
     wasConnected = live.connected;
     show();
@@ -64,7 +64,7 @@ function card(service) {
   const metrics = ["Connections", "Bytes", "Latency"].map((name) => metric(name, service.name));
   const showCommand = () => {
     const text = at && command(service.name, at, tool);
-    setText(code, text ?? (at ? "This tool does not speak it." : "It listens nowhere."));
+    setText(code, text ?? (at ? "This tool cannot connect to it." : "This service has no address."));
     box.classList.toggle("none", !text);
     copy.hidden = !text;
   };

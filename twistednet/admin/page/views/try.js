@@ -1,4 +1,4 @@
-// Try it: a real connection of the daemon to itself, and what becomes of it.
+// Try it: the daemon connects to itself, and the page shows what happens on that connection.
 
 import { fetchTrial, services, startTrial } from "../lib/api.js";
 import { rendered } from "../lib/bytes.js";
@@ -8,19 +8,18 @@ import { pieces, planFor } from "../lib/plans.js";
 import { conversationView } from "../wire/conversation.js";
 import { tryForm } from "./tryform.js";
 
-/** Milliseconds between two looks at the client's side. */
 const POLL_MS = 250;
 
 /** @param {HTMLElement} main @param {string} argument a service */
 export function tryView(main, argument) {
-  const container = h("div", {}, h("p", { class: "empty" }, "Asking the daemon…"));
+  const container = h("div", {}, h("p", { class: "empty" }, "Loading…"));
   fill(main, h("div", { class: "top" }, h("div", {}, h("h1", { tabindex: -1 }, "Try it"),
-    h("p", {}, "The daemon opens a real connection to itself, writes what you say, cut as you say, and you see what arrives."))), container);
+    h("p", {}, "The daemon opens a real connection to itself and sends your text, split into writes as you choose. The page shows what arrives."))), container);
   return tryPanel(container, argument).stop;
 }
 
-/** The form, and beneath it the result.
- * @param {HTMLElement} container @param {string} first the service that is chosen at first */
+/** The form, and the result below it.
+ * @param {HTMLElement} container @param {string} first the service that is selected at the start */
 export function tryPanel(container, first) {
   const result = h("div", { class: "result" });
   let stop = () => {};
@@ -32,13 +31,13 @@ export function tryPanel(container, first) {
     if (isStopped) return;
     stop();
     stop = showTrial(result, trial);
-    announce(trial.connection ? `Sent, as connection ${trial.connection}.` : "It was turned away.");
+    announce(trial.connection ? `Sent, as connection ${trial.connection}.` : "The connection was refused.");
     result.scrollIntoView?.({ block: "nearest" });
   };
   const ready = services().then((all) => {
     if (isStopped) return;
     const name = all.some((one) => one.name === first) ? first : all[0]?.name;
-    if (!name) return fill(container, h("p", { class: "empty" }, "No service is open."));
+    if (!name) return fill(container, h("p", { class: "empty" }, "No service is listening."));
     form = tryForm(all, planFor(name), send);
     fill(container, form.element, result);
   }, (why) => fill(container, h("p", { class: "empty" }, String(why.message))));
@@ -49,7 +48,7 @@ export function tryPanel(container, first) {
     },
     /** @param {Partial<import("../lib/plans.js").Plan>} plan */
     set: (plan) => ready.then(() => form?.set(plan)),
-    /** @param {number} id of a connection to be shown in place of the result */
+    /** @param {number} id a connection to show instead of the result */
     show(id) {
       stop();
       const box = h("div");
@@ -67,7 +66,7 @@ function showTrial(into, trial) {
   const conversation = h("div");
   const client = h("div", { class: "client-side" });
   let isStopped = false;
-  if (trial.connection === null) fill(into, h("p", { class: "bad" }, "The daemon turned it away."), client);
+  if (trial.connection === null) fill(into, h("p", { class: "bad" }, "The daemon refused the connection."), client);
   else fill(into, heading(trial.connection), conversation, client);
   const view = trial.connection === null ? null : conversationView(conversation, trial.connection);
   const poll = async (latest) => {
@@ -78,7 +77,7 @@ function showTrial(into, trial) {
       try {
         poll(await fetchTrial(trial.id));
       } catch {
-        // It is forgotten, or the daemon is gone; the banner tells of that.
+        // The banner reports a daemon that is gone. Otherwise it has dropped this trial, and no more comes.
       }
     }, POLL_MS);
   };
@@ -90,13 +89,14 @@ function showTrial(into, trial) {
 }
 
 const ENDINGS = {
-  "server FIN": "The client read everything, up to the server's FIN.",
-  "client FIN": "Nothing more came, and the client closed.",
+  "server FIN": "The client read everything up to the server's FIN.",
+  "client FIN": "No more data arrived, and the client closed.",
   "client RST": "The client reset the connection.",
   "server RST": "The server reset the connection.",
-  silence: "Nothing more came.",
-  "nobody there": "Nobody listens there.",
-  deadline: "It took too long, and was ended.",
+  silence: "No more data arrived.",
+  "nobody there": "No service listens at this address.",
+  "too much": "The client stopped: it had received too much.",
+  deadline: "The client stopped at its time limit.",
 };
 
 function showClient(into, trial) {
@@ -104,5 +104,5 @@ function showClient(into, trial) {
     h("ol", { class: "messages" }, trial.chunks.map((one) => h("li", { class: one.direction === "sent" ? "client" : "server" },
       h("pre", {}, rendered(one.data.subarray(0, 2048), "text")),
       h("p", { class: "muted" }, `${one.direction} · ${elapsed(one.at)} · ${size(one.data.length)}`))))),
-  h("p", { class: "muted", role: "status" }, trial.ended === null ? "The client is at work…" : ENDINGS[trial.ended] ?? `It ended: ${trial.ended}`));
+  h("p", { class: "muted", role: "status" }, trial.ended === null ? "The client is running…" : ENDINGS[trial.ended] ?? `The trial ended: ${trial.ended}`));
 }

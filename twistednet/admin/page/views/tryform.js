@@ -1,4 +1,4 @@
-// The form of "Try it": what to send, how it is cut into writes, and how it ends.
+// Form of "Try it": the text to send, how to split it into writes, and how to end.
 
 import { preview } from "../lib/bytes.js";
 import { fill, h, segmented, setText } from "../lib/dom.js";
@@ -8,15 +8,15 @@ import { LIMITS, pieces, planFor, problem } from "../lib/plans.js";
 
 /** @typedef {import("../lib/plans.js").Plan} Plan */
 
-const CUTS = [["one", "one write"], ["lines", "one write a line"], ["parts", "equal parts"],
-  ["separators", "at each |"], ["bytes", "one write a byte"]];
-const ENDS = [["close", "wait for silence, then close"], ["halfClose", "half-close (FIN), and read on"], ["reset", "reset (RST)"]];
+const CUTS = [["one", "one write"], ["lines", "one write per line"], ["parts", "equal parts"],
+  ["separators", "at each |"], ["bytes", "one write per byte"]];
+const ENDS = [["close", "wait for silence, then close"], ["halfClose", "half-close (FIN), then read on"], ["reset", "reset (RST)"]];
 
-/** @param {import("../lib/api.js").Service[]} services @param {Plan} plan what it begins with
+/** @param {import("../lib/api.js").Service[]} services @param {Plan} plan the initial values
  * @param {(plan: Plan) => Promise<void>} send */
 export function tryForm(services, plan, send) {
   const element = h("form", { class: "try", on: { submit: (event) => event.preventDefault() } });
-  const writes = h("ol", { class: "writes", "aria-label": "The writes" });
+  const writes = h("ol", { class: "writes", "aria-label": "Writes" });
   const error = h("p", { class: "bad", role: "status" });
   const button = h("button", { type: "submit", class: "primary" }, "Send");
   let isBusy = false;
@@ -30,7 +30,7 @@ export function tryForm(services, plan, send) {
     const why = problem(plan);
     fill(writes, all.slice(0, LIMITS.pieces).map(({ data, pauseMs }, index) => [
       index > 0 && h("li", { class: "pause muted" }, `${pauseMs} ms`),
-      h("li", { class: "write" }, preview(data, 32) || "(nothing)", h("span", { class: "muted" }, ` ${size(data.length)}`)),
+      h("li", { class: "write" }, preview(data, 32) || "(empty)", h("span", { class: "muted" }, ` ${size(data.length)}`)),
     ]));
     setText(error, why);
     setText(button, isBusy ? "Sending…" : `Send ${plural(all.length, isDatagram() ? "datagram" : "write")}`);
@@ -52,29 +52,29 @@ export function tryForm(services, plan, send) {
             draw();
             element.querySelector(`input[value="${CSS.escape(value)}"]`)?.focus();
           })))),
-        h("label", { class: "field" }, h("span", { class: "name" }, "What to send"),
+        h("label", { class: "field" }, h("span", { class: "name" }, "Text to send"),
           h("textarea", { name: "text", rows: 4, spellcheck: "false", autocomplete: "off", autocapitalize: "off",
             on: { input: (event) => set("text", event.target.value) } }, plan.text)),
         h("div", { class: "line" },
-          segmented("Newlines are", [["lf", "LF"], ["crlf", "CR LF"]], plan.newline, (value) => set("newline", value)),
-          checkbox("finalNewline", "ends with a newline", plan, set),
-          checkbox("escapes", "\\n \\x00 are escapes", plan, set))),
+          segmented("Newlines", [["lf", "LF"], ["crlf", "CR LF"]], plan.newline, (value) => set("newline", value)),
+          checkbox("finalNewline", "end with a newline", plan, set),
+          checkbox("escapes", "interpret \\n \\x00", plan, set))),
       h("div", { class: "form-options" },
         h("div", { class: "line" },
-          select("cut", "Cut into", CUTS, plan.cut, (value) => {
+          select("cut", "Split into", CUTS, plan.cut, (value) => {
             parts.hidden = value !== "parts";
             set("cut", value);
           }),
           parts,
           numberField("pauseMs", "Pause, ms", plan.pauseMs, 0, LIMITS.pauseMs, set)),
-        hasBoth && segmented("Over", [["", "TCP"], ["udp", "UDP"]], plan.kind, (value) => {
+        hasBoth && segmented("Transport", [["", "TCP"], ["udp", "UDP"]], plan.kind, (value) => {
           set("kind", value);
           draw();
           element.querySelector(`[data-value="${value}"]`)?.focus();
         }),
-        isDatagram() ? h("p", { class: "muted" }, "Over UDP each write is a datagram, and there is no end to choose.")
-          : select("end", "And then", ENDS, plan.end, (value) => set("end", value)),
-        h("div", { class: "field" }, h("span", { class: "name" }, "What the client will do"), writes),
+        isDatagram() ? h("p", { class: "muted" }, "Over UDP each write is one datagram, and there is no connection to end.")
+          : select("end", "Then", ENDS, plan.end, (value) => set("end", value)),
+        h("div", { class: "field" }, h("span", { class: "name" }, "Writes of the client"), writes),
         h("div", { class: "line" }, button, error)));
     show();
   };
@@ -95,7 +95,7 @@ export function tryForm(services, plan, send) {
   draw();
   return {
     element,
-    /** @param {Partial<Plan>} changes to what is usual for the service */
+    /** @param {Partial<Plan>} changes to the defaults of the service */
     set(changes) {
       plan = { ...planFor(changes.service ?? plan.service), ...changes };
       draw();

@@ -1,4 +1,4 @@
-// One conversation as it goes on: its stream, its ladder and its messages, side by side.
+// View of one conversation, updated as it proceeds: stream, ladder and messages side by side.
 
 import { connection, follow } from "../lib/api.js";
 import { fill, h, segmented } from "../lib/dom.js";
@@ -8,7 +8,6 @@ import { showMessages } from "./messages.js";
 import { sourceOpener } from "./source.js";
 import { followStream } from "./stream.js";
 
-/** Chunks that are kept of one conversation, and milliseconds between two redrawings. */
 const MAX_CHUNKS = 4096;
 const REDRAW_MS = 120;
 const MODES = /** @type {[string, string][]} */ ([["text", "Text"], ["escaped", "Escaped"], ["hex", "Hex"]]);
@@ -47,7 +46,7 @@ export function conversationView(into, id, onUpdate = () => {}) {
     drawing = build(into, shown, parts, () => shown);
     draw();
     if (shown.reason !== null) return;
-    // The stream begins with all that was said: what is here already comes again.
+    // The event stream repeats all chunks from the start: skip those that are here already.
     let chunksToSkip = shown.chunks.length;
     let faultsToSkip = shown.faults.length;
     unfollow = follow(id, {

@@ -1,4 +1,4 @@
-// A conversation over UDP: single datagrams, how large, and how long after the one before.
+// Table of a UDP conversation: size of each datagram, and the gap before it.
 
 import { preview } from "../lib/bytes.js";
 import { fill, h } from "../lib/dom.js";
@@ -24,7 +24,7 @@ export function datagramTable({ chunks }) {
       h("td", { class: "preview wide" }, preview(one.data, 48)));
   });
   const table = h("table", { class: "list datagrams" },
-    h("caption", { class: "visually-hidden" }, "Datagrams, each on its own"),
+    h("caption", { class: "visually-hidden" }, "Datagrams, one per row"),
     h("thead", {}, h("tr", {}, [["No.", "number"], ["From", ""], ["Gap", "number"], ["Size", ""], ["Content", "wide"]].map(([name, kind]) =>
       h("th", { scope: "col", class: kind }, name)))),
     h("tbody", {}, rows));

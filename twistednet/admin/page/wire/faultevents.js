@@ -1,4 +1,4 @@
-// What a fault did, in its place: on the ladder and in the stream.
+// Draws what a fault did: a box in the stream, and a note on the ladder.
 
 import { BOLT, bolt } from "../lib/bolt.js";
 import { safe } from "../lib/bytes.js";
@@ -6,17 +6,17 @@ import { h, svg } from "../lib/dom.js";
 import { elapsed, plural } from "../lib/format.js";
 
 const LINE_HEIGHT = 15;
-/** Lines that one text may take on the ladder; the stream has all of it. */
+/** Lines of one text on the ladder. Longer ones are cut there, since the stream shows them in full. */
 const MAX_LINES = 3;
-/** Width of one letter of the ladder's type, at most. */
+/** Pixels of the widest letter in the ladder's font, since SVG text does not wrap by itself. */
 const LETTER_WIDTH = 6.9;
 
-/** @param {import("../lib/api.js").FaultEvent} event @param {string} gap since what was before */
+/** @param {import("../lib/api.js").FaultEvent} event @param {string} gap time since the entry before */
 export function faultBox(event, gap) {
   return h("li", { class: "box fault" },
     h("p", { class: "box-top" }, h("span", { class: "side" }, bolt(), `fault ${safe(event.fault)}`),
       h("span", {}, safe(event.did)), h("span", { class: "muted" }, gap)),
-    h("p", { class: "box-rule" }, h("code", {}, safe(event.rule)), h("span", { class: "muted" }, ` acted ${plural(event.count, "time")} by then`)));
+    h("p", { class: "box-rule" }, h("code", {}, safe(event.rule)), h("span", { class: "muted" }, ` acted ${plural(event.count, "time")} so far`)));
 }
 
 /** @param {import("../lib/api.js").FaultEvent} event @param {number} left @param {number} top @param {number} width */
@@ -25,7 +25,7 @@ export function faultNote(event, left, top, width) {
   const letters = Math.floor((width - x - 30) / LETTER_WIDTH);
   const summary = `fault ${safe(event.fault)} · ${safe(event.did)}`;
   const rule = safe(event.rule);
-  const count = `acted ${plural(event.count, "time")} by then`;
+  const count = `acted ${plural(event.count, "time")} so far`;
   const lines = [...wrapLines(summary, letters).map((text) => [text, "label"]), ...[...wrapLines(rule, letters), count].map((text) => [text, "faint"])];
   const height = lines.length * LINE_HEIGHT + 10;
   const element = svg("g", { class: "fault-event fault" },
@@ -37,7 +37,7 @@ export function faultNote(event, left, top, width) {
   return { element, height: height + 20 };
 }
 
-/** In lines of so many letters, cut between words where that is possible. */
+/** Wrap a text into lines of this many letters, between words where possible. */
 function wrapLines(text, letters) {
   const lines = [""];
   for (const word of text.split(" ")) {

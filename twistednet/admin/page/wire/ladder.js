@@ -1,4 +1,4 @@
-// The ladder: the client's time runs down on the left, the server's on the right.
+// Ladder diagram of a conversation: client on the left, server on the right, time downwards.
 
 import { preview } from "../lib/bytes.js";
 import { fill, h, svg } from "../lib/dom.js";
@@ -9,13 +9,13 @@ import { steps } from "./steps.js";
 const STEP_HEIGHT = 42;
 const TOP = 48;
 const SLOPE = 10;
-/** Steps that are drawn, and the silence in seconds that is worth a mark. */
 const MAX_STEPS = 300;
+/** A longer pause gets a mark, since the distance of two steps does not show their time. */
 const SILENCE_SECONDS = 1;
-/** Width of one letter of the small type. */
+/** Pixels of a letter on average, to cut labels that do not fit. */
 const LETTER_WIDTH = 6.7;
 
-/** A drawing that follows the width it has. @param {(callback: string) => void} openSource */
+/** A drawing that follows the width of its element. @param {(callback: string) => void} openSource */
 export function ladder(openSource) {
   const element = h("div", { class: "ladder" });
   /** @type {import("../lib/api.js").Conversation | null} */
@@ -90,7 +90,7 @@ function silence(left, right, y, seconds) {
     svg("text", { x: middle, y: y + 7, class: "faint middle" }, `${duration(seconds)} of silence`));
 }
 
-/** Nothing crosses the wire any more, but something runs. */
+/** A callback that runs although nothing is on the wire. */
 function localStep(step, left, right, y, openSource) {
   return svg("g", { class: "local" },
     svg("text", { x: left - 8, y: y + 4, class: "time" }, elapsed(step.at)),

@@ -1,4 +1,4 @@
-// What the bytes meant: messages, and the chunks that each one came in.
+// List of the messages of a conversation, each with the chunks that it came in.
 
 import { rendered } from "../lib/bytes.js";
 import { fill, h } from "../lib/dom.js";
@@ -8,7 +8,7 @@ import { http, lines } from "./steps.js";
 const MAX_MESSAGES = 200;
 const MAX_BYTES = 512;
 
-/** Services of which a message is known; those of others are taken for lines if they sent any. */
+/** How to split each service's bytes into messages; lines are the default. */
 const PARSERS = { answer: lines, chat: lines, hello: http };
 const WITHOUT_MESSAGES = ["echo", "receive"];
 
@@ -16,7 +16,7 @@ const WITHOUT_MESSAGES = ["echo", "receive"];
 export function showMessages(conversation, into) {
   const parse = PARSERS[conversation.service] ?? lines;
   if (WITHOUT_MESSAGES.includes(conversation.service)) {
-    fill(into, h("p", { class: "muted" }, `${conversation.service} knows no messages, and takes the bytes as they come. As lines, these are:`),
+    fill(into, h("p", { class: "muted" }, `${conversation.service} has no message format. Split into lines, its bytes are:`),
       messageList(lines(conversation)));
     return;
   }
@@ -24,7 +24,7 @@ export function showMessages(conversation, into) {
 }
 
 function messageList(all) {
-  if (!all.length) return h("p", { class: "muted" }, "None yet.");
+  if (!all.length) return h("p", { class: "muted" }, "No messages yet.");
   return h("ol", { class: "messages" }, all.slice(-MAX_MESSAGES).map((one) => h("li", { class: one.from },
     h("pre", {}, rendered(one.data.subarray(0, MAX_BYTES), "text"), one.data.length > MAX_BYTES && "…"),
     h("p", { class: "muted" }, [one.from, elapsed(one.at), chunkRange(one), one.note].filter(Boolean).join(" · ")))));

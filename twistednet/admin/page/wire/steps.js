@@ -1,4 +1,4 @@
-// A conversation as the steps of a ladder: who did what to whom, when, and what ran then.
+// Turns a conversation into the steps of a ladder, and its bytes into messages.
 
 /** @typedef {import("../lib/api.js").Conversation} Conversation */
 /** @typedef {import("../lib/api.js").Chunk} Chunk */
@@ -7,10 +7,10 @@
  *   data?: Uint8Array, fault?: FaultEvent, callback: string | null, note: string}} Step `at` is null where only the order
  *   is known */
 
-/** Reasons for which we abort, and the client sees a RST. */
+/** End reasons for which the server aborts, so that the client sees a RST. */
 const SERVER_RESETS = ["idle", "write stall", "handshake", "queue", "error", "shutdown"];
 
-/** What was said, and what faults did, as it came. @param {Conversation} conversation @returns {(Chunk | FaultEvent)[]} */
+/** Chunks and fault events in the order of their times. @param {Conversation} conversation @returns {(Chunk | FaultEvent)[]} */
 export function timeline({ chunks, faults }) {
   const all = [];
   let next = 0;
@@ -41,35 +41,36 @@ export function steps(conversation) {
   return isStream && conversation.reason !== null ? withEnd(all, conversation) : all;
 }
 
-/** With the end, as far as it is known: the journal writes down the client's FIN, and not ours. */
+/** Add the end of the connection, as far as it is known: the journal has the client's FIN, but not the server's. */
 function withEnd(all, { reason, seconds }) {
   const end = { at: seconds ?? 0, callback: "connectionLost" };
   const fin = all.findIndex((step) => step.kind === "fin");
   if (reason === "client RST") return [...all, { ...end, from: "client", kind: "rst", note: "RST" }];
   if (reason === "connection lost") return [...all, { ...end, from: "client", kind: "rst", note: "lost" }];
-  // The site closes or resets; who is closed by it says goodbye as well.
+  // "admin" is a close or a reset by the admin site: only a client that was closed answers with a FIN.
   const isFault = reason === "fault reset"
     || all.some(({ fault }) => fault && reason === `fault ${fault.fault}` && /(^|, )reset$/.test(fault.did));
   const isServerReset = SERVER_RESETS.includes(reason) || (reason === "admin" && fin < 0) || isFault;
   if (isServerReset) return [...all, { ...end, from: "server", kind: "rst", note: `RST: ${reason}` }];
   if (reason === "client FIN") {
-    // One that said goodbye, though nobody heard when.
+    // The journal may lack the time of a FIN, but the reason shows that there was one.
     const clientFIN = fin < 0 ? [{ ...end, from: "client", kind: "fin", callback: null, note: "FIN" }] : [];
     return [...all, ...clientFIN, { ...end, from: "server", kind: "fin", note: "FIN" }];
   }
   const serverFIN = { from: "server", kind: "fin", note: `FIN: ${reason}` };
   if (fin < 0) return [...all, { ...end, ...serverFIN }];
-  // We closed first, after our last words; the client's FIN answers ours.
+  // The server closed first, after its last data, and the client's FIN answered: only the order is known.
   return [...all.slice(0, fin), { at: null, callback: null, ...serverFIN }, ...all.slice(fin),
     { ...end, from: "client", kind: "local", note: "" }];
 }
 
-/** What was said, told apart from how it was cut.
+/**
+ * A message, independent of how it was cut into chunks.
  * @typedef {{from: "client" | "server", at: number, data: Uint8Array, first: number, last: number,
  *   shared: boolean, note: string}} Message `first` and `last` count the chunks of that side from 1;
  *   `shared` if another message came in the same chunk */
 
-/** Lines, and bare messages where there has been no newline. @param {Conversation} conversation @returns {Message[]} */
+/** Lines; in a direction without any newline each chunk is a message. @param {Conversation} conversation @returns {Message[]} */
 export function lines(conversation) {
   const found = [];
   for (const direction of /** @type {("in" | "out")[]} */ (["in", "out"])) {
@@ -105,7 +106,7 @@ function splitLines(chunks, direction) {
   return found;
 }
 
-/** The requests and responses of HTTP/1, by their heads. @param {Conversation} conversation @returns {Message[]} */
+/** HTTP/1 requests and responses, of each its head. @param {Conversation} conversation @returns {Message[]} */
 export function http(conversation) {
   const found = [];
   for (const direction of /** @type {("in" | "out")[]} */ (["in", "out"])) {

@@ -1,4 +1,4 @@
-// Follow-stream: every chunk in a box of its own, so that splitting and coalescing show.
+// Stream of a conversation: one box per chunk, so that splitting and coalescing are visible.
 
 import { rendered } from "../lib/bytes.js";
 import { fill, h, setText } from "../lib/dom.js";
@@ -6,8 +6,8 @@ import { duration, plural, size } from "../lib/format.js";
 import { faultBox } from "./faultevents.js";
 import { timeline } from "./steps.js";
 
-/** Boxes at once, and bytes of one box until somebody asks for all. */
 const MAX_BOXES = 400;
+/** Bytes of one box; a button shows the rest. */
 const MAX_BYTES = 4096;
 
 /** @param {boolean} isDatagram @param {(callback: string) => void} openSource */
@@ -38,7 +38,7 @@ export function followStream(isDatagram, openSource) {
     while (list.children.length > MAX_BOXES) list.firstElementChild?.remove();
     const hidden = parts.length - list.children.length;
     earlier.hidden = !hidden;
-    setText(earlier, `${plural(hidden, "earlier chunk")} not shown; the export has them.`);
+    setText(earlier, `${plural(hidden, "earlier chunk")} not shown; the export contains them.`);
   };
   return {
     element,
