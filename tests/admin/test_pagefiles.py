@@ -8,8 +8,8 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.admin import AdminTests
-from tests.running import ROOT
+from tests.support.adminsite import AdminTests
+from tests.support.processes import ROOT
 
 PAGE = ROOT / "twistednet" / "admin" / "page"
 #: The folders that the modules of each folder may import besides their own.
