@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "transport": LIBRARIES | {"OpenSSL", "core"},
     "inject": LIBRARIES | {"core", "events", "faults", "transport"},
     "services": LIBRARIES | {"core", "transport"},
-    "services.catalog": LIBRARIES | {"core", "faults", "services"},
+    "services.catalog": LIBRARIES | {"core", "services", "transport"},
     "connections": LIBRARIES | {"core", "events", "inject", "transport"},
     "settings": LIBRARIES | {"core", "faults", "services.catalog", "transport.endpoints"},
     "sinks": LIBRARIES | {"core", "events", "settings"},

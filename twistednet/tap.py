@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -19,8 +18,9 @@ from twistednet.core.settings import BadSetting
 from twistednet.daemon.daemon import Daemon
 from twistednet.daemon.logfile import observer
 from twistednet.services.catalog import Service, loadServices
-from twistednet.settings.loading import ADMIN, Given, load
-from twistednet.settings.schema import SHARED, Settings
+from twistednet.settings.loading import ADMIN, load
+from twistednet.settings.schema import SHARED, Settings, ownSettings
+from twistednet.settings.sources import Given
 from twistednet.transport.listening import CannotListen
 
 _LONG = """
@@ -32,15 +32,13 @@ Every flag is also a key of the settings file (max-connections = 100) and a vari
 """
 
 
-# Flags that are no service's.
-_TAKEN = {"admin", "config", "help", "only", "version"}
-
-
 class _Options(usage.Options):
     """Flags are gathered as they were given, and read once all are known."""
 
     longdesc = _LONG
     services: Mapping[str, Service]
+    #: The flags that may be given several times.
+    repeatable: frozenset[str]
     config: str | None = None
     settings: Settings
 
@@ -50,10 +48,12 @@ class _Options(usage.Options):
         self.folder = os.getcwd()
         super().__init__()
 
-    def give(self, key: str, value: Any) -> None:
+    def give(self, key: str, value: object) -> None:
         """Remember a value; of a flag that may be repeated, every one."""
-        if key in self.services or key in ("admin", "only", "fault", "scenario"):
-            value = [*self.given[key].value, value] if key in self.given else [value]
+        if key in self.repeatable:
+            before = self.given[key].value if key in self.given else []
+            assert isinstance(before, list)
+            value = [*before, value]
         self.given[key] = Given(f"--{key}", value, self.folder)
 
     def parseOptions(self, options: list[str] | None = None) -> None:
@@ -86,12 +86,16 @@ def Options() -> _Options:
     """The options of this machine's services, each with a flag of its own."""
     try:
         services = loadServices()
+        own = ownSettings(services.values())
     except BadPlugin as error:
         raise SystemExit(f"twistd netdemo: {error}") from None
-    for name in services:
-        if name in _TAKEN or name in SHARED or not re.fullmatch("[a-z][a-z0-9-]*", name):
-            raise SystemExit(f"twistd netdemo: a service cannot be called {name!r}")
-    flags: dict[str, Any] = {"services": services, "opt_config": _config}
+    every = {**SHARED, **{key: one for key, (_, one) in own.items()}}
+    repeatable = {key for key, one in every.items() if one.metadata["isRepeatable"]}
+    flags: dict[str, object] = {
+        "services": services,
+        "repeatable": frozenset({"admin", "only", *services, *repeatable}),
+        "opt_config": _config,
+    }
     flags["opt_only"] = _flag("only", "serve these alone, as in --only echo,answer")
     flags["opt_admin"] = _flag("admin", f"where the admin site listens, or off [{ADMIN}]")
     for service in services.values():
@@ -106,7 +110,7 @@ def Options() -> _Options:
         flags[f"opt_{name}_class"] = _flag(
             f"{service.name}-class", f"a subclass of {base} to serve"
         )
-    for key, one in SHARED.items():
+    for key, one in every.items():
         default = one.metadata["shown"] or one.default
         isSwitch = one.default is False
         flags[f"opt_{key.replace('-', '_')}"] = (_switch if isSwitch else _flag)(

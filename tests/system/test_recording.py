@@ -32,14 +32,15 @@ from tests.support.processes import (
     temporaryFolder,
 )
 from tests.system.test_exact import certificates
+from twistednet.core.settings import kebabCase
 from twistednet.daemon.daemon import Daemon
 from twistednet.events.chunks import MOST_OF_ONE
 from twistednet.events.journal import Conversation
 from twistednet.events.model import Closed, Event, Opened, Received, Sent
 from twistednet.events.pcapng import pcapng
 from twistednet.services.catalog import loadServices
-from twistednet.settings.loading import Given, load
-from twistednet.settings.schema import kebabCase
+from twistednet.settings.loading import load
+from twistednet.settings.sources import Given
 
 Client = socket.socket
 

@@ -270,7 +270,7 @@ class ServeTests(TestCase):
         """A wrong setting is one line that names it, and leaves no process."""
         for settings, complaint in (
             ({"idleTimeout": "soon"}, "echo: idleTimeout: 'soon' is not a number"),
-            ({"nonsense": 1}, "echo: nonsense: there is no such setting"),
+            ({"idleTimout": 1}, "echo: idleTimout: no such setting; did you mean idleTimeout?"),
         ):
             with self.assertRaises(testing.CannotServe) as caught:
                 testing.serve("echo", **settings)

@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 
 from twistednet.connections.conversations import UDPConversations
+from twistednet.core.hooks import Configurable
 from twistednet.core.limits import PeerRates, isLocal
 from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import addressText
@@ -61,7 +62,7 @@ class DatagramGuard(DatagramProtocol):
         self._rates = PeerRates(settings.datagramRate, max(1.0, settings.datagramRate))
         self.limitLoopback = settings.limitLoopback
         self._harmless.clear()
-        if hasattr(self.protocol, "configure"):
+        if isinstance(self.protocol, Configurable):
             self.protocol.configure(settings)
 
     def makeConnection(self, transport: Any) -> None:

@@ -16,10 +16,9 @@ from twistednet.connections.tracking import Connections
 from twistednet.core.settings import BadSetting
 from twistednet.daemon.ports import Ports
 from twistednet.daemon.startup import table
-from twistednet.faults.plugins import grammar
 from twistednet.faults.scenario import Scenario
 from twistednet.inject.player import Player
-from twistednet.services.catalog import Service, carriers
+from twistednet.services.catalog import Service
 from twistednet.settings.schema import Settings
 from twistednet.sinks.sinks import EventSinks
 from twistednet.transport.listening import CannotListen
@@ -58,8 +57,8 @@ class Daemon(TwistedService):
         self.journal = self._recording.journal
         self.connections = Connections(reactor, self.events, self.journal)
         self.serving = Ports(reactor, services, self.connections, self.events)
-        #: What a rule may say.
-        self.grammar = grammar(carriers(services))
+        #: What rules of faults may say.
+        self.grammar = settings.grammar
         self.player = Player(reactor, self.connections.faults)
         self._admin: AdminPort | None = None
         if settings.admin:

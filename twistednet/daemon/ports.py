@@ -13,6 +13,7 @@ from twisted.logger import Logger
 from twistednet.connections.conversations import UDPConversations
 from twistednet.connections.datagrams import DatagramGuard
 from twistednet.connections.tracking import Connections, TrackingFactory
+from twistednet.core.hooks import Configurable, Drainable, HasMetrics
 from twistednet.core.text import addressText
 from twistednet.events.model import EventStream
 from twistednet.inject.listeners import ListenerFaults
@@ -84,7 +85,8 @@ class Ports:
         """
         for name, factory in self._factories.items():
             try:
-                yield name, getattr(factory, "metrics", dict)()
+                if isinstance(factory, HasMetrics):
+                    yield name, factory.metrics()
             except Exception:
                 _log.failure("{service}: its metrics failed", service=name)
 
@@ -138,7 +140,7 @@ class Ports:
         """Close every port, and let the services know that the end is near."""
         closed = self._close(set(self._listeners))
         for factory in self._factories.values():
-            if hasattr(factory, "drain"):
+            if isinstance(factory, Drainable):
                 factory.drain()
         return closed
 
@@ -241,7 +243,6 @@ def _stop(port: Any) -> Deferred[Any]:
     return stopped.addErrback(lambda failure: _log.failure("a port did not close well", failure))
 
 
-def _configure(thing: Any, settings: Settings) -> None:
-    configure = getattr(thing, "configure", None)
-    if configure is not None:
-        configure(settings)
+def _configure(configured: object, settings: Settings) -> None:
+    if isinstance(configured, Configurable):
+        configured.configure(settings)

@@ -19,14 +19,14 @@ from twisted.internet.stdio import StandardIO
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
 from twisted.protocols.basic import LineOnlyReceiver
 
-from twistednet.core.settings import BadSetting
+from twistednet.core.settings import BadSetting, camelCase, kebabCase
 from twistednet.daemon.daemon import Daemon
 from twistednet.daemon.logfile import safely
 from twistednet.events.model import Event, Received, Sent
 from twistednet.services.catalog import loadServices
-from twistednet.settings.faultsettings import faults
-from twistednet.settings.loading import Given, load, names
-from twistednet.settings.schema import kebabCase
+from twistednet.settings.loading import load
+from twistednet.settings.schema import RuleContext, parseRules
+from twistednet.settings.sources import Given, names, suggestion
 from twistednet.transport.listening import CannotListen
 
 #: Bytes received by one daemon that are told; what comes later is only served.
@@ -94,9 +94,12 @@ class ChildDaemon(Daemon):
         }
         given = {keys[one]: Given(f"{name}: {one}", value) for one, value in values.items()}
 
+        known = names(services)
         for key, one in given.items():
-            if key not in names(services):
-                raise BadSetting(f"{one.where}: there is no such setting")
+            if key not in known:
+                camel = {"listen", "faults", *(camelCase(name) for name in known - {*services})}
+                written = one.where.partition(": ")[2]
+                raise BadSetting(f"{one.where}: no such setting{suggestion(written, camel)}")
 
         def read() -> Any:
             return load(given, None, services, environment={})
@@ -118,7 +121,7 @@ class ChildDaemon(Daemon):
     def misbehave(self, rules: list[str]) -> None:
         """These faults are in force from now on, anew, and no others. Raises BadSetting."""
         name, *_ = self.serving.names()
-        wanted = faults(self.grammar, _rulesOf(name, rules))
+        wanted = parseRules(_rulesOf(name, rules), RuleContext(grammar=self.grammar))
         self.connections.faults.replace(wanted, isAnew=True)
 
     async def end(self) -> None:
