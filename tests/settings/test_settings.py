@@ -291,7 +291,7 @@ class SettingsTests(SynchronousTestCase):
             ("scenario = 'a = 1s ecko: drop'", "there is no service 'ecko'; did you mean echo?"),
             ("play = 'c'", "play: there is no scenario 'c'; there are none"),
             (f"play = 'c'\nscenario = [{listed}]", "there is no scenario 'c'; there are a, b"),
-            ("play = 1", "1 is no name: write it in quotes"),
+            ("play = 1", "1 is not a name: write it in quotes"),
         ):
             with self.assertRaises(BadSetting) as caught:
                 self.load({}, self.file(content))
