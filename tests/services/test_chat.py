@@ -133,10 +133,10 @@ class ChatTests(SynchronousTestCase):
         self.assertEqual(
             ann.read().decode().splitlines(),
             [
-                "* there is no /__class__; /help tells what there is",
-                "* there is no /fly; /help tells what there is",
-                "* there is no /; /help tells what there is",
-                "* there is no /\\x1b[31m; /help tells what there is",
+                "* there is no /__class__; /help lists the commands",
+                "* there is no /fly; /help lists the commands",
+                "* there is no /; /help lists the commands",
+                "* there is no /\\x1b[31m; /help lists the commands",
             ],
         )
 

@@ -19,7 +19,7 @@ from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream
 from twistednet.inject.injector import FaultInjector
 from twistednet.services.datagram import Datagram
-from twistednet.services.display import RateLimitedLog
+from twistednet.services.ratelimitedlog import RateLimitedLog
 from twistednet.transport import mmsg
 from twistednet.transport.datagrams import TURN, DatagramPort
 

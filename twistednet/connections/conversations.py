@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twistednet.connections.taps import ConnectionTap, Recorder
 from twistednet.core.limits import TokenBucket
 from twistednet.core.text import addressText
+from twistednet.events.model import Refused
 from twistednet.transport.observing import LATER, Tap
 
 #: Seconds without a datagram that end a conversation.
@@ -141,6 +142,10 @@ class UDPConversations:
             self._heardEnough.discard(address)
             age = monotonic() - conversation.opened
             self._audience.closed(conversation, reason, conversation, age)
+
+    def refuse(self, address: _Address, limit: str) -> None:
+        """Publish that the service did not answer this peer."""
+        self._events.publish(Refused(self._service, addressText(address), limit, monotonic()))
 
     def stop(self) -> None:
         """The port is closed, and with it they all are over."""

@@ -15,7 +15,7 @@ from twistednet.services.answer import Answer, AnswerFactory
 from twistednet.services.chat import Chat, ChatFactory
 from twistednet.services.datagram import Datagram
 from twistednet.services.echo import Echo
-from twistednet.services.fairness import MessagesFactory
+from twistednet.services.factory import MessagesFactory
 from twistednet.services.hello import Hello, HelloSite
 from twistednet.services.messages import Messages
 from twistednet.services.receive import Receive, ReceiveDatagrams

@@ -40,6 +40,13 @@ def endConversation(transport: Any, address: tuple[str, int]) -> None:
     getattr(transport, "endConversation", _untold)(address)
 
 
+def refuse(transport: object, address: tuple[str, int], limit: str) -> None:
+    """Report that a UDP service did not answer this peer, and because of which limit."""
+    report = getattr(transport, "refuse", None)
+    if report is not None:
+        report(address, limit)
+
+
 def _untold(what: object) -> None:
     """Transports of tests and of other programs keep no account."""
 

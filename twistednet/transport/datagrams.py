@@ -37,6 +37,9 @@ class DatagramTap(Protocol):
     def endConversation(self, address: _Address) -> None:
         """Who is there has ended its conversation."""
 
+    def refuse(self, address: _Address, limit: str) -> None:
+        """The protocol does not answer this peer, because of this limit."""
+
 
 class DatagramPort(udp.Port):
     """Reads `TURN` datagrams a turn, whatever their size, and any size whole.
@@ -150,6 +153,11 @@ class DatagramPort(udp.Port):
         """A protocol tells that this peer's conversation has ended."""
         if self.tap is not None:
             self.tap.endConversation(address)
+
+    def refuse(self, address: _Address, limit: str) -> None:
+        """Report that the protocol does not answer this peer, because of this limit."""
+        if self.tap is not None:
+            self.tap.refuse(address, limit)
 
     def _tellSent(self, datagram: bytes, address: _Address | None) -> None:
         self.datagramsOut += 1

@@ -1,8 +1,8 @@
-"""Lines that show a peer's traffic, bounded when the traffic is not."""
+"""A log of peers' traffic that stays readable when the traffic is heavy."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -11,9 +11,9 @@ from twistednet.core.limits import TokenBucket
 
 
 class RateLimitedLog:
-    """Logs a line for each thing that is shown, 100 at once and then 20 a second.
+    """Logs 100 lines at once, and then 20 a second.
 
-    What is left out is counted, and the next line that fits tells how many.
+    Lines that are left out are counted, and the next line that fits says how many.
     """
 
     RATE: ClassVar[float] = 20
@@ -25,8 +25,8 @@ class RateLimitedLog:
         self._bucket = TokenBucket(self.RATE, self.BURST)
         self._leftOut = 0
 
-    def show(self, format: str, **values: Any) -> None:
-        """Log `format` with `values`, which must be safe to show already."""
+    def show(self, format: str, **values: object) -> None:
+        """Log `format` with `values`, which must be printable already."""
         if not self._bucket.allow(self._clock.seconds()):
             self._leftOut += 1
             return
@@ -36,7 +36,7 @@ class RateLimitedLog:
         self._log.info(format, **values)
 
     def leaveOut(self, count: int) -> bool:
-        """Count `count` things as left out, if none of them could be shown now."""
+        """Count `count` lines as left out, if none could be logged now. True if so."""
         if self._bucket.ready(self._clock.seconds()):
             return False
         self._leftOut += count
