@@ -27,12 +27,12 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from tests.support.servers import serve
-from twistednet.check import CHECKS, checksOf, conform, kit
-from twistednet.check import connections as common
+from twistednet.check import conform, conformance, connections, loadChecks
 from twistednet.client import Target
-from twistednet.client.sessions import theReactor
+from twistednet.client.reactors import theReactor
 
 reactor = theReactor()
+CHECKS = loadChecks()
 
 SLOW_READER = "half-close with a slow reader"
 HALF_CLOSE = "half-close answered in full"
@@ -59,7 +59,7 @@ class _Case(TestCase):
     async def verdicts(
         self, target: Target, service: str, only: str | None = None, timeout: float = 2.0
     ) -> dict[str, str]:
-        checks = checksOf(service, target.isDatagram, slow=only is not None)
+        checks = CHECKS[service].checks(target.isDatagram, slow=only is not None)
         if only is not None:
             checks = [check for check in checks if check.name == only]
             self.assertEqual(len(checks), 1, only)
@@ -82,7 +82,7 @@ class OwnDaemonTests(_Case):
         target = Target(transport, server.host, server.port)
         verdicts = await self.verdicts(target, kind, timeout=5.0)
         self.assertEqual(set(verdicts.values()), {"pass"}, self.results)
-        self.assertEqual(len(verdicts), len(checksOf(kind, target.isDatagram)))
+        self.assertEqual(len(verdicts), len(CHECKS[kind].checks(target.isDatagram)))
 
     @pytest.mark.slow
     async def test_echo(self) -> None:
@@ -104,7 +104,7 @@ class OwnDaemonTests(_Case):
 
     async def test_idle(self) -> None:
         """An idle connection is kept, also by HTTP, which gives a request less time."""
-        self.patch(common, "IDLE", 1.5)
+        self.patch(connections, "IDLE_SECONDS", 1.5)
         for service in ("echo", "answer", "hello"):
             server = serve(self, service, handshake_timeout=0.5)
             target = Target("tcp", server.host, server.port)
@@ -114,7 +114,7 @@ class OwnDaemonTests(_Case):
     async def test_notIdle(self) -> None:
         """A server that hangs up on who is idle is found out."""
         # The daemon looks once a second, and must have seen the silence begin.
-        self.patch(common, "IDLE", 3.0)
+        self.patch(connections, "IDLE_SECONDS", 3.0)
         server = serve(self, "echo", idle_timeout=0.1)
         target = Target("tcp", server.host, server.port)
         verdicts = await self.verdicts(target, "echo", "idle connection kept", timeout=5.0)
@@ -371,7 +371,7 @@ class OtherFaultTests(_Case):
 
     async def test_endless(self) -> None:
         """A check of what never ends ends all the same."""
-        self.patch(kit, "DEADLINE", 0.2)
+        self.patch(conformance, "MAX_CHECK_SECONDS", 0.2)
 
         class Deaf(Protocol):
             def connectionMade(self) -> None:
@@ -529,11 +529,12 @@ class CommandTests(SynchronousTestCase):
 
     def test_list(self) -> None:
         """Every service lists its checks, each with its rule, and none is run."""
-        for service, (streams, _) in CHECKS.items():
-            target = "tcp:127.0.0.1:1" if streams else "udp:127.0.0.1:1"
+        for service, checks in CHECKS.items():
+            isDatagram = checks.streams is None
+            target = "udp:127.0.0.1:1" if isDatagram else "tcp:127.0.0.1:1"
             done = self.check(target, "--as", service, "--list")
             self.assertEqual(done.returncode, 0, done.stderr)
-            for check in checksOf(service, streams is None, slow=True):
+            for check in checks.checks(isDatagram, slow=True):
                 self.assertIn(f"[{check.rule}]", done.stdout)
 
     def test_nobodyThere(self) -> None:

@@ -20,13 +20,12 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from twistednet import testing
 from twistednet.client import Target
-from twistednet.client.sessions import theReactor
-from twistednet.load import load, pacing
+from twistednet.client.reactors import theReactor
+from twistednet.load import LoadTally, load, loadTraffic, pacing
 from twistednet.load.pacing import Schedule, Sender
-from twistednet.load.streams import traffic
-from twistednet.load.tally import LoadTally
 
 reactor = theReactor()
+TRAFFIC = loadTraffic()
 MS = 1_000_000
 
 #: A server that takes 20 ms for each answer, and so fixes the rate for every client.
@@ -131,18 +130,25 @@ class TrafficTests(SynchronousTestCase):
         """A response is whole when its body is, however it is split; 200 is right."""
         right = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello"
         for _ in range(2):
-            judge = traffic("hello", 0, "a").judge
+            judge = judgeOf("hello")
             for size in range(len(right)):
                 self.assertIsNone(judge(right[:size]))
             self.assertIs(judge(right), True)
             self.assertIs(judge(right.replace(b"200 OK", b"404 No")), False)
         endless = right.replace(b"Content-Length", b"Other-Header-1")
-        self.assertIs(traffic("hello", 0, "a").judge(endless), False)
+        self.assertIs(judgeOf("hello")(endless), False)
 
     def test_echo(self) -> None:
         """Every byte counts."""
-        judge = traffic("echo", 3, "").judge
+        judge = judgeOf("echo", 3)
         self.assertEqual([judge(b"xx"), judge(b"xxx"), judge(b"xxy")], [None, True, False])
+
+
+def judgeOf(service: str, size: int = 0) -> Callable[[bytes], bool | None]:
+    """What judges the answers of a service over connections."""
+    streams = TRAFFIC[service].streams
+    assert streams is not None
+    return streams(Target("tcp", "a", 1), size).judge
 
 
 class _LoadCase(TestCase):
@@ -156,7 +162,9 @@ class _LoadCase(TestCase):
         return Target("tcp", "127.0.0.1", port.getHost().port)
 
     async def drive(self, target: Target, service: str = "echo", **how: Any) -> LoadTally:
-        return await load(reactor, target, service, **{"connections": 2, "seconds": 0.3, **how})
+        return await load(
+            reactor, target, TRAFFIC[service], **{"connections": 2, "seconds": 0.3, **how}
+        )
 
 
 class StreamTests(_LoadCase):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from twistednet.check.connections import addCommon
-from twistednet.check.kit import Checklist, Probe
+from twistednet.check.connections import addConnectionChecks
+from twistednet.check.model import Checklist
+from twistednet.check.probe import Probe
 from twistednet.client.streams import Stream
 
 RULE = "wire.md, answer"
@@ -49,7 +50,7 @@ async def crlf(probe: Probe) -> None:
 @ANSWER.check("bare gets bare", MESSAGES + ": a pause of 100 ms ends a message")
 async def bare(probe: Probe) -> None:
     stream = await _asked(probe, b"how are u", b"fine")
-    await probe.silence(stream)
+    await probe.expectSilence(stream)
     stream.write(b"how old are u")
     await probe.expect(stream, b"nicai")
 
@@ -72,28 +73,28 @@ async def split(probe: Probe) -> None:
 @ANSWER.check("a partial line waits", MESSAGES + ": line mode")
 async def partial(probe: Probe) -> None:
     stream = await _asked(probe, b"how are u\nhow old", b"fine\n")
-    await probe.silence(stream)
+    await probe.expectSilence(stream)
     stream.write(b" are u\n")
     await probe.expect(stream, b"nicai\n")
 
 
 @ANSWER.check("FIN ends the last message", MESSAGES + "; RFC 9293, 3.6")
 async def halfClose(probe: Probe) -> None:
-    probe.canHalfClose()
+    probe.requireHalfClose()
     for question, answer in ((b"how are u", b"fine"), (b"how are u\nhow old", b"fine\nNothing\n")):
         stream = await probe.connect()
         probe.sent = repr(question)[1:] + " and FIN"
         stream.write(question)
         stream.finish()
         await probe.expect(stream, answer)
-        await probe.end(stream)
+        await probe.expectEnd(stream)
 
 
 @ANSWER.check("bye gets Bye, and the end", RULE)
 async def bye(probe: Probe) -> None:
     stream = await _asked(probe, b"bye\nhow are u\n", b"Bye\n")
-    await probe.end(stream)
-    await probe.end(await _asked(probe, b"bye", b"Bye"))
+    await probe.expectEnd(stream)
+    await probe.expectEnd(await _asked(probe, b"bye", b"Bye"))
 
 
 @ANSWER.check("bytes that are not UTF-8", MESSAGES + ": one line says so, the connection lives")
@@ -101,7 +102,7 @@ async def notText(probe: Probe) -> None:
     stream = await probe.connect()
     probe.sent = r"'\xff\xfe\n', then a known question"
     stream.write(b"\xff\xfe\n")
-    probe.need(await stream.readLine(), "the server hung up")
+    probe.require(await stream.readLine(), "the server hung up")
     await _serves(probe, stream)
 
 
@@ -117,8 +118,8 @@ async def tooLong(probe: Probe) -> None:
     stream.write(b"x" * (LONGEST + 1) + b"\n")
     line = await stream.readLine()
     probe.came = repr(line)[1:]
-    probe.need(line.endswith(b"\n") and line != b"Nothing\n", "no line that says so")
-    await probe.end(stream)
+    probe.require(line.endswith(b"\n") and line != b"Nothing\n", "no line that says so")
+    await probe.expectEnd(stream)
 
 
-addCommon(ANSWER, _serves)
+addConnectionChecks(ANSWER, _serves)

@@ -7,16 +7,17 @@ from typing import Any
 
 import click
 
-from twistednet.check import CHECKS, Check, Result, checksOf, conform
+from twistednet.check import Check, Result, ServiceChecks, conform, loadChecks
 from twistednet.cli import checkreport as report
 from twistednet.cli.options import ClientOptions, options
 from twistednet.cli.process import run
+from twistednet.cli.services import ServiceName
 
 
 @click.command()
 @options("tls", "ca", "unix", "udp", "ipv6", "timeout")
 @click.option(
-    "--as", "service", required=True, type=click.Choice(list(CHECKS)), help="What it should be."
+    "--as", "service", required=True, type=ServiceName(loadChecks), help="What it should be."
 )
 @click.option("--only", multiple=True, metavar="WORDS", help="Only checks with WORDS in the name.")
 @click.option("--slow", is_flag=True, help="Also checks that take half a minute.")
@@ -25,7 +26,7 @@ from twistednet.cli.process import run
 @click.option("--junit", metavar="FILE", help="Also write JUnit XML.")
 def check(
     target: str,
-    service: str,
+    service: ServiceChecks,
     only: tuple[str, ...],
     slow: bool,
     lists: bool,
@@ -38,7 +39,7 @@ def check(
     TARGET is HOST:PORT or a client endpoint: tcp:127.0.0.1:8888, udp:..., unix:...,
     tls:... Status 1 if a check failed.
     """
-    how = ClientOptions.of(target, "udp" if CHECKS[service][0] is None else "tcp", **flags)
+    how = ClientOptions.of(target, "udp" if service.streams is None else "tcp", **flags)
     checks = _chosen(service, how, only, slow or lists)
     if lists:
         report.listed(checks)
@@ -52,17 +53,19 @@ def check(
 
         results = await conform(reactor, how.target, checks, how.timeout, each)
         if junit is not None:
-            report.junit(results, str(how.target), service, junit)
+            report.junit(results, str(how.target), service.name, junit)
         (report.asJSON if json_ else report.table)(results, str(how.target))
         return int(any(result.verdict == "fail" for result in results))
 
     run(main)
 
 
-def _chosen(service: str, how: ClientOptions, only: tuple[str, ...], slow: bool) -> list[Check]:
-    checks = checksOf(service, how.target.isDatagram, slow or bool(only))
+def _chosen(
+    service: ServiceChecks, how: ClientOptions, only: tuple[str, ...], slow: bool
+) -> list[Check]:
+    checks = service.checks(how.target.isDatagram, slow or bool(only))
     if not checks:
-        raise click.UsageError(f"{service} is not served at {how.target}: try another kind")
+        raise click.UsageError(f"{service.name} is not served at {how.target}: try another kind")
     chosen = [
         one
         for one in checks

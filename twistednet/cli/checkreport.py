@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from twistednet.check.kit import Check, Result
+from twistednet.check import Check, Result
 from twistednet.client.errors import ClientError
 
 _STYLES = {"pass": "green", "fail": "bold red", "n/a": "yellow"}

@@ -9,10 +9,10 @@ import click
 from twistednet.cli import loadreport as report
 from twistednet.cli.options import ClientOptions, options
 from twistednet.cli.process import run
+from twistednet.cli.services import ServiceName
 from twistednet.client.errors import Unexpected
+from twistednet.load import Traffic, loadTraffic
 from twistednet.load import load as drive
-
-SERVICES = ("echo", "answer", "datagram", "hello")
 
 
 @click.command()
@@ -20,7 +20,7 @@ SERVICES = ("echo", "answer", "datagram", "hello")
 @click.option(
     "--as",
     "service",
-    type=click.Choice(SERVICES),
+    type=ServiceName(loadTraffic),
     default="echo",
     show_default=True,
     help="What to send, and what is right to come back.",
@@ -47,7 +47,7 @@ SERVICES = ("echo", "answer", "datagram", "hello")
 @click.option("--json", "json_", is_flag=True, help="Print JSON.")
 def load(
     target: str,
-    service: str,
+    service: Traffic,
     connections: int,
     seconds: float,
     rate: float | None,
@@ -59,9 +59,9 @@ def load(
 
     Percentiles are corrected for coordinated omission. Status 1 without one answer.
     """
-    how = ClientOptions.of(target, "udp" if service == "datagram" else "tcp", **flags)
-    if how.target.isDatagram and service not in ("echo", "datagram"):
-        raise click.UsageError(f"{service} is not served over UDP: leave --udp out")
+    how = ClientOptions.of(target, "udp" if service.streams is None else "tcp", **flags)
+    if (service.datagrams if how.target.isDatagram else service.streams) is None:
+        raise click.UsageError(f"{service.name} is not served at {how.target}: try another kind")
 
     async def main(reactor: Any) -> None:
         tally = await drive(
@@ -77,8 +77,8 @@ def load(
         )
         report.clearProgress()
         show = report.asJSON if json_ else report.asText
-        show(tally, str(how.target), service, how.target.isDatagram)
+        show(tally, str(how.target), service.name, how.target.isDatagram)
         if not tally.answered:
-            raise Unexpected(f"{how.target} gave no right answer: is it {service}?")
+            raise Unexpected(f"{how.target} gave no right answer: is it {service.name}?")
 
     run(main)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from twistednet.core.plugins import BadPlugin
+
 
 def main() -> None:
     """The console script."""
@@ -33,6 +35,9 @@ def command(netdemo: Any) -> int:
         path = context.command_path if context else "netdemo"
         print(f"{path}: {error.format_message()} ({path} --help says more)", file=sys.stderr)
         return 2
+    except BadPlugin as error:
+        print(f"netdemo: {error}", file=sys.stderr)
+        return 1
     except click.Abort:
         return 130
     return 0

@@ -1,5 +1,6 @@
 """Clients of the services, as functions for anybody's Twisted code."""
 
+from twistednet.client.datagrams import Datagrams
 from twistednet.client.errors import (
     BadTarget,
     CannotConnect,
@@ -8,6 +9,7 @@ from twistednet.client.errors import (
     Unexpected,
 )
 from twistednet.client.sessions import Session, opened
+from twistednet.client.streams import Stream
 from twistednet.client.talk import Talk, ask, chat, datagram, echo, hello, joined, send
 from twistednet.client.targets import Target
 
@@ -15,7 +17,9 @@ __all__ = [
     "BadTarget",
     "CannotConnect",
     "ClientError",
+    "Datagrams",
     "Session",
+    "Stream",
     "Talk",
     "Target",
     "TimedOut",

@@ -15,6 +15,7 @@ from twistednet.client.connecting import connect
 from twistednet.client.datagrams import Datagrams, openDatagrams
 from twistednet.client.errors import Unexpected
 from twistednet.client.http import greeted
+from twistednet.client.reactors import theReactor
 from twistednet.client.streams import TIMEOUT, Stream
 from twistednet.client.targets import Target
 
@@ -182,10 +183,3 @@ async def _abandoned(session: Any) -> None:
     else:
         stream.transport.abortConnection()
         await stream.close()
-
-
-def theReactor() -> Any:
-    """The reactor of this process, which importing it installs."""
-    from twisted.internet import reactor
-
-    return reactor

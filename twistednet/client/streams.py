@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IPushProducer
+from twisted.internet.interfaces import (
+    IConsumer,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IPushProducer,
+    ISystemHandle,
+    ITCPTransport,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistednet.client.errors import TimedOut, Unexpected
+from twistednet.client.reactors import Reactor
 from twistednet.client.targets import Target
 
 #: Bytes that may wait to be read; then the server is not read from.
 MOST_WAITING = 256 * 1024
 #: Seconds that a server may be silent.
 TIMEOUT = 5.0
+
+
+class StreamTransport(ITCPTransport, IConsumer, IPushProducer, ISystemHandle):
+    """What Twisted's transports of TCP, TLS and UNIX sockets have.
+
+    (But that of a UNIX socket has no `setTcpNoDelay`.)
+    """
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
@@ -28,9 +41,9 @@ class Stream(Protocol):
     raises Unexpected where the server resets the connection.
     """
 
-    transport: Any
+    transport: StreamTransport
 
-    def __init__(self, reactor: Any, target: Target, timeout: float) -> None:
+    def __init__(self, reactor: Reactor, target: Target, timeout: float) -> None:
         self.target = target
         #: Seconds; None waits for ever.
         self.timeout: float | None = timeout
@@ -195,6 +208,18 @@ class Stream(Protocol):
         if self.lost is None and self.canHalfClose:
             self.transport.unregisterProducer()
             self.transport.loseWriteConnection()
+
+    def abort(self) -> None:
+        """Reset the connection (RST), and drop what is not yet sent."""
+        self.transport.abortConnection()
+
+    def pauseReading(self) -> None:
+        """Read nothing, as a client that is busy or stuck."""
+        self.transport.pauseProducing()
+
+    def resumeReading(self) -> None:
+        """Read again."""
+        self.transport.resumeProducing()
 
     async def close(self) -> None:
         """End it, and wait until it has ended; what was written is sent, if it is taken."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 from twistednet.client.connecting import connect
-from twistednet.client.sessions import PAUSE, opened, theReactor
+from twistednet.client.reactors import theReactor
+from twistednet.client.sessions import PAUSE, opened
 from twistednet.client.streams import TIMEOUT, Stream
 from twistednet.client.targets import Target
 
