@@ -251,7 +251,7 @@ class FigureTests(SynchronousTestCase):
                 return iter(figures)
 
         class Daemon:
-            serving = Ports()
+            ports = Ports()
             connections = ()
             tally = Tally()
             stopping = False

@@ -215,7 +215,7 @@ class DocumentTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         class Daemon:
-            serving = connections = journal = None
+            ports = connections = journal = None
             events = EventStream(lambda sink: None)
 
         port = AdminPort(Clock(), Daemon(), Settings(listen={}, protocols={}))

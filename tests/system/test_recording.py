@@ -79,7 +79,7 @@ class _Served(TestCase):
 
     def connect(self, daemon: Daemon) -> Client:
         """A client's socket, connected; over UDP, too."""
-        [(_, endpoint, host)] = daemon.serving
+        [(_, endpoint, host)] = daemon.ports
         if hasattr(host, "name"):
             client = socket.socket(socket.AF_UNIX)
             address: Any = host.name
@@ -166,7 +166,7 @@ class JournalTests(_Served):
 
         one = await self.talk(daemon, exchange)
         self.expect(one)
-        [(_, _, host)] = daemon.serving
+        [(_, _, host)] = daemon.ports
         self.assertEqual(("tcp", peer, f"127.0.0.1:{host.port}"), (one.kind, one.peer, one.host))
         self.assertEqual((261, 261, "client FIN"), (one.bytesIn, one.bytesOut, one.closed))
 
@@ -188,7 +188,7 @@ class JournalTests(_Served):
     async def test_everyAddress(self) -> None:
         """Our address is the one that the client came to, and not that of all there are."""
         daemon = self.serve("echo", "tcp:0:interface=0.0.0.0")
-        [(_, _, host)] = daemon.serving
+        [(_, _, host)] = daemon.ports
         one = await self.talk(daemon, lambda client: client.close())
         self.assertEqual(f"127.0.0.1:{host.port}", one.host)
 

@@ -42,7 +42,7 @@ class ControlAPI:
 
     def services(self, asked: APIRequest) -> Reply:
         """Those that listen, where, and how many are connected."""
-        serving = self._daemon.serving
+        serving = self._daemon.ports
         found: dict[str, dict[str, Any]] = {}
         done = totals(self._daemon)
         for service, endpoint, host in serving:

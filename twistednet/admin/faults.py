@@ -47,7 +47,7 @@ class FaultsAPI:
     def kinds(self, asked: APIRequest) -> Reply:
         """What there is to be written into a rule. A kind is for the services that have one
         of its carriers."""
-        serving = {service.name for service, _, _ in self._daemon.serving}
+        serving = {service.name for service, _, _ in self._daemon.ports}
         grammar = self._daemon.grammar
         return jsonReply(
             {

@@ -39,7 +39,7 @@ class Health:
         """503 from the moment that a drain starts, and while a listener is down."""
         if self._daemon.stopping:
             return _plain("draining", 503)
-        down = [f"{name}: {endpoint} is down" for name, endpoint in self._daemon.serving.down()]
+        down = [f"{name}: {endpoint} is down" for name, endpoint in self._daemon.ports.down()]
         return _plain("\n".join(down), 503) if down else _plain("ok")
 
     def version(self, asked: APIRequest) -> Reply:

@@ -70,8 +70,8 @@ class MetricsPage:
             "build_info", "What runs here.", tuple(VERSIONS), {tuple(VERSIONS.values()): 1}
         )
         yield _family("draining", "1 once the daemon is stopping.", (), {(): daemon.stopping})
-        listeners = Counter((service.name, "up") for service, *_ in daemon.serving)
-        listeners.update((name, "down") for name, _ in daemon.serving.down())
+        listeners = Counter((service.name, "up") for service, *_ in daemon.ports)
+        listeners.update((name, "down") for name, _ in daemon.ports.down())
         yield _family("listeners", "Sockets that listen, or should.", _STATE, listeners)
         yield _family("loop_lag_seconds", "How late the reactor is.", (), {(): self._lag.seconds})
 
@@ -93,7 +93,7 @@ class MetricsPage:
         )
         dropped = {
             (service, reason): count[reason]
-            for service, count in daemon.serving.datagrams().items()
+            for service, count in daemon.ports.datagrams().items()
             for reason in ("unsent", "unread")
         }
         yield _family(
@@ -108,11 +108,11 @@ class MetricsPage:
         What is no figure is left out, and so is one of another kind than its name's first.
         """
         found: dict[str, dict[tuple[str, ...], Any]] = {}
-        for service, count in self._daemon.serving.datagrams().items():
+        for service, count in self._daemon.ports.datagrams().items():
             # A datagram is a message.
             found.setdefault("received_messages_total", {})[(service,)] = count["datagramsIn"]
             found.setdefault("sent_messages_total", {})[(service,)] = count["datagramsOut"]
-        for service, figures in self._daemon.serving.figures():
+        for service, figures in self._daemon.ports.figures():
             for name, value in figures.items():
                 isFigure = isinstance(value, int | float | Histogram)
                 if not (isFigure and isinstance(name, str) and _NAME.fullmatch(name)):

@@ -59,7 +59,7 @@ class AdminPort:
         self._streams = SSEStreams(reactor)
         feed = Feed()
         daemon.events.attach(feed)
-        self._trials = Trials(reactor, daemon.serving, feed.opened)
+        self._trials = Trials(reactor, daemon.ports, feed.opened)
         rates = Rates(reactor, daemon)
         self.routes = (
             *Health(daemon).routes(),
@@ -68,7 +68,7 @@ class AdminPort:
             *ConnectionsAPI(daemon, self._streams).routes(),
             *FaultsAPI(daemon).routes(),
             *ScenarioAPI(daemon).routes(),
-            *SourceAPI(daemon.serving).routes(),
+            *SourceAPI(daemon.ports).routes(),
         )
         self._site = AdminSite(Router(self._access, self.routes, file))
 

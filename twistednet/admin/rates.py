@@ -60,10 +60,10 @@ class Rates:
 
     def _measured(self) -> dict[str, dict[str, float]]:
         measured = {name: dict(vars(total)) for name, total in totals(self._daemon).items()}
-        for service, count in self._daemon.serving.datagrams().items():
+        for service, count in self._daemon.ports.datagrams().items():
             measured[service]["messagesIn"] = count["datagramsIn"]
             measured[service]["messagesOut"] = count["datagramsOut"]
-        for service, figures in self._daemon.serving.figures():
+        for service, figures in self._daemon.ports.figures():
             values = measured[service]
             for name, value in figures.items():
                 if isinstance(value, Histogram):

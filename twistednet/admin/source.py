@@ -16,8 +16,8 @@ DATAGRAM = ("datagramReceived",)
 class SourceAPI:
     """`/api/v1/services/NAME/source/CALLBACK`: no code but that of the classes that serve."""
 
-    def __init__(self, serving: Any) -> None:
-        self._serving = serving
+    def __init__(self, ports: Any) -> None:
+        self._ports = ports
 
     def routes(self) -> tuple[Route, ...]:
         return (Route("GET", "/api/v1/services/{name}/source/{callback}", self.source),)
@@ -27,7 +27,7 @@ class SourceAPI:
         name, callback = asked.named["name"], asked.named["callback"]
         if callback not in STREAM + DATAGRAM:
             raise APIError(404, "there is no such callback")
-        speaker = self._serving.speaker(name, callback in DATAGRAM)
+        speaker = self._ports.speaker(name, callback in DATAGRAM)
         function = getattr(speaker, callback, None)
         try:
             lines, first = inspect.getsourcelines(function)  # type: ignore[arg-type]

@@ -22,9 +22,9 @@ def totals(daemon: Any) -> dict[str, Total]:
     tally = daemon.tally
     totals = {
         name: Total(0, tally.opened[name], tally.bytesIn[name], tally.bytesOut[name])
-        for name in daemon.serving.names()
+        for name in daemon.ports.names()
     }
-    for service, count in daemon.serving.datagrams().items():
+    for service, count in daemon.ports.datagrams().items():
         totals[service].bytesIn += count["bytesIn"]
         totals[service].bytesOut += count["bytesOut"]
     for connection in daemon.connections:

@@ -39,11 +39,9 @@ class Trials:
 
     log = Logger()
 
-    def __init__(
-        self, reactor: Any, serving: Any, opened: Callable[[str, str], int | None]
-    ) -> None:
+    def __init__(self, reactor: Any, ports: Any, opened: Callable[[str, str], int | None]) -> None:
         self._reactor = reactor
-        self._serving = serving
+        self._ports = ports
         self._opened = opened
         self._ids = count(1)
         self._kept: OrderedDict[int, Trial] = OrderedDict()
@@ -82,7 +80,7 @@ class Trials:
 
     def _place(self, plan: TrialPlan) -> tuple[str, Any]:
         """Where the service listens for such a client. Raises Wrong."""
-        for service, endpoint, host in self._serving:
+        for service, endpoint, host in self._ports:
             if service.name != plan.service or endpoint.kind in ("ssl", "tls", "haproxy"):
                 continue
             kind = "udp" if endpoint.isDatagram else "tcp" if hasattr(host, "port") else "unix"

@@ -56,7 +56,7 @@ class Daemon(TwistedService):
         self.tally = self._recording.tally
         self.journal = self._recording.journal
         self.connections = Connections(reactor, self.events, self.journal)
-        self.serving = Ports(reactor, services, self.connections, self.events)
+        self.ports = Ports(reactor, services, self.connections, self.events)
         #: What rules of faults may say.
         self.grammar = settings.grammar
         self.player = Player(reactor, self.connections.faults)
@@ -72,13 +72,13 @@ class Daemon(TwistedService):
         """Open every port, or none. Raises CannotListen or BadSetting."""
         self._recording.prepare(self._settings)
         self._recording.configure(self._settings)
-        self.serving.configure(self._settings)
-        self.serving.open(self._settings)
+        self.ports.configure(self._settings)
+        self.ports.open(self._settings)
         if self._admin is not None:
             try:
                 self._admin.open(self._settings.admin)
             except CannotListen:
-                self.serving.close()
+                self.ports.close()
                 raise
         self._play("")
 
@@ -110,12 +110,12 @@ class Daemon(TwistedService):
     def _begin(self) -> None:
         """Signals first: whoever has seen the table may send one."""
         self._takeSignals()
-        self.log.info("serving\n{table}", table=table(self.serving))
+        self.log.info("serving\n{table}", table=table(self.ports))
         for url in self._admin.urls() if self._admin is not None else ():
             self.log.info("admin: {url}", url=url)
 
     async def _stop(self) -> None:
-        await self.serving.close()
+        await self.ports.close()
         if len(self.connections):
             await self._drain()
         if self._admin is not None:
@@ -167,7 +167,7 @@ class Daemon(TwistedService):
         try:
             settings = self._read()
             self._recording.prepare(settings)
-            asTheyAre = self.serving.open(settings)
+            asTheyAre = self.ports.open(settings)
         except (BadSetting, CannotListen) as why:
             self.log.error("settings not changed: {why}", why=str(why))
             return str(why)
@@ -179,11 +179,11 @@ class Daemon(TwistedService):
             self.log.warn("admin is to listen elsewhere: at the next start")
         before, self._settings = self._settings, settings
         self._recording.configure(settings)
-        self.serving.configure(settings)
+        self.ports.configure(settings)
         self._play(before.play)
         if self._admin is not None:
             self._admin.configure(settings)
-        self.log.info("settings read again\n{table}", table=table(self.serving))
+        self.log.info("settings read again\n{table}", table=table(self.ports))
         return None
 
     def _sweep(self) -> None:

@@ -113,14 +113,14 @@ class ChildDaemon(Daemon):
     @property
     def where(self) -> dict[str, Any]:
         """The address of its port."""
-        _, _, host = next(iter(self.serving))
+        _, _, host = next(iter(self.ports))
         if hasattr(host, "port"):
             return {"host": host.host, "port": host.port, "path": None}
         return {"host": None, "port": None, "path": os.fsdecode(host.name)}
 
     def misbehave(self, rules: list[str]) -> None:
         """These faults are in force from now on, anew, and no others. Raises BadSetting."""
-        name, *_ = self.serving.names()
+        name, *_ = self.ports.names()
         wanted = parseRules(_rulesOf(name, rules), RuleContext(grammar=self.grammar))
         self.connections.faults.replace(wanted, isAnew=True)
 
