@@ -13,6 +13,7 @@ from twisted.internet.task import Cooperator
 from twistednet.core.limits import TokenBucket, isLocal
 from twistednet.core.metrics import Metrics
 from twistednet.core.settings import ServiceSettings
+from twistednet.core.text import hostOf
 
 #: Seconds that messages in a backlog may take before other connections' turn.
 TURN = 0.001
@@ -47,7 +48,7 @@ class MessagesFactory(Factory[Any]):
 
     def allowance(self, peer: Any) -> tuple[TokenBucket | None, int | None]:
         """The rate of this peer's messages, and how many it may send; None is no limit."""
-        if isLocal(getattr(peer, "host", None)) and not self.limitLoopback:
+        if isLocal(hostOf(peer)) and not self.limitLoopback:
             return None, None
         bucket = None if self.rate is None else TokenBucket(self.rate, self.burst)
         return bucket, self.maxMessages
