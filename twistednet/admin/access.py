@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from twistednet.admin.replies import APIError, Reply
 from twistednet.core.limits import PeerRates, isLocal
+from twistednet.core.text import hostOf
 
 #: Wrong tokens that an address may send at once; after that one in SLOW seconds is told
 #: that it is wrong, and the others wait DELAY seconds to hear that there are too many.
@@ -108,7 +109,7 @@ class Access:
             self._refuse(request)
 
     def _refuse(self, request: Any) -> None:
-        peer = getattr(request.getClientAddress(), "host", None) or "local"
+        peer = hostOf(request.getClientAddress()) or "local"
         if self._wrong.allow(peer, self.clock.seconds()):
             raise APIError(401, "this token is wrong", {"WWW-Authenticate": "Bearer"})
         raise APIError(429, "too many wrong tokens", {"Retry-After": f"{SLOW:.0f}"}, DELAY)
@@ -126,7 +127,7 @@ def _same(given: str, right: str) -> bool:
 
 def _local(request: Any) -> str | None:
     """The address that was connected to; None for a UNIX socket."""
-    return getattr(request.getHost(), "host", None)
+    return hostOf(request.getHost())
 
 
 def _cookieName(request: Any) -> str:

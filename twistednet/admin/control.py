@@ -15,6 +15,7 @@ from twistednet.admin.sse import SSEStreams
 from twistednet.admin.totals import totals
 from twistednet.admin.trial import TrialPlan
 from twistednet.admin.trials import Trials
+from twistednet.core.text import hostOf
 
 
 class ControlAPI:
@@ -112,7 +113,7 @@ def _listener(endpoint: Any, host: Any) -> dict[str, Any]:
     kind = "udp" if endpoint.isDatagram else "tcp" if name is None else "unix"
     return {
         "kind": "tls" if endpoint.kind in ("ssl", "tls") else kind,
-        "host": getattr(host, "host", None),
+        "host": hostOf(host),
         "port": getattr(host, "port", None),
         "path": None if name is None else os.fsdecode(name),
         "endpoint": endpoint.given,

@@ -8,6 +8,7 @@ from typing import Any
 
 from twistednet.admin.replies import APIError, Reply, jsonReply
 from twistednet.admin.routing import APIRequest, Route
+from twistednet.core.text import hostOf
 from twistednet.faults.active import ActiveFault
 from twistednet.faults.grammar import BadFault, parse
 from twistednet.faults.model import FaultKind
@@ -136,7 +137,7 @@ def _described(kind: FaultKind) -> dict[str, Any]:
 
 def _addressOf(request: Any) -> str | None:
     """Where who asks comes from, as a rule's `from` has it; None over a UNIX socket."""
-    host = getattr(request.getClientAddress(), "host", None)
+    host = hostOf(request.getClientAddress())
     if host is None:
         return None
     address = ip_address(host.partition("%")[0])

@@ -26,7 +26,7 @@ from twistednet.admin.trials import Trials
 from twistednet.connections.timeouts import Times
 from twistednet.connections.tracking import Connections, TrackingFactory
 from twistednet.core.limits import Admission, isLocal
-from twistednet.core.text import addressText
+from twistednet.core.text import addressText, hostOf
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream
 from twistednet.settings.schema import Settings
@@ -125,7 +125,7 @@ class AdminPort:
         try:
             port = listenStream(self._reactor, endpoint, self._site)
             port.factory = TrackingFactory("admin", port.factory, self.connections)  # type: ignore[assignment]
-            if not isLocal(getattr(port.getHost(), "host", None)) and not _isTLS(endpoint):
+            if not isLocal(hostOf(port.getHost())) and not _isTLS(endpoint):
                 port.stopListening()
                 raise CannotListen(
                     "it is open to other machines, and TLS is missing; "

@@ -20,7 +20,7 @@ from zope.interface import implementer
 from twistednet.connections.taps import Recorder
 from twistednet.core.limits import Admission, AdmissionControl, isLocal
 from twistednet.core.settings import ServiceSettings
-from twistednet.core.text import addressText
+from twistednet.core.text import addressText, hostOf
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream, Refused
 from twistednet.inject.injector import FaultInjector
@@ -186,7 +186,7 @@ class TrackingFactory:
 
     def buildProtocol(self, addr: Any) -> Any:
         connections = self._connections
-        host = getattr(addr, "host", None)
+        host = hostOf(addr)
         if not connections.limitLoopback and isLocal(host):
             host = None
         limit = connections.door.refusal(host, connections.clock.seconds())

@@ -35,6 +35,12 @@ def _shownCharacter(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
+def hostOf(address: object) -> str | None:
+    """Return the IP address in `address`; None if it has none, as a UNIX socket's."""
+    host = getattr(address, "host", None)
+    return host if isinstance(host, str) else None
+
+
 def addressText(address: object) -> str:
     """A peer's address as people write it: 127.0.0.1:8888, [::1]:8888, or a path.
 
@@ -43,7 +49,7 @@ def addressText(address: object) -> str:
     if isinstance(address, tuple):
         host, port = address[:2]
     else:
-        host, port = getattr(address, "host", None), getattr(address, "port", None)
+        host, port = hostOf(address), getattr(address, "port", None)
     if host is None:
         name = getattr(address, "name", None)
         return f"unix:{shown(name)}" if name else "unix socket"

@@ -14,7 +14,7 @@ from twistednet.connections.conversations import UDPConversations
 from twistednet.connections.datagrams import DatagramGuard
 from twistednet.connections.tracking import Connections, TrackingFactory
 from twistednet.core.hooks import Configurable, Drainable, HasMetrics
-from twistednet.core.text import addressText
+from twistednet.core.text import addressText, hostOf
 from twistednet.events.model import EventStream
 from twistednet.inject.listeners import ListenerFaults
 from twistednet.inject.responses import ResponseFaults
@@ -195,7 +195,7 @@ class Ports:
             _configure(factory, settings)
         port = listenStream(self._reactor, endpoint, factory)
         host = port.getHost()
-        here = "" if getattr(host, "host", None) in ("0.0.0.0", "::") else addressText(host)
+        here = "" if hostOf(host) in ("0.0.0.0", "::") else addressText(host)
         port.factory = TrackingFactory(name, port.factory, self._connections, here)  # type: ignore[assignment]
         if name not in self._factories:
             self._factories[name] = factory

@@ -10,6 +10,7 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
+from twistednet.core.text import hostOf
 from twistednet.events.model import EventStream, Faulted, Refused
 from twistednet.faults.active import ActiveFault, ActiveFaults
 from twistednet.faults.pipeline import Pipeline
@@ -87,7 +88,7 @@ class FaultInjector:
             connection.faultWrapper = FaultWrapper(connection, plan, self._clock)
 
     def _concerning(self, connection: Any) -> list[ActiveFault]:
-        host = getattr(connection.transport.getPeer(), "host", None)
+        host = hostOf(connection.transport.getPeer())
         return self.concerning(connection.service, host, "stream", connection.opened)
 
     def concerning(

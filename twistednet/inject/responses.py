@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from twistednet.core.text import hostOf
 from twistednet.faults.active import ActiveFault
 from twistednet.faults.kinds.responses import responseParts
 from twistednet.faults.model import Action
@@ -75,7 +76,7 @@ class RequestSelector:
 
     def _concerning(self) -> list[ActiveFault]:
         one = self._connection
-        host = getattr(one.transport.getPeer(), "host", None)
+        host = hostOf(one.transport.getPeer())
         return self._faulting.concerning(one.service, host, "request", one.opened)
 
     def _tell(self, fault: ActiveFault, did: str) -> None:

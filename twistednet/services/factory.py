@@ -14,6 +14,7 @@ from twisted.python.failure import Failure
 from twistednet.core.limits import TokenBucket, isLocal
 from twistednet.core.metrics import Metrics
 from twistednet.core.settings import ServiceSettings
+from twistednet.core.text import hostOf
 
 #: Seconds of each reactor turn in which messages of a backlog are taken.
 TURN_SECONDS = 0.001
@@ -58,7 +59,7 @@ class MessagesFactory(Factory[Protocol]):
 
     def allowance(self, peer: object) -> tuple[TokenBucket | None, int | None]:
         """Return the rate limit and the number of messages for a client; None is no limit."""
-        if isLocal(getattr(peer, "host", None)) and not self.limitLoopback:
+        if isLocal(hostOf(peer)) and not self.limitLoopback:
             return None, None
         bucket = None if self.rate is None else TokenBucket(self.rate, self.burst)
         return bucket, self.maxMessages
