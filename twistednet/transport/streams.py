@@ -8,7 +8,7 @@ A `Stream` is a Twisted server transport with these differences, so that a plain
 - **Half-close.** After the peer's FIN what is queued is sent before the protocol
   hears of the end; stock transports drop it.
 - **Eager writes.** What the kernel takes at once costs one system call, not three;
-  what it does not take is kept as it is, and never copied. (See also `readiness`.)
+  what it does not take is kept as it is, and never copied. (See also `polling`.)
 - **Accounts.** `bytesIn` and `bytesOut` count, `queued` tells, and an observer
   learns of failures and of the end, told apart.
 """
@@ -26,7 +26,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
 from twistednet.transport.observing import LATER, ObservedTransport
-from twistednet.transport.readiness import LARGEST, SMALLEST, PolledTransport
+from twistednet.transport.polling import LARGEST, SMALLEST, PolledTransport
 
 #: No delay of small messages (Nagle); 128 KiB that may wait in the kernel unsent, where
 #: a peer that never reads would cost megabytes (what is on its way does not count); after
@@ -161,7 +161,7 @@ class _StreamMixin(ObservedTransport, PolledTransport):
     def doRead(self) -> Any:
         size = self._readSize
         if size > SMALLEST:
-            size = min(size, self._readiness.share)
+            size = min(size, self._poller.share)
         try:
             data = self.socket.recv(size)
         except OSError as error:

@@ -175,7 +175,7 @@ class PolledTransport(_Server):
 
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
         self.fd = sock.fileno()
-        self._readiness = pollerOf(rest[-1])
+        self._poller = pollerOf(rest[-1])
         super().__init__(sock, *rest)
 
     @property
@@ -204,4 +204,4 @@ class PolledTransport(_Server):
         if not (self.disconnected or self._aborting):
             events = READ * (self._wantsReading and not self._throttled)
             events |= WRITE * self._wantsWriting
-        self._readiness.watch(self, events)
+        self._poller.watch(self, events)

@@ -12,8 +12,8 @@ from twisted.python.log import ILogContext
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.loops import Loop, LoopTestCase, Recorder
-from twistednet.transport import readiness
-from twistednet.transport.readiness import (
+from twistednet.transport import polling
+from twistednet.transport.polling import (
     BATCH,
     BUDGET,
     LARGEST,
@@ -217,18 +217,18 @@ class WhichTests(SynchronousTestCase):
     def test_epoll(self) -> None:
         """A reactor that takes descriptors has one epoll of ours, and another reactor another."""
         loop = Loop()
-        found = readiness.pollerOf(loop)
+        found = polling.pollerOf(loop)
         self.assertIsInstance(found, EpollPoller)
-        self.assertIs(found, readiness.pollerOf(loop))
-        self.assertIsNot(found, readiness.pollerOf(Loop()))
+        self.assertIs(found, polling.pollerOf(loop))
+        self.assertIsNot(found, polling.pollerOf(Loop()))
 
     def test_noEpoll(self) -> None:
         """Where the operating system has no epoll, the reactor itself watches."""
         epoll = select.epoll
         del select.epoll
         self.addCleanup(setattr, select, "epoll", epoll)
-        self.assertIsInstance(readiness.pollerOf(Loop()), ReactorPoller)
+        self.assertIsInstance(polling.pollerOf(Loop()), ReactorPoller)
 
     def test_noDescriptors(self) -> None:
         """So it does where it takes no descriptors but its own."""
-        self.assertIsInstance(readiness.pollerOf(Clock()), ReactorPoller)
+        self.assertIsInstance(polling.pollerOf(Clock()), ReactorPoller)
