@@ -62,7 +62,7 @@ MAY_IMPORT = {
     "check": LIBRARIES | {"client", "core"},
     "load": LIBRARIES | {"client", "core", "hdrh"},
     "cli": LIBRARIES | {"check", "click", "client", "core", "load", "prompt_toolkit", "rich"},
-    "__init__": {"core", "faults", "services"},
+    "__init__": {"core", "faults", "services", "transport"},
 }
 
 
