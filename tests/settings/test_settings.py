@@ -448,13 +448,6 @@ TAKEN = FaultKind.of("drop", lambda step, memory: [])
 
 
 @dataclass(frozen=True)
-class KVSettings:
-    """Settings of a service's own."""
-
-    maxKeys: int = setting(100, number(int, 1), "keys that are kept")
-
-
-@dataclass(frozen=True)
 class TakenSettings:
     """A setting with the name of one that exists."""
 
@@ -462,38 +455,7 @@ class TakenSettings:
 
 
 class OwnSettingsTests(SynchronousTestCase):
-    """A service that declares settings: they are read like those of the daemon."""
-
-    def setUp(self) -> None:
-        self.kv = Service("kv", ("tcp:0",), "keeps keys", Echo, settings=KVSettings)
-        self.services = {**CATALOGUE, "kv": self.kv}
-
-    def maxKeys(self, given: dict[str, Given], config: str | None = None, **variables: str) -> int:
-        settings = load(given, config, self.services, variables)
-        return settings.of(KVSettings).maxKeys
-
-    def test_sources(self) -> None:
-        """The default, the file, the environment and the flag, the last of which wins."""
-        path = temporaryFolder(self) / "netdemo.toml"
-        path.write_text("max-keys = 2")
-        self.assertEqual(100, self.maxKeys({}))
-        self.assertEqual(2, self.maxKeys({}, str(path)))
-        self.assertEqual(3, self.maxKeys({}, str(path), NETDEMO_MAX_KEYS="3"))
-        flag = {"max-keys": Given("--max-keys", "4")}
-        self.assertEqual(4, self.maxKeys(flag, str(path), NETDEMO_MAX_KEYS="3"))
-
-    def test_refused(self) -> None:
-        """A value out of range is refused in a line that begins with its place."""
-        with self.assertRaises(BadSetting) as caught:
-            self.maxKeys({}, NETDEMO_MAX_KEYS="0")
-        self.assertEqual(
-            "NETDEMO_MAX_KEYS: '0' is out of range: use a whole number of 1 or more",
-            str(caught.exception),
-        )
-
-    def test_withoutService(self) -> None:
-        """Where the service is not served, its settings have their defaults."""
-        self.assertEqual(100, load({}, None, CATALOGUE, {}).of(KVSettings).maxKeys)
+    """The names of a service that declares settings."""
 
     def test_clash(self) -> None:
         """A name that is taken is refused; the line names the package."""

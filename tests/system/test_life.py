@@ -59,7 +59,7 @@ class CommandLineTests(TestCase):
             (["--ecko", "tcp:1"], "option --ecko not recognized"),
             (["--echo"], "option --echo requires argument"),
             (["--echo", "tcp:http"], "--echo: 'http' is no port: it is a number from 0"),
-            (["stray"], "'stray' is no flag"),
+            (["stray"], "'stray' is not a flag"),
             (["--config", "/no/such.toml"], "/no/such.toml: cannot be read"),
             (["--max-message", "x"], "--max-message: 'x' is not a whole number"),
             (["--echo", "nosuch:1"], "echo: cannot listen on nosuch:1"),
@@ -109,7 +109,7 @@ class CommandLineTests(TestCase):
         self.assertEqual(result.returncode, 1)
         self.assertIn("echo: root may not serve other machines", result.stderr)
         with running("--only", "echo", "--echo", "tcp:0") as daemon:
-            daemon.waitFor("running as root: twistd --uid nobody")
+            daemon.waitFor("running as root; use twistd --uid nobody")
 
 
 class StartTests(TestCase):
@@ -409,8 +409,12 @@ class ReopenTests(TestCase):
             self.reload(
                 daemon, f'only = ["echo"]\necho = ["tcp:0:backlog=9", "unix:{path}:mode=600"]\n'
             )
-            self.assertIn(f"unix:{path}:mode=600 is open already: at the next start", daemon.log)
-            self.assertIn("tcp:0:backlog=9 is open already: at the next start", daemon.log)
+            self.assertIn(
+                f"unix:{path}:mode=600 is open already: it changes at the next start", daemon.log
+            )
+            self.assertIn(
+                "tcp:0:backlog=9 is open already: it changes at the next start", daemon.log
+            )
             self.assertTrue(self.echoes(address) and self.echoes(str(path)))
 
     def test_classThatCannotBeMade(self) -> None:

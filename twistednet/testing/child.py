@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, cast
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.stdio import StandardIO
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
@@ -114,9 +115,9 @@ class ChildDaemon(Daemon):
     def where(self) -> dict[str, Any]:
         """The address of its port."""
         _, _, host = next(iter(self.ports))
-        if hasattr(host, "port"):
-            return {"host": host.host, "port": host.port, "path": None}
-        return {"host": None, "port": None, "path": os.fsdecode(host.name)}
+        if isinstance(host, UNIXAddress):
+            return {"host": None, "port": None, "path": os.fsdecode(host.name or b"")}
+        return {"host": host.host, "port": host.port, "path": None}
 
     def misbehave(self, rules: list[str]) -> None:
         """These faults are in force from now on, anew, and no others. Raises BadSetting."""
