@@ -138,6 +138,7 @@ class DaemonTests(TestCase):
         flat = " ".join(run("netdemo", "--help", env=self.environment).stdout.split())
         self.assertIn("--max-keys= keys that are kept [100]", flat)
         self.assertIn("--read-only change nothing", flat)
+        why = "'0' is out of range: use a whole number of 1 or more"
         result = run("-n", "--pidfile=", "netdemo", "--max-keys=0", env=self.environment)
         self.assertEqual(
             (
