@@ -145,7 +145,7 @@ class DaemonTests(CommandCase):
     def test_chat(self) -> None:
         """What is said, and all that is heard until one has left."""
         target = self.serve("chat")
-        entry = b"* you are guest-1 in lobby; /help tells what you can do\n"
+        entry = b"* you are guest-1 in lobby; /help lists the commands\n"
         alone = b"* nobody else is in lobby\nbyebye\n"
         self.gives(entry + alone, "chat", target, "anybody here?")
         entry = entry.replace(b"guest-1", b"guest-2")

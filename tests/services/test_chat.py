@@ -34,9 +34,7 @@ class ChatTests(SynchronousTestCase):
     def test_greeting(self) -> None:
         """A newcomer is told who they are; those who are there hear of it."""
         first = self.enter()
-        self.assertEqual(
-            self.greeting, b"* you are guest-1 in lobby; /help tells what you can do\n"
-        )
+        self.assertEqual(self.greeting, b"* you are guest-1 in lobby; /help lists the commands\n")
         self.enter()
         self.assertEqual(first.read(), b"* guest-2 has joined lobby\n")
 

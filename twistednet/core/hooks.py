@@ -1,4 +1,4 @@
-"""What a service's factory or datagram protocol may offer the daemon, besides serving."""
+"""Optional methods of factories and datagram protocols that the daemon calls."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twistednet.core.settings import ServiceSettings
 
 @runtime_checkable
 class Configurable(Protocol):
-    """Takes settings, at start and after each reload."""
+    """A factory or datagram protocol that takes settings, at start and after each reload."""
 
     def configure(self, settings: ServiceSettings) -> None:
         """Take the settings that are current from now on."""
@@ -18,7 +18,7 @@ class Configurable(Protocol):
 
 @runtime_checkable
 class Drainable(Protocol):
-    """Is notified when the daemon begins to stop."""
+    """A factory that is notified when the daemon begins to stop."""
 
     def drain(self) -> None:
         """Accept nothing new, and end what only waits for another request."""
@@ -26,7 +26,7 @@ class Drainable(Protocol):
 
 @runtime_checkable
 class HasMetrics(Protocol):
-    """Has metrics of its own, which `/metrics` shows."""
+    """A factory with metrics of its own, which `/metrics` shows."""
 
     def metrics(self) -> Metrics:
         """Return the current values."""

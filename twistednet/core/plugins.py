@@ -1,4 +1,4 @@
-"""What other packages add by entry points: services, kinds of faults, checks."""
+"""Plugins: services, kinds of faults, checks and loads that other packages add."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a setting is declared, and the settings that services and connections read."""
+"""Settings: the declaration of one, and those that services and connections read."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ SECONDS = number(float, 0.01)
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceSettings:
-    """What services and connections are configured with. Times are in seconds, sizes in bytes."""
+    """The settings of services and connections. Times are in seconds, sizes in bytes."""
 
     #: The settings of services' own, by the class that declares them.
     own: Mapping[type, object] = field(default_factory=dict)

@@ -92,7 +92,7 @@ class Chat(Messages):
 
     def share(self) -> int:
         """Return fewer for a large room, where each message is delivered to many."""
-        return SMALL_ROOM // self.factory.rooms.crowd(self)
+        return SMALL_ROOM // self.factory.rooms.roomSize(self)
 
     def connectionMade(self) -> None:
         super().connectionMade()

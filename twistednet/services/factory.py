@@ -28,7 +28,7 @@ class Worker(Shape):
 
 
 class MessagesFactory(Factory[Protocol]):
-    """What all connections of a message service share: limits, counters, turns.
+    """The factory of a message service: the limits, counters and turns of its connections.
 
     `maxMessage` is the limit of a message in bytes, newline not counted; `burst` messages
     are taken at once and then `rate` a second (more than that wait, none is lost); a

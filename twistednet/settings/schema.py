@@ -109,7 +109,7 @@ def _isListOfTexts(value: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ServiceSettings):
-    """What a daemon runs with. Times are in seconds, sizes in bytes.
+    """All settings of a daemon. Times are in seconds, sizes in bytes.
 
     Raises BadSetting for values that do not go together.
     """
