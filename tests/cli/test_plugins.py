@@ -96,7 +96,7 @@ class PluginTests(SynchronousTestCase):
         self.assertIn("RST survived  [", listed)
         status, _, [error] = self.netdemo("check", "udp:127.0.0.1:1", "--as", "kv")
         self.assertEqual(2, status)
-        self.assertIn("kv is not served at udp:127.0.0.1:1", error)
+        self.assertIn("kv has no checks over UDP", error)
 
     def test_load(self) -> None:
         """The traffic of a plugin is sent and its answers are judged, over TCP and UDP."""

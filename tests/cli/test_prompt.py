@@ -204,7 +204,7 @@ class PromptTests(SynchronousTestCase):
         """Load shows how it goes while it does."""
         server = self.serve("echo")
         target = f"{server.host}:{server.port}"
-        terminal = Terminal(self.folder, "load", target, "-t", "2", "-c", "1")
+        terminal = Terminal(self.folder, "load", target, "-t", "1", "-c", "1")
         self.addCleanup(terminal.close)
         terminal.shows(" answers, ")
         self.assertNotIn("errors: none", terminal.screen)

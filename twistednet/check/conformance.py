@@ -12,7 +12,7 @@ from twistednet.check.probe import Failed, NotApplicable, Probe
 from twistednet.client.connecting import connect
 from twistednet.client.errors import ClientError
 from twistednet.client.reactors import Reactor
-from twistednet.client.streams import TIMEOUT
+from twistednet.client.streams import TIMEOUT_SECONDS
 from twistednet.client.targets import Target
 
 #: Seconds that one check may take, besides the server's `timeout`.
@@ -23,7 +23,7 @@ async def conform(
     reactor: Reactor,
     target: Target,
     checks: Iterable[Check],
-    timeout: float = TIMEOUT,
+    timeout: float = TIMEOUT_SECONDS,
     each: Callable[[Result], None] = lambda result: None,
 ) -> list[Result]:
     """Run the checks and return their results; call `each` with every result as it comes.

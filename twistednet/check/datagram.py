@@ -5,7 +5,7 @@ from __future__ import annotations
 from twistednet.check.echo import pattern
 from twistednet.check.model import Checklist
 from twistednet.check.probe import Probe
-from twistednet.client.datagrams import LARGEST
+from twistednet.client.datagrams import MAX_PAYLOAD_BYTES
 from twistednet.client.errors import TimedOut
 
 RULE = "RFC 862, UDP: the data of a datagram is sent back"
@@ -39,9 +39,9 @@ async def empty(probe: Probe) -> None:
     probe.requireSame(await probe.exchange(await probe.openDatagrams(), b""), b"")
 
 
-@ECHO_DATAGRAMS.check(f"{LARGEST:,} bytes", RULE + "; RFC 768: length")
+@ECHO_DATAGRAMS.check(f"{MAX_PAYLOAD_BYTES:,} bytes", RULE + "; RFC 768: length")
 async def largest(probe: Probe) -> None:
-    data = pattern(LARGEST)
+    data = pattern(MAX_PAYLOAD_BYTES)
     probe.requireSame(await probe.exchange(await probe.openDatagrams(), data), data)
 
 

@@ -10,7 +10,7 @@ from twisted.internet.task import LoopingCall, deferLater
 
 from twistednet.client.errors import ClientError
 from twistednet.client.reactors import Reactor
-from twistednet.client.streams import TIMEOUT
+from twistednet.client.streams import TIMEOUT_SECONDS
 from twistednet.client.targets import Target
 from twistednet.load.datagrams import openDatagrams
 from twistednet.load.pacing import Schedule
@@ -36,7 +36,7 @@ async def load(
     seconds: float = 10.0,
     rate: float | None = None,
     size: int = 64,
-    timeout: float = TIMEOUT,
+    timeout: float = TIMEOUT_SECONDS,
     progress: Progress = lambda tally, elapsed: None,
 ) -> LoadTally:
     """Load a server with `connections` (sockets, over UDP) for `seconds`, and return the counts.

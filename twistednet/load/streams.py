@@ -128,8 +128,7 @@ class StreamLoadFactory(ClientFactory[StreamLoad]):
     def _connect(self) -> Deferred[StreamLoad]:
         run = self._run
         endpoint = endpointOf(run.reactor, self._address, run.target.host, run.timeout)
-        connecting: Deferred[StreamLoad] = endpoint.connect(self)
-        return connecting
+        return cast("Deferred[StreamLoad]", endpoint.connect(self))
 
     def _lost(self, client: StreamLoad) -> None:
         self._open.discard(client)
