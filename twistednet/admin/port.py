@@ -51,7 +51,7 @@ class AdminPort:
         self._reactor = reactor
         self._ports: list[tuple[Endpoint, Any]] = []
         self.connections = Connections(reactor, EventStream(lambda sink: None), Journal(0))
-        self.connections.door.admission = ADMISSION
+        self.connections.admissionControl.admission = ADMISSION
         self._access = Access(reactor, settings.adminToken, settings.adminHosts)
         # A token that somebody chose is theirs to show.
         self._shown = "" if settings.adminToken else f"?token={self._access.token}"
@@ -108,7 +108,7 @@ class AdminPort:
         self._trials.end()
         self._site.drain()
         late = self._reactor.callLater(FAREWELL, self._abort)
-        await self.connections.whenNone()
+        await self.connections.whenEmpty()
         if late.active():
             late.cancel()
         await stopped
