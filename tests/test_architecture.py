@@ -57,6 +57,7 @@ MAY_IMPORT = {
     "testing": {"core"},
     "testing.child": LIBRARIES
     | {"core", "daemon", "events", "services", "settings", "testing", "transport"},
+    "testing.sink": {"events", "testing"},
     "testing.plugin": {"core", "pytest", "testing"},
     "client": LIBRARIES | {"core"},
     "check": LIBRARIES | {"client", "core"},

@@ -35,6 +35,9 @@ reactor = theReactor()
 CHECKS = loadChecks()
 
 SLOW_READER = "half-close with a slow reader"
+IDLE = "an idle connection is kept"
+BANNER = "no data before the client's"
+RESET = "a RST ends only its connection"
 HALF_CLOSE = "half-close answered in full"
 
 
@@ -108,8 +111,8 @@ class OwnDaemonTests(_Case):
         for service in ("echo", "answer", "hello"):
             server = serve(self, service, handshake_timeout=0.5)
             target = Target("tcp", server.host, server.port)
-            verdicts = await self.verdicts(target, service, "idle connection kept", timeout=5.0)
-            self.assertEqual(verdicts, {"idle connection kept": "pass"}, self.results)
+            verdicts = await self.verdicts(target, service, IDLE, timeout=5.0)
+            self.assertEqual(verdicts, {IDLE: "pass"}, self.results)
 
     async def test_notIdle(self) -> None:
         """A server that hangs up on who is idle is found out."""
@@ -117,8 +120,8 @@ class OwnDaemonTests(_Case):
         self.patch(connections, "IDLE_SECONDS", 3.0)
         server = serve(self, "echo", idle_timeout=0.1)
         target = Target("tcp", server.host, server.port)
-        verdicts = await self.verdicts(target, "echo", "idle connection kept", timeout=5.0)
-        self.assertEqual(verdicts, {"idle connection kept": "fail"}, self.results)
+        verdicts = await self.verdicts(target, "echo", IDLE, timeout=5.0)
+        self.assertEqual(verdicts, {IDLE: "fail"}, self.results)
 
     async def test_datagram(self) -> None:
         """Datagram, with its bye."""
@@ -139,7 +142,7 @@ class OwnDaemonTests(_Case):
         server = serve(self, "answer", listen=f"unix:{folder.name}/socket")
         assert server.path is not None
         verdicts = await self.verdicts(Target("unix", server.path), "answer")
-        self.assertEqual(verdicts.pop("RST survived"), "n/a")
+        self.assertEqual(verdicts.pop(RESET), "n/a")
         self.assertEqual(set(verdicts.values()), {"pass"}, self.results)
 
 
@@ -154,13 +157,13 @@ class StockTests(_Case):
     async def test_echoOtherwise(self) -> None:
         """wire.Echo is right in all that is not about its end."""
         target = self.listen(wire.Echo)
-        for only in ("8-bit clean", "many small writes in order", "no data before data"):
+        for only in ("8-bit clean", "many small writes in order", BANNER):
             self.assertEqual(await self.verdicts(target, "echo", only), {only: "pass"})
 
     async def test_time(self) -> None:
         """wire.Time counts from 1970, and RFC 868 from 1900."""
         verdicts = await self.verdicts(self.listen(wire.Time), "time")
-        self.assertEqual(self.failed(verdicts), {"seconds since 1900, then the end"})
+        self.assertEqual(self.failed(verdicts), {"seconds since 1900, then a FIN"})
         [fault] = (result for result in self.results if result.verdict == "fail")
         self.assertIn("counts from 1970", fault.why)
 
@@ -171,7 +174,7 @@ class StockTests(_Case):
 
     async def test_daytime(self) -> None:
         """wire.Daytime writes text where bytes belong, so nothing ever comes."""
-        name = "one line, then the end"
+        name = "one line, then a FIN"
         target = self.listen(wire.Daytime)
         self.assertEqual(await self.verdicts(target, "daytime", name, 0.3), {name: "fail"})
         self.flushLoggedErrors(TypeError)
@@ -268,7 +271,7 @@ class EchoFaultTests(_Case):
 
     async def test_banner(self) -> None:
         """A greeting that nobody asked for."""
-        await self.finds(Banner, "no data before data", "bytes exact")
+        await self.finds(Banner, BANNER, "exact bytes")
 
     async def test_sevenBit(self) -> None:
         """The eighth bit is lost."""
@@ -276,11 +279,11 @@ class EchoFaultTests(_Case):
 
     async def test_newlines(self) -> None:
         """CRLF turned into LF."""
-        await self.finds(Telnet, "bytes exact")
+        await self.finds(Telnet, "exact bytes")
 
     async def test_once(self) -> None:
         """It hangs up after the first answer."""
-        await self.finds(Once, "bytes exact", "one byte at a time", "16 MiB round trip")
+        await self.finds(Once, "exact bytes", "one byte at a time", "16 MiB round trip")
 
     async def test_reversed(self) -> None:
         """What came before is sent again."""
@@ -296,11 +299,11 @@ class EchoFaultTests(_Case):
 
     async def test_short(self) -> None:
         """Bytes are lost."""
-        await self.finds(Short, "16 MiB round trip", "a non-reader that reads at last gets all")
+        await self.finds(Short, "16 MiB round trip", "a client that reads late gets everything")
 
     async def test_report(self) -> None:
         """A failure tells the rule, what was sent, what came, and what is wrong with it."""
-        await self.verdicts(self.listen(Telnet), "echo", "bytes exact", 0.3)
+        await self.verdicts(self.listen(Telnet), "echo", "exact bytes", 0.3)
         [result] = self.results
         self.assertIn("RFC 862", result.rule)
         self.assertEqual(result.sent, r"'This is a test message\r\n'")
@@ -337,20 +340,24 @@ class OtherFaultTests(_Case):
         """Without framing nothing holds but bare messages."""
         verdicts = await self.verdicts(self.listen(Naive), "answer", timeout=0.3)
         passed = set(verdicts) - self.failed(verdicts)
-        self.assertEqual(passed, {"bare gets bare", "no data before data"})
+        self.assertEqual(passed, {"a bare message gets a bare answer", BANNER})
 
     async def test_naiveHTTP(self) -> None:
         """200 to all: whatever needs another status, another body, or an end, fails."""
         verdicts = await self.verdicts(self.listen(Always), "hello", timeout=0.3)
         passed = set(verdicts) - self.failed(verdicts) - {"half-close is answered"}
-        right = {"GET is greeted", "any path is greeted", "HTML is escaped"}
+        right = {"GET gets the greeting", "any path gets the greeting", "HTML is escaped"}
         right |= {"a connection is kept", "one byte at a time"}
-        right |= {"simultaneous connections", "RST survived", "no data before data"}
+        right |= {
+            "simultaneous connections",
+            RESET,
+            BANNER,
+        }
         self.assertEqual(passed, right)
 
     async def test_discardThatTalks(self) -> None:
         """An echo is no discard, over connections and datagrams."""
-        for name in ("nothing comes back", "our FIN is answered by its own"):
+        for name in ("nothing comes back", "a FIN is answered with a FIN"):
             target = self.listen(Faulty if name.startswith("nothing") else Hanging)
             self.assertEqual(await self.verdicts(target, "discard", name, 0.3), {name: "fail"})
         target = self.listenDatagram(Datagrams(lambda data: [data]))
@@ -377,7 +384,7 @@ class OtherFaultTests(_Case):
             def connectionMade(self) -> None:
                 self.transport.pauseProducing()  # type: ignore[union-attr]
 
-        name = "16 MiB are taken"
+        name = "16 MiB are accepted"
         verdicts = await self.verdicts(self.listen(Deaf), "discard", name, 0.1)
         self.assertEqual(verdicts, {name: "fail"})
         self.assertIn("not done after", self.results[0].why)
@@ -413,7 +420,7 @@ class DatagramFaultTests(_Case):
     async def test_faults(self) -> None:
         """Twice, changed, dropped when empty, cut, longer, deaf to bye."""
         faults: list[tuple[str, Callable[[bytes], list[bytes]]]] = [
-            ("one reply a datagram", lambda data: [data, data]),
+            ("one reply to each datagram", lambda data: [data, data]),
             ("same bytes", lambda data: [data.upper()]),
             ("an empty datagram", lambda data: [data] if data else []),
             ("65,507 bytes", lambda data: [data[:8192]]),
@@ -428,7 +435,7 @@ class DatagramFaultTests(_Case):
         other = Datagrams(lambda data: [])
         self.listenDatagram(other)
         target = self.listenDatagram(OtherPort(other))
-        await self.finds(target, "reply from the port that was asked")
+        await self.finds(target, "the reply comes from the server's port")
 
 
 class OthersTests(_Case):
@@ -483,7 +490,7 @@ class OthersTests(_Case):
         sometimes = {
             SLOW_READER,
             "16 MiB round trip",
-            "a non-reader that reads at last gets all",
+            "a client that reads late gets everything",
         }
         self.assertEqual(self.failed(verdicts) - sometimes, {HALF_CLOSE}, self.results)
 
@@ -513,7 +520,7 @@ class CommandTests(SynchronousTestCase):
         )
         results = json.loads(done.stdout)["results"]
         verdicts = {result["name"]: result["verdict"] for result in results}
-        self.assertEqual(verdicts, {"8-bit clean": "fail", "no data before data": "pass"})
+        self.assertEqual(verdicts, {"8-bit clean": "fail", BANNER: "pass"})
         suite = ElementTree.parse(file).getroot()
         self.assertEqual((suite.get("tests"), suite.get("failures")), ("2", "1"))
         self.assertEqual([case.get("name") for case in suite], list(verdicts))

@@ -352,8 +352,16 @@ class BadServerTests(CommandCase):
         def half(client: socket.socket) -> None:
             client.send(client.recv(1024)[:2])
 
-        self.fails(1, "closed the connection after 2 of 6 bytes", "echo", self.tutorial(half), "hello")
-        self.fails(1, "closed the connection before all had come back", "echo", self.tutorial(half), input=b"hello")
+        self.fails(
+            1, "closed the connection after 2 of 6 bytes", "echo", self.tutorial(half), "hello"
+        )
+        self.fails(
+            1,
+            "closed the connection before all had come back",
+            "echo",
+            self.tutorial(half),
+            input=b"hello",
+        )
         self.fails(1, "not HTTP", "hello", self.tutorial(half))
 
         def mute(client: socket.socket) -> None:

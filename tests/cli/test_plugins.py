@@ -93,7 +93,7 @@ class PluginTests(SynchronousTestCase):
         self.assertIn("pass  a value comes back  [kv.md, get]\n", out)
         self.assertIn("fail  a value is upper case  [kv.md, values]\n", out)
         _, listed, _ = self.netdemo("check", "127.0.0.1:1", "--as", "kv", "--list")
-        self.assertIn("RST survived  [", listed)
+        self.assertIn("a RST ends only its connection  [", listed)
         status, _, [error] = self.netdemo("check", "udp:127.0.0.1:1", "--as", "kv")
         self.assertEqual(2, status)
         self.assertIn("kv has no checks over UDP", error)

@@ -141,8 +141,7 @@ class DaemonTests(TestCase):
         why = "'0' is out of range: use a whole number of 1 or more"
         result = run("-n", "--pidfile=", "netdemo", "--max-keys=0", env=self.environment)
         self.assertEqual(
-            (1, f"twistd netdemo: --max-keys: {why}
-"),
+            (1, f"twistd netdemo: --max-keys: {why}\n"),
             (result.returncode, result.stderr),
         )
 

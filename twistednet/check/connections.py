@@ -1,4 +1,4 @@
-"""What every server of connections must stand, whatever it says."""
+"""Checks that every server of connections must pass, whatever its service."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from twistednet.check.model import Checklist
 from twistednet.check.probe import NotApplicable, Probe
 from twistednet.client.streams import Stream
 
-#: One exchange by which a server shows that it serves this connection.
-Serves = Callable[[Probe, Stream], Awaitable[None]]
+#: Makes one exchange, which shows that the server serves this connection.
+ExchangeFunction = Callable[[Probe, Stream], Awaitable[None]]
 
 SIMULTANEOUS_CONNECTIONS = 50
 #: Seconds that an idle connection must be kept.
 IDLE_SECONDS = 30.0
 
 
-def addConnectionChecks(checklist: Checklist, serves: Serves, clientFirst: bool = True) -> None:
+def addConnectionChecks(
+    checklist: Checklist, serves: ExchangeFunction, clientFirst: bool = True
+) -> None:
     """Add the checks that every server of connections must pass, whatever its service.
 
     `serves(probe, stream)` makes one exchange on a connection, and raises Failed or
@@ -32,8 +34,10 @@ def addConnectionChecks(checklist: Checklist, serves: Serves, clientFirst: bool 
             await serves(probe, stream)
         probe.came = f"{SIMULTANEOUS_CONNECTIONS} connections were served"
 
-    @checklist.check("RST survived", "RFC 9293, 3.5.2: a reset ends one connection")
-    async def resetSurvived(probe: Probe) -> None:
+    @checklist.check(
+        "a RST ends only its connection", "RFC 9293, 3.5.2: a reset ends one connection"
+    )
+    async def reset(probe: Probe) -> None:
         if probe.target.kind not in ("tcp", "tls"):
             raise NotApplicable("a UNIX socket has no RST")
         probe.sent = "5 connections, 64 KiB and RST on each; then a new connection"
@@ -46,17 +50,17 @@ def addConnectionChecks(checklist: Checklist, serves: Serves, clientFirst: bool 
     if not clientFirst:
         return
 
-    @checklist.check("idle connection kept", "wire.md: idle for 10 min", slow=True)
+    @checklist.check("an idle connection is kept", "wire.md: idle for 10 min", slow=True)
     async def idleKept(probe: Probe) -> None:
-        probe.sent = f"an exchange, nothing for {IDLE_SECONDS:g} s, then another"
+        probe.sent = f"an exchange, nothing for {IDLE_SECONDS:g} s, another exchange"
         stream = await probe.connect()
-        # HTTP gives less time for the first words, lest it wait on a connection that
-        # nobody means to use (RFC 9112, 9.5, leaves the rest to the server).
+        # After an exchange, as HTTP servers give a new connection less time
+        # (RFC 9112, 9.5, leaves the limit to the server).
         await serves(probe, stream)
         await probe.expectSilence(stream, IDLE_SECONDS)
         await serves(probe, stream)
 
-    @checklist.check("no data before data", "the client speaks first: there is no banner")
+    @checklist.check("no data before the client's", "the client sends first: there is no banner")
     async def noBanner(probe: Probe) -> None:
         probe.sent = "nothing"
         await probe.expectSilence(await probe.connect())

@@ -1,4 +1,4 @@
-"""Echo over datagrams (RFC 862), and what the datagram service adds to it."""
+"""Checks of echo over datagrams (RFC 862), and of what the datagram service adds to it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RULE = "RFC 862, UDP: the data of a datagram is sent back"
 ECHO_DATAGRAMS = Checklist()
 
 
-@ECHO_DATAGRAMS.check("one reply a datagram", RULE)
+@ECHO_DATAGRAMS.check("one reply to each datagram", RULE)
 async def oneReply(probe: Probe) -> None:
     socket = await probe.openDatagrams()
     socket.send(b"one?")
@@ -53,14 +53,14 @@ async def noAmplification(probe: Probe) -> None:
         probe.require(len(reply) <= size, f"{len(reply)} bytes came to {size}")
 
 
-@ECHO_DATAGRAMS.check("reply from the port that was asked", "RFC 1122, 4.1.3.5: source address")
-async def samePort(probe: Probe) -> None:
+@ECHO_DATAGRAMS.check("the reply comes from the server's port", "RFC 1122, 4.1.3.5: source address")
+async def replyPort(probe: Probe) -> None:
     socket = await probe.openDatagrams()
     probe.sent = "'from where?'"
     socket.send(b"from where?")
     _, sender = await socket.receive()
     probe.came = f"a reply from port {sender[1]}"
-    probe.require(sender[1] == probe.target.port, f"port {probe.target.port} had been asked")
+    probe.require(sender[1] == probe.target.port, f"the request went to port {probe.target.port}")
 
 
 @ECHO_DATAGRAMS.check("many senders at once", RULE)
@@ -81,9 +81,11 @@ async def bye(probe: Probe) -> None:
     probe.requireSame(await probe.exchange(await probe.openDatagrams(), b"bye"), b"bye")
 
 
-@DATAGRAM.check("bye ends no more than that", "wire.md, datagram: the next one starts anew")
+@DATAGRAM.check(
+    "bye ends only its sender's conversation", "wire.md, datagram: its next one starts another"
+)
 async def byeIsForOne(probe: Probe) -> None:
-    one, other = await probe.openDatagrams(), await probe.openDatagrams()
-    await probe.exchange(one, b"bye")
+    leaver, other = await probe.openDatagrams(), await probe.openDatagrams()
+    await probe.exchange(leaver, b"bye")
     probe.requireSame(await probe.exchange(other, b"other"), b"other")
-    probe.requireSame(await probe.exchange(one, b"again"), b"again")
+    probe.requireSame(await probe.exchange(leaver, b"again"), b"again")

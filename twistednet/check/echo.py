@@ -1,4 +1,4 @@
-"""Echo over connections (RFC 862)."""
+"""Checks of echo over connections (RFC 862)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ECHO = Checklist()
 
 
 def pattern(size: int) -> bytes:
-    """No two neighbourhoods alike, so that what is missing, doubled or moved shows."""
+    """Return bytes without repetition, which show what is missing, doubled or moved."""
     return b"".join(number.to_bytes(4, "big") for number in range((size + 3) // 4))[:size]
 
 
@@ -25,7 +25,7 @@ async def _serves(probe: Probe, stream: Stream) -> None:
     await probe.expect(stream, b"still there?")
 
 
-@ECHO.check("bytes exact", RULE)
+@ECHO.check("exact bytes", RULE)
 async def exact(probe: Probe) -> None:
     data = b"This is a test message\r\n"
     stream = await probe.connect()
@@ -90,18 +90,18 @@ async def slowHalfClose(probe: Probe) -> None:
     await _roundTrip(probe, await probe.connect(), 3 * MIB, halfClose=True, wait=0.005)
 
 
-@ECHO.check("a non-reader disturbs nobody", FLOW)
+@ECHO.check("a client that does not read disturbs no other", FLOW)
 async def undisturbed(probe: Probe) -> None:
-    deaf, other = await probe.connectMany(2)
-    deaf.pauseReading()
-    probe.sent = "4 MiB by one that does not read; 100 exchanges by another"
-    deaf.write(b"x" * 4 * MIB)
+    idle, other = await probe.connectMany(2)
+    idle.pauseReading()
+    probe.sent = "4 MiB by a client that does not read; 100 exchanges by another"
+    idle.write(b"x" * 4 * MIB)
     for number in range(100):
         other.write(b"%04d" % number)
         await probe.expect(other, b"%04d" % number)
 
 
-@ECHO.check("a non-reader that reads at last gets all", FLOW)
+@ECHO.check("a client that reads late gets everything", FLOW)
 async def resumed(probe: Probe) -> None:
     stream = await probe.connect()
     stream.pauseReading()

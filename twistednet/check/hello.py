@@ -1,4 +1,4 @@
-"""HTTP/1.1 as the hello service speaks it (RFC 9110, RFC 9112)."""
+"""Checks of HTTP/1.1 (RFC 9110, RFC 9112) and of the hello service (wire.md)."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ async def _serves(probe: Probe, stream: Stream) -> None:
     _status(probe, await _get(probe, stream), 200)
 
 
-@HELLO.check("GET is greeted", "wire.md, hello: Hello World!")
+@HELLO.check("GET gets the greeting", "wire.md, hello: Hello World!")
 async def greeted(probe: Probe) -> None:
     response = await _get(probe, await probe.connect())
     _status(probe, response, 200)
     probe.requireSame(response.body, GREETING)
 
 
-@HELLO.check("any path is greeted", "wire.md, hello")
+@HELLO.check("any path gets the greeting", "wire.md, hello")
 async def anyPath(probe: Probe) -> None:
     response = await _get(probe, await probe.connect(), "/no/such%20page")
     _status(probe, response, 200)
     probe.requireSame(response.body, GREETING)
 
 
-@HELLO.check("a name is greeted", "wire.md, hello: ?name=Michael")
+@HELLO.check("a name is in the greeting", "wire.md, hello: ?name=Michael")
 async def named(probe: Probe) -> None:
     response = await _get(probe, await probe.connect(), "/?name=Michael")
     probe.requireSame(response.body, b"Hello World, Michael!")
@@ -72,7 +72,7 @@ async def escaped(probe: Probe) -> None:
     kind = response.headers.get("content-type", "")
     probe.require(
         b"<script>" not in response.body or not kind.startswith("text/html"),
-        "the name came back as a tag",
+        "the name came back as an HTML tag",
     )
 
 
@@ -83,7 +83,7 @@ async def head(probe: Probe) -> None:
     heads = await _get(probe, stream, "/", "HEAD")
     _status(probe, heads, 200)
     same = heads.headers.get("content-length") in (None, got.headers.get("content-length"))
-    probe.require(same, "another Content-Length than GET's")
+    probe.require(same, "its Content-Length is not that of GET")
     await probe.expectSilence(stream)
 
 
@@ -98,8 +98,8 @@ async def kept(probe: Probe) -> None:
 async def pipelined(probe: Probe) -> None:
     stream = await probe.connect()
     names = ("one", "two", "three")
-    asked = (request(authority(stream), f"/?name={name}") for name in names)
-    stream.write(b"".join(asked))
+    requests = (request(authority(stream), f"/?name={name}") for name in names)
+    stream.write(b"".join(requests))
     probe.sent = "three requests in one packet"
     for name in names:
         response = await readResponse(stream)
@@ -116,14 +116,14 @@ async def split(probe: Probe) -> None:
     _status(probe, await readResponse(stream), 200)
 
 
-@HELLO.check("Connection: close closes", "RFC 9112, 9.6")
+@HELLO.check("Connection: close closes the connection", "RFC 9112, 9.6")
 async def closes(probe: Probe) -> None:
     stream = await probe.connect()
     _status(probe, await _get(probe, stream, "/", "GET", "Connection: close"), 200)
     await probe.expectEnd(stream)
 
 
-@HELLO.check("HTTP/1.0 closes", "RFC 9112, 9.3 and C.2.2")
+@HELLO.check("HTTP/1.0 closes the connection", "RFC 9112, 9.3 and C.2.2")
 async def oldVersion(probe: Probe) -> None:
     stream = await probe.connect()
     _status(probe, await _raw(probe, stream, b"GET / HTTP/1.0\r\n\r\n"), 200)
@@ -152,12 +152,12 @@ async def unknownMethod(probe: Probe) -> None:
     _status(probe, await _get(probe, await probe.connect(), "/", "NONSENSE"), 501, 405)
 
 
-@HELLO.check("no Host is refused", "RFC 9112, 3.2: 400")
+@HELLO.check("a request without Host is refused", "RFC 9112, 3.2: 400")
 async def noHost(probe: Probe) -> None:
     _status(probe, await _raw(probe, await probe.connect(), b"GET / HTTP/1.1\r\n\r\n"), 400)
 
 
-@HELLO.check("two Hosts are refused", "RFC 9112, 3.2: 400")
+@HELLO.check("a request with two Hosts is refused", "RFC 9112, 3.2: 400")
 async def twoHosts(probe: Probe) -> None:
     data = b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
     _status(probe, await _raw(probe, await probe.connect(), data), 400)

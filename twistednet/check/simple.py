@@ -1,4 +1,4 @@
-"""The small services of 1983: discard, daytime, time, chargen and quote of the day."""
+"""Checks of the simple TCP/IP services: discard, daytime, time, chargen, quote of the day."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from twistednet.check.probe import SILENCE_SECONDS, Failed, Probe, brief
 from twistednet.client.errors import TimedOut
 from twistednet.client.streams import Stream
 
-#: Seconds from 1900, where RFC 868 begins, to 1970, where UNIX does.
-ERA = 2_208_988_800
-#: Seconds that two clocks may differ.
-SKEW = 300
-LINE = 72
+#: Seconds from 1900, the epoch of RFC 868, to 1970, the epoch of UNIX.
+EPOCH_SECONDS = 2_208_988_800
+#: Seconds by which the server's clock may differ from ours.
+MAX_SKEW_SECONDS = 300
+LINE_BYTES = 72
 
 DISCARD, DISCARD_DATAGRAMS = Checklist(), Checklist()
 DAYTIME, DAYTIME_DATAGRAMS = Checklist(), Checklist()
@@ -44,7 +44,7 @@ async def discarded(probe: Probe) -> None:
     await probe.expectSilence(stream)
 
 
-@DISCARD.check("16 MiB are taken", "RFC 863, TCP: any data received is thrown away")
+@DISCARD.check("16 MiB are accepted", "RFC 863, TCP: any data received is thrown away")
 async def allTaken(probe: Probe) -> None:
     stream = await probe.connect()
     probe.sent = "16 MiB"
@@ -53,7 +53,7 @@ async def allTaken(probe: Probe) -> None:
     await probe.expectSilence(stream)
 
 
-@DISCARD.check("our FIN is answered by its own", "RFC 863: until the calling user terminates")
+@DISCARD.check("a FIN is answered with a FIN", "RFC 863: until the calling user terminates")
 async def discardEnds(probe: Probe) -> None:
     probe.requireHalfClose()
     stream = await probe.connect()
@@ -80,10 +80,10 @@ async def noReply(probe: Probe) -> None:
     raise Failed("a reply came")
 
 
-# Daytime, time and the quote: the server speaks, and hangs up
+# Daytime, time and quote of the day: the server sends first, and closes
 
 
-async def _spoken(probe: Probe, most: int = 4096) -> bytes:
+async def _readAll(probe: Probe, most: int = 4096) -> bytes:
     probe.sent = "nothing"
     stream = await probe.connect()
     came = await stream.readToEnd(most)
@@ -91,7 +91,7 @@ async def _spoken(probe: Probe, most: int = 4096) -> bytes:
     return came
 
 
-async def _speaks(probe: Probe, stream: Stream) -> None:
+async def _serves(probe: Probe, stream: Stream) -> None:
     probe.require(await stream.readToEnd(4096), "nothing came")
 
 
@@ -101,9 +101,9 @@ def _isDaytime(probe: Probe, came: bytes) -> None:
     probe.require(came.strip().count(b"\n") == 0, "more than one line")
 
 
-@DAYTIME.check("one line, then the end", "RFC 867, TCP; Daytime Syntax: ASCII, one line")
+@DAYTIME.check("one line, then a FIN", "RFC 867, TCP; Daytime Syntax: ASCII, one line")
 async def daytime(probe: Probe) -> None:
-    _isDaytime(probe, await _spoken(probe))
+    _isDaytime(probe, await _readAll(probe))
 
 
 @DAYTIME_DATAGRAMS.check("one line", "RFC 867, UDP: a datagram with the daytime is sent")
@@ -115,14 +115,14 @@ def _isTime(probe: Probe, came: bytes) -> None:
     probe.require(len(came) == 4, f"{len(came)} bytes came, not 4")
     seconds = int.from_bytes(came, "big")
     probe.came += f", which is {seconds}"
-    off = seconds - int(time.time() + ERA) % 2**32
-    era = ": it counts from 1970" if abs(off + ERA) <= SKEW else ""
-    probe.require(abs(off) <= SKEW, f"{off} s off our clock, counted from 1900{era}")
+    off = seconds - int(time.time() + EPOCH_SECONDS) % 2**32
+    era = ": it counts from 1970" if abs(off + EPOCH_SECONDS) <= MAX_SKEW_SECONDS else ""
+    probe.require(abs(off) <= MAX_SKEW_SECONDS, f"{off} s off our clock, counted from 1900{era}")
 
 
-@TIME.check("seconds since 1900, then the end", "RFC 868, TCP: the time as a 32 bit number")
+@TIME.check("seconds since 1900, then a FIN", "RFC 868, TCP: the time as a 32 bit number")
 async def seconds(probe: Probe) -> None:
-    _isTime(probe, await _spoken(probe))
+    _isTime(probe, await _readAll(probe))
 
 
 @TIME_DATAGRAMS.check("seconds since 1900", "RFC 868, UDP: the time as a 32 bit number")
@@ -136,9 +136,9 @@ def _isQuote(probe: Probe, came: bytes) -> None:
     probe.require(_printable(came), "not only ASCII printing characters, space, CR and LF")
 
 
-@QOTD.check("a short message, then the end", "RFC 865, TCP; Quote Syntax: under 512, ASCII")
+@QOTD.check("a short message, then a FIN", "RFC 865, TCP; Quote Syntax: under 512, ASCII")
 async def quote(probe: Probe) -> None:
-    _isQuote(probe, await _spoken(probe))
+    _isQuote(probe, await _readAll(probe))
 
 
 @QOTD_DATAGRAMS.check("a short message", "RFC 865, UDP; Quote Syntax: under 512, ASCII")
@@ -148,7 +148,7 @@ async def quoteReply(probe: Probe) -> None:
 
 for checklist, rule in ((DAYTIME, "867"), (TIME, "868"), (QOTD, "865")):
 
-    @checklist.check("what we send is thrown away", f"RFC {rule}, TCP: any data is thrown away")
+    @checklist.check("input is thrown away", f"RFC {rule}, TCP: any data is thrown away")
     async def inputIgnored(probe: Probe) -> None:
         probe.sent = "'anything'"
         stream = await probe.connect()
@@ -157,7 +157,7 @@ for checklist, rule in ((DAYTIME, "867"), (TIME, "868"), (QOTD, "865")):
         probe.came = brief(came)
         probe.require(came and b"anything" not in came, "it came back")
 
-    addConnectionChecks(checklist, _speaks, clientFirst=False)
+    addConnectionChecks(checklist, _serves, clientFirst=False)
 
 
 # Chargen
@@ -167,7 +167,7 @@ async def _generates(probe: Probe, stream: Stream) -> None:
     probe.require(len(await stream.readExactly(1000)) == 1000, "it stopped")
 
 
-@CHARGEN.check("characters without being asked", "RFC 864, TCP: until the user terminates")
+@CHARGEN.check("characters come without a request", "RFC 864, TCP: until the user terminates")
 async def generated(probe: Probe) -> None:
     stream = await probe.connect()
     probe.sent = "nothing"
@@ -179,15 +179,17 @@ async def generated(probe: Probe) -> None:
 async def lines(probe: Probe) -> None:
     stream = await probe.connect()
     probe.sent = "nothing"
-    came = await stream.readExactly(100 * (LINE + 2))
+    came = await stream.readExactly(100 * (LINE_BYTES + 2))
     probe.came = brief(came)
     probe.require(b"\r\n" in came, "no CR LF: there are no lines")
-    wrong = [line for line in came.split(b"\r\n")[1:-1] if len(line) != LINE]
-    probe.require(not wrong, f"a line of {len(wrong[0]) if wrong else 0}, not {LINE} characters")
+    wrong = [line for line in came.split(b"\r\n")[1:-1] if len(line) != LINE_BYTES]
+    probe.require(
+        not wrong, f"a line of {len(wrong[0]) if wrong else 0}, not {LINE_BYTES} characters"
+    )
     probe.require(_printable(came), "not only ASCII printing characters")
 
 
-@CHARGEN.check("what we send is thrown away", "RFC 864, TCP: any data is thrown away")
+@CHARGEN.check("input is thrown away", "RFC 864, TCP: any data is thrown away")
 async def chargenIgnores(probe: Probe) -> None:
     stream = await probe.connect()
     marker = b"\x01marker\x02"
