@@ -137,7 +137,7 @@ class DatagramPort(udp.Port):
             self._writeNow(datagram, addr)
             return
         self._outgoing.put(datagram, name)
-        self._sent(datagram, addr)
+        self._countSent(datagram, addr)
         if self._outgoing.used == MAX_DATAGRAMS:
             self.flush()
 
@@ -147,7 +147,7 @@ class DatagramPort(udp.Port):
         except (OSError, error.MessageLengthError):
             self.unsent += 1
         else:
-            self._sent(datagram, addr)
+            self._countSent(datagram, addr)
 
     def endConversation(self, address: _Address) -> None:
         """A protocol tells that this peer's conversation has ended."""
@@ -159,7 +159,7 @@ class DatagramPort(udp.Port):
         if self.tap is not None:
             self.tap.refuse(address, limit)
 
-    def _sent(self, datagram: bytes, address: _Address | None) -> None:
+    def _countSent(self, datagram: bytes, address: _Address | None) -> None:
         self.datagramsOut += 1
         self.bytesOut += len(datagram)
         if self.tap is not None and address is not None:
