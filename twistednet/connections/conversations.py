@@ -14,7 +14,7 @@ from twistednet.connections.taps import ConnectionTap, Recorder
 from twistednet.core.limits import TokenBucket
 from twistednet.core.text import addressText
 from twistednet.events.model import Refused
-from twistednet.transport.observing import LATER, Tap
+from twistednet.transport.interfaces import LATER, Tap
 
 #: Seconds without a datagram that end a conversation.
 QUIET_SECONDS = 60.0

@@ -18,7 +18,7 @@ from twistednet.core.text import addressText
 from twistednet.events.model import EventStream, Refused
 from twistednet.inject.datagrams import DatagramFaults
 from twistednet.inject.injector import FaultInjector
-from twistednet.transport.observing import LATER
+from twistednet.transport.interfaces import LATER
 
 #: Senders of datagrams that are remembered to be harmless.
 MAX_HARMLESS_SENDERS = 4096

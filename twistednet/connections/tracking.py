@@ -26,7 +26,7 @@ from twistednet.events.model import EventStream, Refused
 from twistednet.inject.injector import FaultInjector
 from twistednet.inject.streams import FaultWrapper
 from twistednet.transport.closing import lingeringClose
-from twistednet.transport.observing import LATER
+from twistednet.transport.interfaces import LATER
 from twistednet.transport.tls import plaintextOf
 
 

@@ -25,7 +25,8 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
-from twistednet.transport.observing import LATER, ObservedTransport
+from twistednet.transport.interfaces import LATER
+from twistednet.transport.observing import ObservedTransport
 from twistednet.transport.polling import MAX_READ_BYTES, MIN_READ_BYTES, PolledTransport
 
 #: No delay of small messages (Nagle); 128 KiB that may wait in the kernel unsent, where
@@ -85,7 +86,7 @@ class _StreamMixin(ObservedTransport, PolledTransport):
 
     def write(self, data: bytes) -> None:
         if self.tap is not None:
-            self._tellWritten(data)
+            self._tapWritten(data)
         if (
             self._tempDataLen
             or self.TLS
