@@ -108,7 +108,7 @@ class GateTests(PortTestCase):
         def cannot(port: Any) -> refusing.Undo:
             raise OSError("no such option")
 
-        self.patch(refusing, "_deaf", cannot)
+        self.patch(refusing, "_dropSYNs", cannot)
         port = self.listen()
         undo = refusing.stall(port)
         first = self.connect(port)

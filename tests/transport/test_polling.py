@@ -14,10 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.loops import Loop, LoopTestCase, Recorder
 from twistednet.transport import polling
 from twistednet.transport.polling import (
-    BATCH,
-    BUDGET,
-    LARGEST,
-    SMALLEST,
+    MAX_BATCH,
+    MAX_BATCH_BYTES,
+    MAX_READ_BYTES,
+    MIN_READ_BYTES,
     EpollPoller,
     ReactorPoller,
 )
@@ -34,17 +34,17 @@ class BatchTests(LoopTestCase):
 
     def test_bounded(self) -> None:
         """A batch is bounded, and who had to wait is served in the next one."""
-        protocols = [Recorder() for _ in range(BATCH + 20)]
+        protocols = [Recorder() for _ in range(MAX_BATCH + 20)]
         for client, _ in [self.connect(protocol) for protocol in protocols]:
             client.send(b"x")
         self.loop.turn()
-        self.assertEqual(BATCH, sum(len(protocol.chunks) for protocol in protocols))
+        self.assertEqual(MAX_BATCH, sum(len(protocol.chunks) for protocol in protocols))
         self.loop.turn()
         self.assertEqual({b"x"}, {protocol.received for protocol in protocols})
 
     def test_starvesNobody(self) -> None:
         """Connections with endless data do not keep a small message waiting."""
-        endless = [self.connect(Recorder()) for _ in range(BATCH + 5)]
+        endless = [self.connect(Recorder()) for _ in range(MAX_BATCH + 5)]
         for client, _ in endless:
             client.setblocking(False)
             client.send(_ROOM)
@@ -59,14 +59,14 @@ class BatchTests(LoopTestCase):
         """Streams that are all busy share what a batch may read, however far they had grown."""
         busy = [self.connect(Recorder()) for _ in range(40)]
         for client, stream in busy:
-            stream._readSize = LARGEST
+            stream._readSize = MAX_READ_BYTES
             client.setblocking(False)
             client.send(_ROOM)
         before = sum(stream.bytesIn for _, stream in busy)
         self.loop.turn()
         read = sum(stream.bytesIn for _, stream in busy) - before
-        self.assertLessEqual(read, BUDGET)
-        self.assertGreater(read, BUDGET // 2)
+        self.assertLessEqual(read, MAX_BATCH_BYTES)
+        self.assertGreater(read, MAX_BATCH_BYTES // 2)
 
     def test_grows(self) -> None:
         """Who sends much is read more and more at once; a small message shrinks that."""
@@ -78,17 +78,17 @@ class BatchTests(LoopTestCase):
                 client.send(_ROOM)
             self.loop.turn()
         sizes = [len(chunk) for chunk in protocol.chunks]
-        self.assertEqual([SMALLEST, 2 * SMALLEST, 4 * SMALLEST], sizes[:3])
-        self.assertEqual(LARGEST, max(sizes))
+        self.assertEqual([MIN_READ_BYTES, 2 * MIN_READ_BYTES, 4 * MIN_READ_BYTES], sizes[:3])
+        self.assertEqual(MAX_READ_BYTES, max(sizes))
         self.loop.drain()
         grown = stream._readSize
         client.send(b"x")
         self.loop.turn()
-        self.assertEqual(max(grown // 2, SMALLEST), stream._readSize)
+        self.assertEqual(max(grown // 2, MIN_READ_BYTES), stream._readSize)
         for _ in range(5):
             client.send(b"x")
             self.loop.turn()
-        self.assertEqual(SMALLEST, stream._readSize)
+        self.assertEqual(MIN_READ_BYTES, stream._readSize)
 
     def test_manyNonReaders(self) -> None:
         """The more peers do not read, the less each of them is read at once."""
@@ -97,11 +97,11 @@ class BatchTests(LoopTestCase):
             self.connect(Recorder())[1].write(bytes(16 << 20))
         protocol = Recorder()
         client, stream = self.connect(protocol)
-        stream._readSize = LARGEST
+        stream._readSize = MAX_READ_BYTES
         client.setblocking(False)
         client.send(_ROOM)
         self.loop.turn()
-        self.assertEqual(BUDGET // 40, len(protocol.chunks[0]))
+        self.assertEqual(MAX_BATCH_BYTES // 40, len(protocol.chunks[0]))
 
     def test_pausedByAnother(self) -> None:
         """A stream that another one of its batch has paused is not read in that batch."""

@@ -53,7 +53,7 @@ class AdminPort:
         self._reactor = reactor
         self._ports: list[tuple[Endpoint, tcp.Port]] = []
         self.connections = Connections(reactor, EventStream(lambda sink: None), Journal(0))
-        self.connections.door.admission = ADMISSION
+        self.connections.admissionControl.admission = ADMISSION
         self._access = Access(reactor, settings.adminToken, settings.adminHosts)
         # A token that somebody chose is theirs to show.
         self._shown = "" if settings.adminToken else f"?token={self._access.token}"
@@ -110,7 +110,7 @@ class AdminPort:
         self._trials.end()
         self._site.drain()
         late = self._reactor.callLater(CLOSE_SECONDS, self._abort)
-        await self.connections.whenNone()
+        await self.connections.whenEmpty()
         if late.active():
             late.cancel()
         await stopped

@@ -18,10 +18,10 @@ from twistednet.core.text import addressText
 from twistednet.events.model import EventStream, Refused
 from twistednet.inject.datagrams import DatagramFaults
 from twistednet.inject.injector import FaultInjector
-from twistednet.transport.observing import LATER
+from twistednet.transport.interfaces import LATER
 
 #: Senders of datagrams that are remembered to be harmless.
-MOST_HARMLESS = 4096
+MAX_HARMLESS_SENDERS = 4096
 
 
 class DatagramGuard(DatagramProtocol):
@@ -105,7 +105,7 @@ class DatagramGuard(DatagramProtocol):
     def _areHarmless(self, senders: Set[tuple[str, int]]) -> bool:
         if not all(isLocal(host) and self._refusal(host, port) is None for host, port in senders):
             return False
-        if len(self._harmless) > MOST_HARMLESS:
+        if len(self._harmless) > MAX_HARMLESS_SENDERS:
             self._harmless.clear()
         self._harmless |= senders
         return True

@@ -141,7 +141,7 @@ class Daemon(TwistedService):
             seconds=seconds,
         )
         deadline = self._reactor.callLater(seconds, self.abort)
-        await self.connections.whenNone()
+        await self.connections.whenEmpty()
         if deadline.active():
             deadline.cancel()
 

@@ -215,7 +215,7 @@ class Ports:
             self._reactor,
             self._events,
             self._datagramPorts,
-            UDPConversations(name, self._reactor, connections.audience, connections.ids),
+            UDPConversations(name, self._reactor, connections.recorder, connections.ids),
             connections.faults,
         )
         _configure(guarded, settings)

@@ -31,7 +31,7 @@ class ResponseFaults:
     def changed(self) -> None:
         """Other rules are in force, or one has run out."""
         isThere = self._faulting.areThere(self._service, "request")
-        self._site.meetRequest = self._meet if isThere else None
+        self._site.requestHook = self._meet if isThere else None
         choosers = [one.selector for one in self._site.channels if one.selector is not None]
         # As they came: a set has another order each time, and rules count connections.
         for selector in sorted(choosers, key=lambda selector: selector.number):
@@ -124,7 +124,7 @@ class FaultyResponse:
         self._head = (version, int(code), reason, headers)
 
     def write(self, data: bytes) -> None:
-        if self._channel.over:
+        if self._channel.isFinished:
             return
         self._body += data
         if len(self._body) > MOST:
@@ -146,7 +146,7 @@ class FaultyResponse:
         self._channel.site.answered(self._channel, reply.status)
 
     def requestDone(self, request: Any) -> None:
-        if not self._channel.over:
+        if not self._channel.isFinished:
             self._isSending = True
             self._channel.registerProducer(self, True)
             self._lane.put(self._steps)
@@ -187,5 +187,5 @@ class FaultyResponse:
             stream = self._channel.transport.observer.transport
             self._channel.leave(partial(DrainThenReset, stream=stream))
             return
-        if self._channel.hasFIN:
+        if self._channel.finReceived:
             self._channel.readConnectionLost()

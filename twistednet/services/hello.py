@@ -86,7 +86,7 @@ class HelloSite(BoundedSite):
             "{peer} asked, and got {status}:\n{head}",
             peer=addressText(channel.getPeer()),
             status=status,
-            head="\n".join(_lines(channel.head)),
+            head="\n".join(_lines(channel.headerLines)),
         )
 
 

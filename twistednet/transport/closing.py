@@ -20,14 +20,14 @@ except ImportError:
     ioctl = None  # type: ignore[assignment]
 
 #: Seconds that a peer has to close its own side, once it has our last words.
-LINGER = 2.0
+LINGER_SECONDS = 2.0
 #: Seconds in which a peer must take some of our last words.
-STALL = 30.0
+STALL_SECONDS = 30.0
 #: Seconds between two looks at what it has taken.
-LOOK = 0.25
+CHECK_SECONDS = 0.25
 #: The first of them, where nothing is waited for but that it has taken all; each is twice as
 #: far from the next.
-GLANCE = 0.005
+FIRST_CHECK_SECONDS = 0.005
 
 
 def setCloseReason(transport: Any, cause: str) -> None:
@@ -68,18 +68,18 @@ def lingeringClose(transport: Any, clock: IReactorTime) -> Any:
 
 
 class LingeringClose:
-    """Waits for the peer's FIN, for LINGER seconds from when it has taken all we said.
+    """Waits for the peer's FIN, for LINGER_SECONDS seconds from when it has taken all we said.
 
     Of a peer that reads slowly no word is destroyed; one that takes nothing for
-    STALL seconds has had its chance.
+    STALL_SECONDS seconds has had its chance.
     """
 
     def __init__(self, transport: Any, clock: IReactorTime) -> None:
         self._transport = transport
         self._clock = clock
-        self._untaken = undelivered(transport)
+        self._undelivered = undelivered(transport)
         self._since = clock.seconds()
-        self._call = clock.callLater(LOOK, self._look)
+        self._call = clock.callLater(CHECK_SECONDS, self._check)
 
     def active(self) -> bool:
         return self._call.active()
@@ -87,22 +87,22 @@ class LingeringClose:
     def cancel(self) -> None:
         self._call.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = self._clock.seconds()
         left = undelivered(self._transport)
-        if left != self._untaken:
-            self._untaken, self._since = left, now
-        if now - self._since >= (STALL if left else LINGER):
+        if left != self._undelivered:
+            self._undelivered, self._since = left, now
+        if now - self._since >= (STALL_SECONDS if left else LINGER_SECONDS):
             self._transport.loseConnection()
         else:
-            self._call = self._clock.callLater(LOOK, self._look)
+            self._call = self._clock.callLater(CHECK_SECONDS, self._check)
 
 
 class DrainThenReset:
     """Ends a connection with a RST, once the peer's system has got all that we said.
 
     A RST destroys what is on its way, and it is not meant for that; a peer that takes nothing
-    for STALL seconds has had its chance. `stream` is what is below the transport, or the
+    for STALL_SECONDS seconds has had its chance. `stream` is what is below the transport, or the
     same: TLS would say goodbye first.
     """
 
@@ -111,10 +111,10 @@ class DrainThenReset:
         self._clock = clock
         self._stream = stream
         self._call: Any = None
-        self._untaken = 0
+        self._undelivered = 0
         self._since = clock.seconds()
-        self._wait = GLANCE
-        self._look()
+        self._wait = FIRST_CHECK_SECONDS
+        self._check()
 
     def active(self) -> bool:
         return self._call is not None and bool(self._call.active())
@@ -122,14 +122,14 @@ class DrainThenReset:
     def cancel(self) -> None:
         self._call.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now, left = self._clock.seconds(), undelivered(self._transport)
-        if left != self._untaken:
-            self._untaken, self._since = left, now
-        if left and now - self._since < STALL:
+        if left != self._undelivered:
+            self._undelivered, self._since = left, now
+        if left and now - self._since < STALL_SECONDS:
             # A thousand peers that do not read would else be looked at, and nobody served.
-            self._call = self._clock.callLater(self._wait, self._look)
-            self._wait = min(2 * self._wait, LOOK)
+            self._call = self._clock.callLater(self._wait, self._check)
+            self._wait = min(2 * self._wait, CHECK_SECONDS)
         else:
             self._stream.abortConnection()
 

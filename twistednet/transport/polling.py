@@ -35,18 +35,18 @@ WRITE = 4
 
 #: Streams that are served before the reactor's other readers' turn. The kernel
 #: goes round: those that were ready and had to wait come first in the next batch.
-BATCH = 64
+MAX_BATCH = 64
 #: Bytes that a batch may read, and that streams whose peers do not read may hold.
-BUDGET = 4 * 1024 * 1024
+MAX_BATCH_BYTES = 4 * 1024 * 1024
 #: The bounds of one stream's share of the budget: of what it reads at once.
-SMALLEST = 16 * 1024
-LARGEST = 256 * 1024
+MIN_READ_BYTES = 16 * 1024
+MAX_READ_BYTES = 256 * 1024
 
 
 class ReactorPoller:
     """The reactor itself, which tells one stream at a time."""
 
-    share = SMALLEST
+    share = MIN_READ_BYTES
 
     def watch(self, stream: Any, events: int) -> None:
         """From now on the stream waits for `events`: READ, WRITE, both or none (0)."""
@@ -68,7 +68,7 @@ class EpollPoller:
     thousand peers who send and never read cost some 40 KiB each.
     """
 
-    share = SMALLEST
+    share = MIN_READ_BYTES
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -104,9 +104,9 @@ class EpollPoller:
             reactor.removeReader(self)
 
     def doRead(self) -> None:
-        ready = self._epoll.poll(0, BATCH)
-        crowd = max(len(ready), self._writing, 1)
-        self.share = max(SMALLEST, min(LARGEST, BUDGET // crowd))
+        ready = self._epoll.poll(0, MAX_BATCH)
+        busy = max(len(ready), self._writing, 1)
+        self.share = max(MIN_READ_BYTES, min(MAX_READ_BYTES, MAX_BATCH_BYTES // busy))
         # The reactor made this dictionary for this call: what is logged meanwhile
         # names the stream that it is about.
         about = context.get(ILogContext)
@@ -151,15 +151,15 @@ def _readerLost(stream: Any, why: Any) -> None:
         stream.connectionLost(Failure(why))
 
 
-_ofReactor: WeakKeyDictionary[Any, ReactorPoller | EpollPoller] = WeakKeyDictionary()
+_pollers: WeakKeyDictionary[Any, ReactorPoller | EpollPoller] = WeakKeyDictionary()
 
 
 def pollerOf(reactor: Any) -> ReactorPoller | EpollPoller:
     """What watches the streams of this reactor."""
-    found = _ofReactor.get(reactor)
+    found = _pollers.get(reactor)
     if found is None:
         capable = hasattr(select, "epoll") and IReactorFDSet.providedBy(reactor)
-        found = _ofReactor[reactor] = EpollPoller() if capable else ReactorPoller()
+        found = _pollers[reactor] = EpollPoller() if capable else ReactorPoller()
     return found
 
 

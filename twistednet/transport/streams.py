@@ -25,8 +25,9 @@ from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
-from twistednet.transport.observing import LATER, ObservedTransport
-from twistednet.transport.polling import LARGEST, SMALLEST, PolledTransport
+from twistednet.transport.interfaces import LATER
+from twistednet.transport.observing import ObservedTransport
+from twistednet.transport.polling import MAX_READ_BYTES, MIN_READ_BYTES, PolledTransport
 
 #: No delay of small messages (Nagle); 128 KiB that may wait in the kernel unsent, where
 #: a peer that never reads would cost megabytes (what is on its way does not count); after
@@ -40,11 +41,11 @@ OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 )
 #: Pieces that one system call sends (IOV_MAX is 1024).
-PIECES = 1024
+MAX_CHUNKS = 1024
 
 
 #: Have accepted connections the options of the socket that listens (tcp(7))?
-INHERITED = sys.platform == "linux"
+INHERITS_OPTIONS = sys.platform == "linux"
 
 
 def setOptions(sock: socket.socket) -> None:
@@ -71,7 +72,7 @@ class _StreamMixin(ObservedTransport, PolledTransport):
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
         # Each message looks at these, and a class's attribute costs ten times as much.
         self.bytesIn = self.bytesOut = 0
-        self._readSize = SMALLEST
+        self._readSize = MIN_READ_BYTES
         self.TLS = self._writeDisconnected = self._aborting = False
         self.producer = self.tap = None
         super().__init__(sock, *rest)
@@ -85,7 +86,7 @@ class _StreamMixin(ObservedTransport, PolledTransport):
 
     def write(self, data: bytes) -> None:
         if self.tap is not None:
-            self._tellWritten(data)
+            self._tapWritten(data)
         if (
             self._tempDataLen
             or self.TLS
@@ -122,7 +123,7 @@ class _StreamMixin(ObservedTransport, PolledTransport):
     def doWrite(self) -> Any:
         if self._tempDataLen:
             try:
-                sent = self.socket.sendmsg(self._tempDataBuffer[:PIECES])
+                sent = self.socket.sendmsg(self._tempDataBuffer[:MAX_CHUNKS])
             except OSError as error:
                 return self._failedWith(error)
             self._dequeue(sent)
@@ -160,7 +161,7 @@ class _StreamMixin(ObservedTransport, PolledTransport):
 
     def doRead(self) -> Any:
         size = self._readSize
-        if size > SMALLEST:
+        if size > MIN_READ_BYTES:
             size = min(size, self._poller.share)
         try:
             data = self.socket.recv(size)
@@ -171,9 +172,9 @@ class _StreamMixin(ObservedTransport, PolledTransport):
         got = len(data)
         self.bytesIn += got
         if got == size:
-            self._readSize = min(2 * size, LARGEST)
-        elif size > SMALLEST and got < size // 4:
-            self._readSize = max(size // 2, SMALLEST)
+            self._readSize = min(2 * size, MAX_READ_BYTES)
+        elif size > MIN_READ_BYTES and got < size // 4:
+            self._readSize = max(size // 2, MIN_READ_BYTES)
         tap = self.tap
         if tap is not None and not tap.received(data, "dataReceived"):
             self.tap = tap = None
@@ -235,7 +236,7 @@ class TCPStream(_StreamMixin, tcp.Server):
 
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
         super().__init__(sock, *rest)
-        if not INHERITED:
+        if not INHERITS_OPTIONS:
             # Of a peer that is gone already the first read tells.
             with suppress(OSError):
                 setOptions(sock)

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistednet.transport.closing import setCloseReason
-from twistednet.transport.observing import LATER, Tap
+from twistednet.transport.interfaces import LATER, Tap
 
 try:
     from OpenSSL import SSL
