@@ -19,6 +19,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.internet.task import deferLater
@@ -28,6 +30,7 @@ from zope.interface import implementer
 
 from tests.support.servers import serve
 from twistednet.check import conform, conformance, connections, loadChecks
+from twistednet.cli.commands import netdemo
 from twistednet.client import Target
 from twistednet.client.reactors import theReactor
 
@@ -108,11 +111,15 @@ class OwnDaemonTests(_Case):
     async def test_idle(self) -> None:
         """An idle connection is kept, also by HTTP, which gives a request less time."""
         self.patch(connections, "IDLE_SECONDS", 1.5)
-        for service in ("echo", "answer", "hello"):
+
+        async def check(service: str) -> None:
             server = serve(self, service, handshake_timeout=0.5)
             target = Target("tcp", server.host, server.port)
             verdicts = await self.verdicts(target, service, IDLE, timeout=5.0)
             self.assertEqual(verdicts, {IDLE: "pass"}, self.results)
+
+        services = ("echo", "answer", "hello")
+        await gatherResults([Deferred.fromCoroutine(check(service)) for service in services])
 
     async def test_notIdle(self) -> None:
         """A server that hangs up on who is idle is found out."""
@@ -539,10 +546,11 @@ class CommandTests(SynchronousTestCase):
         for service, checks in CHECKS.items():
             isDatagram = checks.streams is None
             target = "udp:127.0.0.1:1" if isDatagram else "tcp:127.0.0.1:1"
-            done = self.check(target, "--as", service, "--list")
-            self.assertEqual(done.returncode, 0, done.stderr)
+            done = CliRunner().invoke(netdemo, ["check", target, "--as", service, "--list"])
+            self.assertEqual(done.exit_code, 0, done.output)
             for check in checks.checks(isDatagram, slow=True):
-                self.assertIn(f"[{check.rule}]", done.stdout)
+                self.assertIn(check.name, done.output)
+                self.assertIn(f"[{check.rule}]", done.output)
 
     def test_nobodyThere(self) -> None:
         """A closed port is status 3 and one line."""

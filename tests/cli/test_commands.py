@@ -17,12 +17,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import trustme
+from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.processes import PATIENCE, Running
 from tests.support.servers import serve
+from twistednet.cli import commands
+from twistednet.cli.adminapi import Site
 from twistednet.testing import CannotServe
 
 COMMAND = [sys.executable, "-m", "twistednet.cli.main"]
@@ -594,14 +598,23 @@ class WatchTests(CommandCase):
             (self.site, 1, "printed at its start"),
             (f"{self.site}?token=wrong", 1, "printed at its start"),
             (f"127.0.0.1:{port}", 3, "is the server started?"),
-            ("ftp://127.0.0.1:80/", 2, "give a URL with a port"),
             ("http://127.0.0.1/", 2, "give a URL with a port"),
-            ("http://127.0.0.1:x/", 2, "give a URL with a port"),
-            ("http://[::1/", 2, "give a URL with a port"),
         ):
             got, out, complaint = self.netdemo("watch", url)
             self.assertEqual((status, b""), (got, out), complaint)
             self.assertIn(why, complaint)
+
+    def test_badURL(self) -> None:
+        """A URL of another scheme, without a port or with a wrong one is a usage error."""
+        for url in (
+            "ftp://127.0.0.1:80/",
+            "http://127.0.0.1",
+            "http://127.0.0.1:x/",
+            "http://[::1/",
+        ):
+            with self.assertRaises(click.UsageError) as caught:
+                Site.parse(url)
+            self.assertIn("give a URL with a port", caught.exception.message)
 
 
 class FaultTests(CommandCase):
@@ -675,9 +688,18 @@ class HelpTests(CommandCase):
     def test_help(self) -> None:
         """Every command has a help text, and is listed."""
         _, listed, _ = self.netdemo("--help")
-        for command in ("ask", "chat", "check", "datagram", "echo", "hello", "listen", "load"):
-            self.assertIn(f"  {command} ".encode(), listed)
-            self.assertEqual(self.netdemo(command, "--help")[0], 0)
+        self.assertEqual(
+            sorted(commands.netdemo.commands),
+            [
+                *("ask", "chat", "check", "completion", "datagram", "echo", "fault", "hello"),
+                *("listen", "load", "send", "watch"),
+            ],
+        )
+        for name, command in commands.netdemo.commands.items():
+            self.assertIn(f"  {name} ".encode(), listed)
+            done = CliRunner().invoke(command, ["--help"])
+            self.assertEqual(done.exit_code, 0, done.output)
+            self.assertIn(command.get_short_help_str(200), " ".join(done.output.split()))
 
     def test_completion(self) -> None:
         """Each shell gets a script, and the script's own call completes a command."""

@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twistednet import testing
 from twistednet.client import Target
 from twistednet.client.reactors import theReactor
-from twistednet.load import LoadTally, load, loadTraffic, pacing
+from twistednet.load import LoadTally, datagrams, load, loadTraffic, pacing
 from twistednet.load.pacing import Schedule, Sender
 
 reactor = theReactor()
@@ -230,6 +230,9 @@ class StreamTests(_LoadCase):
 class DatagramTests(_LoadCase):
     """Over datagrams, which may be lost."""
 
+    def setUp(self) -> None:
+        self.patch(datagrams, "LOST_AFTER_SECONDS", 0.3)
+
     def listenDatagram(self, protocol: DatagramProtocol) -> Target:
         protocol.noisy = False  # type: ignore[attr-defined]
         port = reactor.listenUDP(0, protocol, "127.0.0.1")
@@ -251,7 +254,7 @@ class DatagramTests(_LoadCase):
 
         server = Dropping()
         tally = await self.drive(
-            self.listenDatagram(server), "datagram", connections=1, seconds=1.2
+            self.listenDatagram(server), "datagram", connections=1, seconds=0.8
         )
         self.assertGreaterEqual(server.dropped, 2)
         self.assertEqual((tally.lost, tally.late), (server.dropped, 0))
@@ -264,11 +267,11 @@ class DatagramTests(_LoadCase):
 
             def datagramReceived(self, datagram: bytes, addr: Any) -> None:
                 if self.first:
-                    reactor.callLater(1.2, self.transport.write, datagram, addr)  # type: ignore[union-attr]
+                    reactor.callLater(0.6, self.transport.write, datagram, addr)  # type: ignore[union-attr]
                 self.first = False
 
         tally = await self.drive(
-            self.listenDatagram(Late()), "datagram", connections=1, seconds=1.3
+            self.listenDatagram(Late()), "datagram", connections=1, seconds=0.5
         )
         self.assertEqual((tally.sent, tally.answered, tally.late, tally.lost), (2, 0, 1, 1))
 

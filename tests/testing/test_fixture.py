@@ -54,7 +54,9 @@ class FixtureTests(TestCase):
         folder = self.folder()
         (folder / "test_it.py").write_text(IMPORTS + textwrap.dedent(source))
         (folder / "pytest.ini").write_text("[pytest]\n")
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+        # This plugin takes two seconds to load, in each process.
+        command += ["-p", "no:schemathesis", *arguments]
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
 
     def test_kindsOfTests(self) -> None:
