@@ -464,6 +464,7 @@ class OwnSettingsTests(SynchronousTestCase):
             (Service("kv", (), "x", Echo, settings=TakenSettings, origin=origin), "max-message"),
             (Service("events", (), "x", Echo, origin=origin), "events"),
             (Service("only", (), "x", Echo, origin=origin), "only"),
+            (Service("port", (), "x", Echo, origin=origin), "port"),
         ):
             with self.assertRaises(BadPlugin) as caught:
                 ownSettings([*CATALOGUE.values(), service])
