@@ -16,8 +16,8 @@ from twistednet.services.echo import Echo
 from twistednet.transport import polling
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.listening import listenStream
+from twistednet.transport.options import OPTIONS
 from twistednet.transport.polling import READ, ReactorPoller
-from twistednet.transport.streams import OPTIONS
 
 #: More than the kernel takes for a client that does not read.
 MUCH = bytes(range(256)) * 65536

@@ -14,7 +14,7 @@ from twistednet.core.framing import Framer, TooLong
 from twistednet.core.limits import TokenBucket
 from twistednet.services.factory import MessagesFactory
 from twistednet.services.holding import HoldingProtocol
-from twistednet.transport.closing import lingeringClose, setCloseReason
+from twistednet.transport.closing import LingeringClose, lingeringClose, setCloseReason
 from twistednet.transport.interfaces import Transport
 
 #: Seconds without a byte that end a message on a stream without newlines.
@@ -48,7 +48,7 @@ class Messages(HoldingProtocol):
     _inputOver = False
     _ended = False
     _silence: IDelayedCall | None = None
-    _closing: IDelayedCall | None = None
+    _closing: LingeringClose | None = None
     _awaited: Deferred[object] | None = None
     #: True while a message is handled: what is sent meanwhile leaves in one write.
     _isTaking = False

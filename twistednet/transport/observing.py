@@ -49,7 +49,7 @@ class ObservedTransport(_Server):
         self.setCloseReason("error")
         self.abortConnection()
 
-    def _failedWith(self, error: OSError) -> Exception | None:
+    def _failedWith(self, error: OSError) -> ConnectionLost | None:
         """Return the end that an error of the socket means; None if it is temporary."""
         if error.errno in _TEMPORARY:
             return None

@@ -1,11 +1,11 @@
-"""Who tells streams that they are ready: an epoll inside the reactor, or the reactor.
+"""Polling: finds the streams that can be read or written, and calls them.
 
-One event of the reactor costs more than all else that a small message costs. So
-streams are watched by one epoll of ours, whose descriptor is one ordinary reader of
-the reactor: each time that it is readable, a batch of streams is served by direct
-calls, and then it is the turn of the reactor's other readers. Any reactor that
-takes descriptors can do that. Where there is no epoll, the reactor watches each
-stream, as it does its own.
+The reactor's work for one event costs more than all else that a small message costs. So one
+epoll watches all streams, and its descriptor is a single reader of the reactor. Each time
+that the reactor finds it readable, one epoll_wait(2) returns a batch of streams, which are
+called directly; then the reactor's other readers have their turn. This works with any
+reactor that takes descriptors (IReactorFDSet). Without epoll, the reactor watches each
+stream, as it watches its own transports.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from twisted.python.log import ILogContext
 from zope.interface import implementer
 
 if TYPE_CHECKING:
-    # What a mixin is mixed into.
+    # The base class that the mixin needs.
     from twisted.internet.tcp import Server as _Server
 else:
     _Server = object
 
-#: What a stream may wait for, numbered as epoll does.
+#: The events that a stream can wait for: EPOLLIN and EPOLLOUT.
 READ = 1
 WRITE = 4
 
-#: Streams that are served before the reactor's other readers' turn. The kernel
-#: goes round: those that were ready and had to wait come first in the next batch.
+#: Streams that are called before the reactor's other readers. The kernel goes round: those
+#: that were ready and had to wait come first in the next batch.
 MAX_BATCH = 64
-#: Bytes that a batch may read, and that streams whose peers do not read may hold.
+#: Bytes that a batch may read, and that streams whose peers do not read may queue.
 MAX_BATCH_BYTES = 4 * 1024 * 1024
-#: The bounds of one stream's share of the budget: of what it reads at once.
+#: The bounds of one stream's share of that, which is the size of its next recv(2).
 MIN_READ_BYTES = 16 * 1024
 MAX_READ_BYTES = 256 * 1024
 
 
 class ReactorPoller:
-    """The reactor itself, which tells one stream at a time."""
+    """The poller where there is no epoll: the reactor watches each stream."""
 
     share = MIN_READ_BYTES
 
-    def watch(self, stream: Any, events: int) -> None:
-        """From now on the stream waits for `events`: READ, WRITE, both or none (0)."""
+    def watch(self, stream: PolledTransport, events: int) -> None:
+        """Let the stream wait for `events`: READ, WRITE, both or none (0)."""
         changed = events ^ stream.events
         stream.events = events
         reactor = stream.reactor
@@ -61,23 +61,27 @@ class ReactorPoller:
 
 @implementer(IReadDescriptor)
 class EpollPoller:
-    """A reader of the reactor, for all streams; see above.
+    """The poller of all streams of a reactor, and one reader of it.
 
-    `share` is what a stream may read at once. It shrinks as more are ready, so that
-    a batch takes 1 ms and not 20, and as more have something queued, so that a
-    thousand peers who send and never read cost some 40 KiB each.
+    `share` is the bytes that a stream may read at once. It shrinks as more streams are ready,
+    so that a batch takes 1 ms and not 20, and as more have something queued, so that each of
+    a thousand peers that send and never read costs some 40 KiB.
     """
 
     share = MIN_READ_BYTES
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
-        self._streams: dict[int, Any] = {}
+        self._streams: dict[int, PolledTransport] = {}
+        #: The number of streams that wait for WRITE: they have something queued.
         self._writing = 0
         self.fileno = self._epoll.fileno
 
-    def watch(self, stream: Any, events: int) -> None:
-        """From now on the stream waits for `events`: READ, WRITE, both or none (0)."""
+    def watch(self, stream: PolledTransport, events: int) -> None:
+        """Let the stream wait for `events`: READ, WRITE, both or none (0).
+
+        A change costs one epoll_ctl(2); no change costs nothing.
+        """
         before = stream.events
         if events == before:
             return
@@ -92,10 +96,9 @@ class EpollPoller:
             self._streams[stream.fd] = stream
             stream.reactor.addReader(self)
 
-    def _forget(self, stream: Any) -> None:
+    def _forget(self, stream: PolledTransport) -> None:
         fd, reactor = stream.fd, stream.reactor
-        # Somebody may have closed the socket under us, and its number may be in use
-        # again, by another stream.
+        # If another party closed the socket, its number may already belong to another stream.
         if self._streams.get(fd) is stream:
             del self._streams[fd]
             with suppress(OSError):
@@ -104,38 +107,39 @@ class EpollPoller:
             reactor.removeReader(self)
 
     def doRead(self) -> None:
+        """Call one batch of the streams that are ready."""
         ready = self._epoll.poll(0, MAX_BATCH)
         busy = max(len(ready), self._writing, 1)
         self.share = max(MIN_READ_BYTES, min(MAX_READ_BYTES, MAX_BATCH_BYTES // busy))
-        # The reactor made this dictionary for this call: what is logged meanwhile
-        # names the stream that it is about.
-        about = context.get(ILogContext)
-        system = about["system"]
+        # The reactor made this dictionary for this call. Changed in place, it makes what is
+        # logged meanwhile name the stream.
+        logContext = context.get(ILogContext)
+        system = logContext["system"]
         for fd, event in ready:
             stream = self._streams.get(fd)
             if stream is None:
-                # Closed by another one of this batch. (Were its number in use again,
-                # the new stream would find nothing to read, and wait.)
+                # Another stream of this batch closed it. (If its number is in use again, the
+                # new stream finds nothing to read, and waits.)
                 continue
-            about["system"] = stream.logstr
+            logContext["system"] = stream.logstr
             try:
-                # Only what the stream still waits for: another one may have paused it.
-                # Errors and hangups concern both directions; recv and send tell more.
+                # Another stream of this batch may have paused it, so look at what it waits
+                # for now. Errors and hangups concern both directions; recv and send say which.
                 if event & ~WRITE and stream.events & READ:
                     why = stream.doRead()
                     if why is not None:
-                        _readerLost(stream, why)
+                        _readEnded(stream, why)
                 if event & ~READ and stream.events & WRITE:
                     why = stream.doWrite()
                     if why is not None:
                         stream.connectionLost(Failure(why))
             except BaseException:
-                # Raised here, it would end all streams.
+                # The reactor would drop this reader, and with it all streams.
                 stream.fail(Failure())
-        about["system"] = system
+        logContext["system"] = system
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor stops, or drops all that it watches."""
+        """End all streams: the reactor stops, or drops its readers."""
         for stream in list(self._streams.values()):
             stream.connectionLost(reason)
 
@@ -143,32 +147,34 @@ class EpollPoller:
         return "streams"
 
 
-def _readerLost(stream: Any, why: Any) -> None:
-    """Reading has found the end: the peer's FIN, or the connection lost."""
+def _readEnded(stream: PolledTransport, why: Exception) -> None:
+    """Pass on the end that a read has found: the peer's FIN, or the connection is lost."""
     if why is CONNECTION_DONE:
         stream.readConnectionLost(Failure(why))
     else:
         stream.connectionLost(Failure(why))
 
 
-_pollers: WeakKeyDictionary[Any, ReactorPoller | EpollPoller] = WeakKeyDictionary()
+_pollers: WeakKeyDictionary[object, ReactorPoller | EpollPoller] = WeakKeyDictionary()
 
 
-def pollerOf(reactor: Any) -> ReactorPoller | EpollPoller:
-    """What watches the streams of this reactor."""
+def pollerOf(reactor: object) -> ReactorPoller | EpollPoller:
+    """Return the poller of this reactor's streams."""
     found = _pollers.get(reactor)
     if found is None:
-        capable = hasattr(select, "epoll") and IReactorFDSet.providedBy(reactor)
-        found = _pollers[reactor] = EpollPoller() if capable else ReactorPoller()
+        hasEpoll = hasattr(select, "epoll") and IReactorFDSet.providedBy(reactor)
+        found = _pollers[reactor] = EpollPoller() if hasEpoll else ReactorPoller()
     return found
 
 
 class PolledTransport(_Server):
-    """Mixed in before a stock transport: it is watched by `pollerOf` its reactor."""
+    """A mixin for stock transports, which `pollerOf` its reactor watches."""
 
-    #: What the socket is watched for now.
+    #: The number of the socket, which it keeps for the poller after it is closed.
+    fd: int
+    #: The events that the poller watches for now.
     events = 0
-    #: Reading is held back, whoever asks for it.
+    #: True while much is queued: then the peer is not read, even if the protocol wants it.
     _throttled = False
     _wantsReading = False
     _wantsWriting = False
@@ -178,9 +184,13 @@ class PolledTransport(_Server):
         self._poller = pollerOf(rest[-1])
         super().__init__(sock, *rest)
 
+    if TYPE_CHECKING:
+        # Of the class that this is mixed into.
+        def fail(self, failure: Failure) -> None: ...
+
     @property
     def wantsReading(self) -> bool:
-        """Is it to be read, as far as whoever may pause it is concerned?"""
+        """True if neither the protocol nor a producer has paused reading."""
         return self._wantsReading
 
     def startReading(self) -> None:
