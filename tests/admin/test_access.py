@@ -153,7 +153,7 @@ class SlowingTests(SynchronousTestCase):
         self.assertEqual("200", self.status(self.ask(TOKEN)))
         # No token at all is no guess.
         self.assertEqual("401", self.status(self.ask("")))
-        self.clock.advance(access.SLOW)
+        self.clock.advance(access.RETRY_SECONDS)
         self.assertEqual("401", self.status(self.ask("wrong")))
         self.assertEqual(b"", self.ask("wrong").value())
 
