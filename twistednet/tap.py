@@ -1,10 +1,9 @@
-"""`twistd netdemo`: the command line, and the only place where all is put together."""
+"""`twistd netdemo`: the command line, and the daemon that it starts."""
 
 from __future__ import annotations
 
 import gc
 import os
-import re
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -19,41 +18,43 @@ from twistednet.core.settings import BadSetting
 from twistednet.daemon.daemon import Daemon
 from twistednet.daemon.logfile import observer
 from twistednet.services.catalog import Service, loadServices
-from twistednet.settings.loading import ADMIN, Given, load
-from twistednet.settings.schema import SHARED, Settings
+from twistednet.settings.loading import ADMIN, load
+from twistednet.settings.schema import SHARED, Settings, ownSettings
+from twistednet.settings.sources import Given
 from twistednet.transport.listening import CannotListen
 
 _LONG = """
-Serves the basic network services, correct to the byte. Nothing needs to be set;
-each listens on loopback. ENDPOINT is a Twisted endpoint string, such as tcp:8888,
-tcp:8888:interface=0.0.0.0, unix:/run/echo.sock or udp:5000; a flag may be repeated.
-Every flag is also a key of the settings file (max-connections = 100) and a variable
-(NETDEMO_MAX_CONNECTIONS=100): flags over environment over file.
+Serves the basic network services, correct to the byte, with faults on command. No
+setting is required; every service listens on loopback. ENDPOINT is a Twisted endpoint
+string, such as tcp:8888, tcp:8888:interface=0.0.0.0, unix:/run/echo.sock or udp:5000;
+such a flag may be repeated. Every flag is also a key of the settings file
+(max-connections = 100) and an environment variable (NETDEMO_MAX_CONNECTIONS=100). Flags
+override the environment, which overrides the file.
 """
 
 
-# Flags that are no service's.
-_TAKEN = {"admin", "config", "help", "only", "version"}
-
-
 class _Options(usage.Options):
-    """Flags are gathered as they were given, and read once all are known."""
+    """The options of `twistd netdemo`: collected as given, and parsed once all are known."""
 
     longdesc = _LONG
     services: Mapping[str, Service]
+    #: The flags that may be given several times.
+    repeatable: frozenset[str]
     config: str | None = None
     settings: Settings
 
     def __init__(self) -> None:
         self.given: dict[str, Given] = {}
-        # twistd may change to another folder, and settings are read again later.
+        # twistd may change to another folder before the settings are read again.
         self.folder = os.getcwd()
         super().__init__()
 
-    def give(self, key: str, value: Any) -> None:
+    def give(self, key: str, value: object) -> None:
         """Remember a value; of a flag that may be repeated, every one."""
-        if key in self.services or key in ("admin", "only", "fault", "scenario"):
-            value = [*self.given[key].value, value] if key in self.given else [value]
+        if key in self.repeatable:
+            before = self.given[key].value if key in self.given else []
+            assert isinstance(before, list)
+            value = [*before, value]
         self.given[key] = Given(f"--{key}", value, self.folder)
 
     def parseOptions(self, options: list[str] | None = None) -> None:
@@ -64,7 +65,7 @@ class _Options(usage.Options):
 
     def parseArgs(self, *words: str) -> None:
         if words:
-            raise usage.UsageError(f"{words[0]!r} is no flag: flags begin with --")
+            raise usage.UsageError(f"{words[0]!r} is not a flag: flags begin with --")
 
     def postOptions(self) -> None:
         try:
@@ -73,7 +74,7 @@ class _Options(usage.Options):
             raise SystemExit(f"twistd netdemo: {error}") from None
 
     def read(self) -> Settings:
-        """The settings in force, the file read anew. Raises BadSetting."""
+        """Return the current settings; read the file again. Raises BadSetting."""
         settings = load(self.given, self.config, self.services, folder=self.folder)
         twistd: Mapping[str, Any] = self.parent or {}
         _checkPrivileges(settings, uid=twistd.get("uid"))
@@ -83,15 +84,19 @@ class _Options(usage.Options):
 
 
 def Options() -> _Options:
-    """The options of this machine's services, each with a flag of its own."""
+    """Return the options: those of the daemon, and a flag for each service and setting."""
     try:
         services = loadServices()
+        own = ownSettings(services.values())
     except BadPlugin as error:
         raise SystemExit(f"twistd netdemo: {error}") from None
-    for name in services:
-        if name in _TAKEN or name in SHARED or not re.fullmatch("[a-z][a-z0-9-]*", name):
-            raise SystemExit(f"twistd netdemo: a service cannot be called {name!r}")
-    flags: dict[str, Any] = {"services": services, "opt_config": _config}
+    every = {**SHARED, **{key: one for key, (_, one) in own.items()}}
+    repeatable = {key for key, one in every.items() if one.metadata["isRepeatable"]}
+    flags: dict[str, object] = {
+        "services": services,
+        "repeatable": frozenset({"admin", "only", *services, *repeatable}),
+        "opt_config": _config,
+    }
     flags["opt_only"] = _flag("only", "serve these alone, as in --only echo,answer")
     flags["opt_admin"] = _flag("admin", f"where the admin site listens, or off [{ADMIN}]")
     for service in services.values():
@@ -106,7 +111,7 @@ def Options() -> _Options:
         flags[f"opt_{name}_class"] = _flag(
             f"{service.name}-class", f"a subclass of {base} to serve"
         )
-    for key, one in SHARED.items():
+    for key, one in every.items():
         default = one.metadata["shown"] or one.default
         isSwitch = one.default is False
         flags[f"opt_{key.replace('-', '_')}"] = (_switch if isSwitch else _flag)(
@@ -138,7 +143,7 @@ def _config(self: _Options, path: str) -> None:
 
 
 def _checkPrivileges(settings: Settings, uid: int | None) -> None:
-    """Root may serve this machine; to serve others it must name whom to become."""
+    """Raise BadSetting if root would serve other machines without dropping its privileges."""
     if os.geteuid() != 0 or uid not in (None, 0):
         return
     for name, endpoints in (*settings.listen.items(), ("admin", settings.admin)):
@@ -146,15 +151,15 @@ def _checkPrivileges(settings: Settings, uid: int | None) -> None:
             if endpoint.isPublic:
                 raise BadSetting(
                     f"{name}: root may not serve other machines on {endpoint.given}: "
-                    "say whom to become, as in twistd --uid nobody --gid nogroup netdemo"
+                    "drop privileges, as in twistd --uid nobody --gid nogroup netdemo"
                 )
 
 
 class _Netdemo(Daemon):
-    """The daemon under twistd: it listens, and takes over the log, before twistd forks.
+    """The daemon under twistd: it listens, and opens the log, before twistd forks.
 
-    So a port that is taken is told to whoever typed the command, on one line, while
-    privileges to bind are still there.
+    So a port in use is reported on one line to the user who typed the command, and binding
+    happens while the process still has its privileges.
     """
 
     logObserver: ILogObserver | None = None
@@ -166,17 +171,17 @@ class _Netdemo(Daemon):
         try:
             self.listen()
         except (BadSetting, CannotListen) as error:
-            # What did open closes in the reactor's next turn, UNIX sockets included.
+            # The ports that did open close in the reactor's next turn, UNIX sockets included.
             self._reactor.iterate(0)
             raise SystemExit(f"twistd netdemo: {error}") from None
-        # What is there now stays. Looking through it again and again for garbage would
-        # stop everybody for tens of milliseconds whenever many connections come.
+        # The objects that exist now stay. Collecting among them again and again would stop
+        # the daemon for tens of milliseconds whenever many connections arrive.
         gc.collect()
         gc.freeze()
 
 
 def makeService(options: _Options) -> IService:
-    """The daemon that these options ask for."""
+    """Return the daemon for these options."""
     from twisted.internet import reactor
 
     daemon = _Netdemo(reactor, options.services, options.settings, options.read)
@@ -185,13 +190,13 @@ def makeService(options: _Options) -> IService:
         file = twistd.get("logfile") or (None if twistd.get("nodaemon", True) else "twistd.log")
         owner = (twistd.get("uid") or -1, twistd.get("gid") or -1)
         try:
-            # Events have standard output to themselves.
+            # Events on standard output have it for themselves.
             stream = sys.stderr if options.settings.events == "-" else sys.stdout
             daemon.logObserver = observer(None if file == "-" else file, owner, stream)
         except OSError as error:
             raise SystemExit(f"twistd netdemo: --logfile: {file}: {error.strerror}") from None
-    # Until the daemon is ready to read settings again, a wish to do so must not end it.
+    # Before the daemon is ready to reload, SIGHUP must not end it.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     if os.geteuid() == 0 and twistd.get("uid") is None:
-        daemon.log.warn("running as root: twistd --uid nobody --gid nogroup netdemo would not")
+        daemon.log.warn("running as root; use twistd --uid nobody --gid nogroup netdemo")
     return daemon

@@ -1,4 +1,4 @@
-"""The live page, in a real browser, of a daemon that runs."""
+"""The live page of a running daemon, in a real browser."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 LESSONS = ("split", "half", "reset", "chat", "lost", "joined")
 VIEWS = ("services", "connections", "try", "faults", "lessons")
-#: Markup that would run, colours and a bell for terminals, a reversed reading order, no UTF-8.
+#: Markup that would run, terminal escapes, a reversed reading order, and invalid UTF-8.
 HOSTILE = (
     b'<img src=x onerror="window.ran=1"><script>window.ran=1</script>'
     b"\x1b[31mred\x07 \xe2\x80\xaegnp.exe \xff"
@@ -31,7 +31,7 @@ SHOWN = ('<img src=x onerror="window.ran=1">', "\\x1b[31mred\\x07", "\\u202egnp.
 
 
 class PageTests(AdminTests):
-    """Each test opens the page anew, as who has just read its address in the terminal."""
+    """Base of the tests: each opens the page at the URL that the daemon has printed."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -43,7 +43,7 @@ class PageTests(AdminTests):
         self.assertEqual([], self.page.complaints())
 
     def number(self, sock: socket.socket) -> int:
-        """That of the daemon for the connection, or conversation, of this socket."""
+        """Return the daemon's number of this socket's connection or UDP conversation."""
         host, port = sock.getsockname()[:2]
 
         def find() -> Any:
@@ -53,7 +53,7 @@ class PageTests(AdminTests):
         return int(self.page.until(find, f"a connection of {port}"))
 
     def send(self, service: str, data: bytes) -> socket.socket:
-        """A connection that has said this, and nothing more."""
+        """Return a connection that has sent this data."""
         sock = self.connect(service)
         sock.sendall(data)
         return sock
@@ -64,22 +64,22 @@ class PageTests(AdminTests):
 
 
 class LookTests(PageTests):
-    """What is there, for everybody."""
+    """The frame of the page, and its accessibility."""
 
     def test_views(self) -> None:
-        """Every view has its title and its place in the navigation, and nothing goes wrong."""
+        """Every view has its title and its place in the navigation, without console errors."""
         for view in VIEWS:
             self.page.show(view)
             heading = self.page.text("h1")
             self.assertEqual(heading, self.page.text("nav a[aria-current=page]"))
-            self.assertIn("open", self.page.says("#pulse", "open"))
+            self.assertIn("open", self.page.waitForText("#daemon-state", "open"))
         self.page.show("services")
         self.page.until(lambda: len(self.page.all(".card")) == 6, "six services")
 
     def test_narrow(self) -> None:
-        """On 360 pixels no view has to be scrolled sideways."""
+        """No view scrolls sideways at a width of 360 pixels."""
         sock = self.send("answer", b"how are u\n" + b"x" * 300)
-        self.page.look(NARROW, "light")
+        self.page.emulate(NARROW, "light")
         for view in (*VIEWS, f"connections/{self.number(sock)}", "try/hello", "lessons/chat"):
             self.page.show(view)
             self.page.one("h1")
@@ -89,30 +89,30 @@ class LookTests(PageTests):
             self.assertLessEqual(width, NARROW[0], view)
 
     def test_accessible(self) -> None:
-        """axe-core finds nothing, in any view, light or dark, wide or narrow."""
+        """axe-core finds no violation in any view, light or dark, wide or narrow."""
         axe = axeSource()
         sock = self.send("answer", b"how are u\n")
         self.page.show("try/echo")
         self.page.click("form.try button[type=submit]")
         self.page.one(".rung")
-        # The form with its result first, and then all the others.
+        # The form with its result is open already; the other views follow.
         for view in ("", *VIEWS, f"connections/{self.number(sock)}"):
             if view:
                 self.page.show(view)
                 self.page.one("h1")
             for size, scheme in ((WIDE, "light"), (WIDE, "dark"), (NARROW, "light")):
-                # Of a colour that is fading to another nobody can tell the contrast.
-                self.page.look(size, scheme, "reduce")
+                # axe-core cannot measure the contrast of a colour that is in transition.
+                self.page.emulate(size, scheme, "reduce")
                 self.assertEqual([], violations(axe), (view, scheme, size))
 
     def test_theme(self) -> None:
-        """The switch goes before what the system likes, and is remembered."""
+        """The theme button overrides the system's scheme, and is remembered."""
 
         def dark() -> Any:
             return self.page.script("return getComputedStyle(document.body).backgroundColor")
 
         light = dark()
-        self.page.look(WIDE, "dark")
+        self.page.emulate(WIDE, "dark")
         self.assertNotEqual(light, dark())
         self.page.click("#theme")
         self.assertEqual(light, dark())
@@ -121,17 +121,17 @@ class LookTests(PageTests):
         self.assertIn("Light", self.page.text("#theme"))
 
     def test_motion(self) -> None:
-        """A new row fades in only for who does not mind motion."""
+        """A new row fades in unless the system asks for reduced motion."""
         self.send("echo", b"x")
         for motion, name in (("no-preference", "fresh"), ("reduce", "none")):
-            self.page.look(WIDE, "light", motion)
+            self.page.emulate(WIDE, "light", motion)
             self.page.show("connections")
             self.page.one("tbody tr")
             style = "return getComputedStyle(document.querySelector('tbody tr')).animationName"
             self.assertEqual(name, self.page.script(style))
 
     def test_keyboard(self) -> None:
-        """Everything can be done without a pointer, and it shows where one is."""
+        """Everything works with the keyboard, and the focus is always visible."""
         stops = list(self.page.tabStops(8))
         self.assertEqual("Skip to the content", stops[0]["text"])
         self.assertEqual([f"#/{view}" for view in VIEWS], [one["href"] for one in stops[2:7]])
@@ -147,10 +147,10 @@ class LookTests(PageTests):
         self.assertEqual([], [one for one in seen if not (one["shows"] and one["inView"])])
         self.assertLessEqual({"service", "text", "cut", "end"}, {one["name"] for one in seen})
         self.page.press("\ue007")
-        self.page.says(".rung .label", "This is a test message")
+        self.page.waitForText(".rung .label", "This is a test message")
         self.page.script("document.querySelector('.box button.callback').focus()")
         self.page.press("\ue007")
-        self.page.says("dialog[open] .code", "def dataReceived")
+        self.page.waitForText("dialog[open] .code", "def dataReceived")
         self.page.press("\ue00c")
         self.page.until(lambda: not self.page.all("dialog[open]"), "the end of the dialog")
         self.assertEqual(
@@ -159,10 +159,10 @@ class LookTests(PageTests):
 
 
 class WireTests(PageTests):
-    """What connections from outside look like."""
+    """Connections of clients outside the page."""
 
     def test_ladder(self) -> None:
-        """A plain socket's connection: found in the list, and every step of it on the ladder."""
+        """A connection is in the list, and the ladder shows each of its steps."""
         sock = self.send("echo", b"first\n")
         self.assertEqual(b"first\n", sock.recv(100))
         sock.sendall(b"second\n")
@@ -171,9 +171,9 @@ class WireTests(PageTests):
         self.assertEqual(b"", readAll(sock))
         number = self.number(sock)
         self.page.show("connections")
-        self.page.says("tbody", f":{sock.getsockname()[1]}")
+        self.page.waitForText("tbody", f":{sock.getsockname()[1]}")
         self.page.click(f"a[href='#/connections/{number}']")
-        self.page.says(".facts", "client FIN")
+        self.page.waitForText(".facts", "client FIN")
         self.assertEqual(
             [
                 "rung client connect",
@@ -193,27 +193,27 @@ class WireTests(PageTests):
         self.assertEqual(4, len(self.page.all(".box pre")))
 
     def test_cuts(self) -> None:
-        """What arrived apart has boxes of its own, and the message tells of all of them."""
+        """Each chunk has its own box, and the message names all of them."""
         sock = self.connect("echo")
         self.page.show(f"connections/{self.number(sock)}")
         for at, part in enumerate((b"how ", b"are ", b"u\n"), 1):
             sock.sendall(part)
             self.page.until(lambda at=at: len(self.page.all(".box.client")) == at, f"box {at}")
         self.page.until(lambda: len(self.page.all(".box.server")) == 3, "all of it")
-        self.page.says(".messages", "3 chunks, 1 to 3")
+        self.page.waitForText(".messages", "3 chunks, 1 to 3")
 
     def test_reset(self) -> None:
-        """A reset is told from a close, in the list and on the ladder."""
+        """The view of a connection and its ladder distinguish a reset from a close."""
         sock = self.send("echo", b"forget me")
         self.assertEqual(b"forget me", sock.recv(100))
         number = self.number(sock)
         self.reset(sock)
         self.page.show(f"connections/{number}")
-        self.page.says(".facts", "client RST")
+        self.page.waitForText(".facts", "client RST")
         self.assertEqual(["RST"], self.page.texts(".rung.rst.client .label"))
 
     def test_modes(self) -> None:
-        """The same bytes as text, escaped, and in hex."""
+        """The same bytes are shown as text, escaped, or in hex."""
         sock = self.send("receive", "é\t\x00".encode() + b"\xfe")
         self.page.show(f"connections/{self.number(sock)}")
         self.assertEqual("é\\t\\x00\\xfe", self.page.text(".box pre"))
@@ -223,22 +223,22 @@ class WireTests(PageTests):
         self.assertRegex(self.page.text(".box pre"), r"^0000  c3 a9 09 00 fe\s+·····$")
 
     def test_source(self) -> None:
-        """A callback leads to the code that ran, wherever a class has it from."""
+        """A callback opens its source code, also if it is inherited."""
         sock = self.send("answer", b"how are u\n")
         self.page.show(f"connections/{self.number(sock)}")
         self.page.click(".rung.data a")
-        self.page.says("dialog .code", "self._framer.feed(data)")
+        self.page.waitForText("dialog .code", "self._framer.feed(data)")
         self.assertIn(
             "twistednet.services.messages.Messages.dataReceived", self.page.text("dialog .where")
         )
         self.page.click("dialog button.quiet")
 
     def test_filters(self) -> None:
-        """The list can be narrowed to a service, a state, a peer, or what was said."""
+        """The list can be filtered by service, state, peer and data."""
         mark = os.urandom(8).hex()
-        told, other = self.send("receive", mark.encode()), self.send("echo", b"other")
-        wanted, unwanted = (f"#/connections/{self.number(one)}" for one in (told, other))
-        port = told.getsockname()[1]
+        sock, other = self.send("receive", mark.encode()), self.send("echo", b"other")
+        wanted, unwanted = (f"#/connections/{self.number(one)}" for one in (sock, other))
+        port = sock.getsockname()[1]
 
         def only() -> bool:
             links = self.page.attributes("tbody a", "href")
@@ -246,7 +246,7 @@ class WireTests(PageTests):
                 one.endswith(unwanted) for one in links
             )
 
-        told.close()
+        sock.close()
         self.page.show("connections")
         for name, value in (
             ("text", mark.upper()),
@@ -260,15 +260,15 @@ class WireTests(PageTests):
             self.page.choose(f"[name={name}]", "")
 
     def test_bounded(self) -> None:
-        """However many connect, there are not more than 200 rows."""
+        """There are at most 200 rows, however many connections there were."""
         self.page.show("connections")
         for _ in range(300):
             self.connect("echo").close()
-        self.page.says("main .top", "newest 200")
+        self.page.waitForText("main .top", "newest 200")
         self.assertEqual(200, len(self.page.all("tbody tr")))
 
     def test_datagrams(self) -> None:
-        """Over UDP every datagram has its size and the gap before it."""
+        """A table shows the size of each datagram, and the gap before it."""
         sock = self.datagrams()
         for data in (b"one", b"three" * 3):
             sock.sendto(data, self.daemon.address("datagram", "udp"))
@@ -280,7 +280,7 @@ class WireTests(PageTests):
         self.assertEqual([], self.page.all(".rung.connect, .rung.fin"))
 
     def test_hostile(self) -> None:
-        """What a peer sends is text in every view, to the last byte, and nothing of it runs."""
+        """Data of a peer is only text in every view, and never runs."""
         numbers = []
         for service in ("echo", "receive", "answer", "chat"):
             numbers.append(self.number(self.send(service, HOSTILE + b"\n")))
@@ -292,9 +292,9 @@ class WireTests(PageTests):
         numbers.append(self.number(sock))
         for number in numbers:
             self.page.show(f"connections/{number}")
-            said = self.page.says(".box.client pre", "gnp.exe")
+            shown = self.page.waitForText(".box.client pre", "gnp.exe")
             for part in SHOWN:
-                self.assertIn(part, said)
+                self.assertIn(part, shown)
             for mode in ("hex", "escaped", "text"):
                 self.page.click(f"button[data-value={mode}]")
             self.harmless()
@@ -303,7 +303,7 @@ class WireTests(PageTests):
         self.harmless()
 
     def harmless(self) -> None:
-        """Nothing ran, nothing became an element, and nothing that acts on a screen is there."""
+        """Assert that no data ran, became an element, or has characters that act on a screen."""
         self.assertIsNone(self.page.script("return window.ran ?? null"))
         self.assertEqual([], self.page.all("main img, main script"))
         acting = (
@@ -313,10 +313,10 @@ class WireTests(PageTests):
 
 
 class CommandTests(PageTests):
-    """What the page says to type."""
+    """The commands that the page offers."""
 
     def test_commands(self) -> None:
-        """Every command is right: it runs, and prints what the service answers."""
+        """Every command runs, and prints the service's answer."""
         answers = {
             "echo": "This is a test message",
             "answer": "fine",
@@ -344,9 +344,9 @@ class CommandTests(PageTests):
                 for name in spoken
             }
             for name, process in running.items():
-                said, _ = process.communicate(timeout=PATIENCE)
-                self.assertIn(answers.get(name, ""), said, (tool, name, commands[name]))
-                self.assertNotIn("Traceback", said)
+                output, _ = process.communicate(timeout=PATIENCE)
+                self.assertIn(answers.get(name, ""), output, (tool, name, commands[name]))
+                self.assertNotIn("Traceback", output)
 
     def commands(self) -> dict[str, str]:
         return {
@@ -356,36 +356,36 @@ class CommandTests(PageTests):
 
 
 class GoneTests(SynchronousTestCase):
-    """A page outlives its daemon."""
+    """A page that is open while its daemon restarts."""
 
     def test_reconnects(self) -> None:
-        """Who watches is told that the daemon is gone, and goes on with the next one."""
+        """A banner reports that the daemon is gone, and the page continues with the next one."""
         flags = ("--only", "echo", "--echo", "tcp:0", "--admin-token", "0123456789abcdef")
         daemon = Running(*flags, "--admin", "tcp:0")
         self.addCleanup(daemon.close)
         url = daemon.waitFor(r"admin: (http://127.0.0.1:(\d+)/)")
         page = browser()
         page.enter(f"{url[1]}?token=0123456789abcdef")
-        page.says("#pulse", "open")
+        page.waitForText("#daemon-state", "open")
         self.assertFalse(page.script("return document.getElementById('banner').checkVisibility()"))
         daemon.stop()
-        page.says("#banner", "does not answer")
+        page.waitForText("#banner", "does not answer")
         again = Running(*flags, "--admin", f"tcp:{url[2]}")
         self.addCleanup(again.close)
-        page.says("#pulse", "open")
+        page.waitForText("#daemon-state", "open")
         self.assertFalse(page.script("return document.getElementById('banner').checkVisibility()"))
         page.show("connections")
         socket.create_connection(again.address("echo"), PATIENCE).close()
-        page.says("tbody", "client FIN")
-        # The browser itself tells the console of every attempt.
+        page.waitForText("tbody", "client FIN")
+        # The browser itself logs every attempt to the console.
         self.assertEqual([], [one for one in page.complaints() if "ERR_" not in one])
 
 
 class TryTests(PageTests):
-    """Try it, and the lessons."""
+    """Try it and the lessons."""
 
     def test_everyService(self) -> None:
-        """For each service what stands there at first is sent, arrives, and is answered."""
+        """The default text of each service is sent, arrives, and is answered."""
         for service, reply in (
             ("echo", "This is a test message"),
             ("receive", ""),
@@ -398,12 +398,12 @@ class TryTests(PageTests):
             self.page.click("form.try button[type=submit]")
             self.page.one(".rung.client.data")
             if reply:
-                self.page.says(".box.server pre", reply)
+                self.page.waitForText(".box.server pre", reply)
             else:
                 self.assertEqual([], self.page.all(".box.server"))
 
     def test_parts(self) -> None:
-        """A text is cut into as many writes as were asked for, and they arrive apart."""
+        """A text is split into the chosen number of writes, which arrive separately."""
         self.page.show("try/echo")
         self.page.choose("[name=cut]", "parts")
         self.page.until(lambda: len(self.page.all(".write")) == 3, "three writes")
@@ -411,15 +411,17 @@ class TryTests(PageTests):
         self.page.until(lambda: len(self.page.all(".box.client pre")) == 3, "three chunks")
 
     def test_tooMuch(self) -> None:
-        """What the daemon would not take cannot be sent, and the form says why."""
+        """A plan beyond the daemon's limits cannot be sent, and the form shows the reason."""
         self.page.show("try/echo")
         self.page.one("textarea").send_keys("x" * 40)
         self.page.choose("[name=cut]", "bytes")
-        self.assertIn("32 are the most", self.page.says("form.try [role=status]", "writes"))
+        self.assertIn(
+            "exceed the limit of 32", self.page.waitForText("form.try [role=status]", "writes")
+        )
         self.assertFalse(self.page.one("form.try button[type=submit]").is_enabled())
 
     def test_lessons(self) -> None:
-        """Each of the six is done as it is set up, and only then."""
+        """Each lesson is done by sending its prepared form, and not before."""
         for lesson in LESSONS:
             self.page.show(f"lessons/{lesson}")
             self.page.one("form.try")
@@ -431,17 +433,17 @@ class TryTests(PageTests):
             self.page.one(f"[data-lesson={lesson}].done")
 
     def test_almost(self) -> None:
-        """Who closes where a reset was asked for is told so, and has not done it."""
+        """A close does not complete the lesson about resets, and the hint says so."""
         self.page.show("lessons/reset")
         self.page.until(self.isWatching, "the first look")
         with self.send("echo", b"x") as sock:
-            # Who closes with something unread resets.
+            # A close with unread data would send a RST.
             sock.recv(1)
-        self.page.says(".verdict", "no reset of yours")
+        self.page.waitForText(".verdict", "not with a RST")
         self.assertEqual([], self.page.all("[data-lesson=reset].done"))
 
     def test_fromOutside(self) -> None:
-        """A lesson may be done with any client, and stays done when the page is opened again."""
+        """A lesson can be done with any client, and stays done after a reload."""
         self.page.show("lessons/joined")
         self.page.until(self.isWatching, "the first look")
         self.send("answer", b"how are u\nhow old are u\n")
@@ -450,21 +452,23 @@ class TryTests(PageTests):
         self.page.one("[data-lesson=joined].done")
 
     def isWatching(self) -> bool:
-        """Has the page asked once for what is there?"""
+        """True if the page has loaded the list of connections once."""
         names = "performance.getEntriesByType('resource').map((one) => one.name)"
         return bool(self.page.script(f"return {names}.some((one) => one.includes('s?limit'))"))
 
 
 def axeSource() -> str:
-    """axe-core, from where AXE says, or from an `npm install axe-core` here."""
+    """Return the source of axe-core: the file in $AXE, or that of `npm install axe-core`."""
     path = Path(os.environ.get("AXE") or ROOT / "node_modules" / "axe-core" / "axe.min.js")
     if not path.is_file():
-        raise SkipTest("axe-core is not there: npm install --no-save axe-core, or AXE=axe.min.js")
+        raise SkipTest(
+            "axe-core is not installed: npm install --no-save axe-core, or set AXE=axe.min.js"
+        )
     return path.read_text()
 
 
 def violations(axe: str) -> list[str]:
-    """What is wrong with the page as it stands, rule by rule."""
+    """Return the violations that axe-core finds in the page as it is now."""
     page = browser()
     page.script(f"if (!window.axe) {{ {axe} }}")
     found = page.driver.execute_async_script(

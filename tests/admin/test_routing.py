@@ -170,7 +170,7 @@ class ControlTests(TestCase):
             admin = Admin(daemon)
             config.write_text(settings.replace('admin = "tcp:0"', 'admin = "off"'))
             self.assertEqual(200, admin.ask("/api/v1/reload", "POST").status)
-            daemon.waitFor("admin is to listen elsewhere: at the next start")
+            daemon.waitFor("the endpoint of admin changes at the next start")
             self.assertEqual(200, admin.ask("/livez").status)
 
     def test_drain(self) -> None:
@@ -215,7 +215,7 @@ class DocumentTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         class Daemon:
-            serving = connections = journal = None
+            ports = connections = journal = None
             events = EventStream(lambda sink: None)
 
         port = AdminPort(Clock(), Daemon(), Settings(listen={}, protocols={}))

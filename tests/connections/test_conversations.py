@@ -10,8 +10,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.connections import conversations as room
-from twistednet.connections import taps as audience
+from twistednet.connections import conversations, taps
 from twistednet.connections.conversations import UDPConversations
 from twistednet.connections.datagrams import DatagramGuard
 from twistednet.connections.taps import Recorder
@@ -31,8 +30,8 @@ class Port:
 
     tap: Any = None
     datagramsOut = bytesOut = 0
-    endConversation, write = DatagramPort.endConversation, DatagramPort._tellSent
-    _tellSent = DatagramPort._tellSent
+    endConversation, write = DatagramPort.endConversation, DatagramPort._countSent
+    _countSent = DatagramPort._countSent
 
     def getHost(self) -> IPv4Address:
         return IPv4Address("UDP", "127.0.0.1", 5000)
@@ -45,9 +44,9 @@ class _Guarded(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        for module in (room, audience):
+        for module in (conversations, taps):
             self.patch(module, "monotonic", self.clock.seconds)
-        self.patch(audience, "time", lambda: 1000 + self.clock.seconds())
+        self.patch(taps, "time", lambda: 1000 + self.clock.seconds())
         self.failures: list[object] = []
         self.events = EventStream(self.failures.append)
         self.journal = Journal(self.most, self.clock.seconds)
@@ -182,7 +181,7 @@ class ConversationsTests(_Guarded):
         """A sink that wants chunks gets each datagram, with no limit of rate."""
         got: list[Event] = []
         self.events.attach(got.append, chunks=True)
-        senders = [("127.0.0.1", 40_000 + n) for n in range(room.BURST + 50)]
+        senders = [("127.0.0.1", 40_000 + n) for n in range(conversations.NEW_AT_ONCE + 50)]
         for sender in senders:
             self.receive(b"x", sender)
         self.assertEqual(
@@ -202,17 +201,19 @@ class ConversationsTests(_Guarded):
         senders = [("127.0.0.1", 40_000 + n) for n in range(1000)]
         for sender in senders:
             self.receive(b"x", sender)
-        self.assertEqual(room.BURST, len(self.journal))
-        self.assertFalse(self.conversations.wants(set(senders[room.BURST :])))
+        self.assertEqual(conversations.NEW_AT_ONCE, len(self.journal))
+        self.assertFalse(self.conversations.wants(set(senders[conversations.NEW_AT_ONCE :])))
         self.clock.advance(1)
-        self.assertTrue(self.conversations.wants(set(senders[room.BURST :])))
-        for sender in senders[room.BURST :]:
+        self.assertTrue(self.conversations.wants(set(senders[conversations.NEW_AT_ONCE :])))
+        for sender in senders[conversations.NEW_AT_ONCE :]:
             self.receive(b"x", sender)
-        self.assertEqual(room.BURST + room.RATE, len(self.journal))
+        self.assertEqual(
+            conversations.NEW_AT_ONCE + conversations.NEW_PER_SECOND, len(self.journal)
+        )
 
     def test_most(self) -> None:
         """One more than there is room for ends the first of them."""
-        self.patch(room, "MOST", 3)
+        self.patch(conversations, "MAX_CONVERSATIONS", 3)
         for n in range(5):
             self.receive(b"x", ("127.0.0.1", 40_000 + n))
         self.assertEqual(["crowd", "crowd", None, None, None], [one.closed for one in self.journal])

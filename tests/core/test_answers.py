@@ -41,7 +41,7 @@ class AnswerBookTests(SynchronousTestCase):
     def test_unansweredIsBounded(self) -> None:
         """Of too many, the one asked longest ago is forgotten."""
         book = AnswerBook({})
-        book.MOST_UNANSWERED = 2
+        book.MAX_UNANSWERED = 2
         for question in ("a", "b", "a", "c"):
             book.answer(question)
         self.assertEqual(dict(book.unanswered), {"a": 2, "c": 1})
@@ -59,7 +59,7 @@ class AnswerBookTests(SynchronousTestCase):
     def test_badEntries(self) -> None:
         """An entry that could not work names itself."""
         for answers, named in (
-            ({"?": "x"}, "'\\?' is no question"),
+            ({"?": "x"}, "'\\?' is not a question"),
             ({"a": "x", "A?": "y"}, "'A\\?' stands twice"),
             ({"a": "x\ny"}, "the answer to 'a'"),
             ({"a": ""}, "the answer to 'a'"),

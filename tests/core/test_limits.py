@@ -44,7 +44,7 @@ class PeerRatesTests(SynchronousTestCase):
 
     def test_forgetsTheOldest(self) -> None:
         """Of too many peers, the one that was silent longest is forgotten."""
-        rates = PeerRates(rate=1, burst=1, most=2)
+        rates = PeerRates(rate=1, burst=1, maxPeers=2)
         for peer in ("a", "b", "a", "c"):
             rates.allow(peer, 0)
         self.assertFalse(rates.allow("a", 0))

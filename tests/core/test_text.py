@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.core.text import addressText, readable, shown
+from twistednet.core.text import addressText, hostOf, readable, shown
 
 
 class ShownTests(SynchronousTestCase):
@@ -72,3 +72,10 @@ class PlaceTests(SynchronousTestCase):
         self.assertEqual(addressText(IPv6Address("TCP", "::1", 5)), "[::1]:5")
         self.assertEqual(addressText(UNIXAddress(b"/a\x1b")), "unix:/a\\x1b")
         self.assertEqual(addressText(UNIXAddress(None)), "unix socket")
+
+    def test_host(self) -> None:
+        """The host alone, which a UNIX socket's address has not."""
+        self.assertEqual(hostOf(IPv4Address("TCP", "127.0.0.1", 5)), "127.0.0.1")
+        self.assertEqual(hostOf(IPv6Address("TCP", "::1", 5)), "::1")
+        self.assertIsNone(hostOf(UNIXAddress(b"/a")))
+        self.assertIsNone(hostOf(None))

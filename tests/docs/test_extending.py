@@ -17,10 +17,20 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import twistednet
 from tests.support.processes import ROOT
+from twistednet.core.settings import ServiceSettings
 from twistednet.faults.model import KindState
 from twistednet.faults.values import TYPES
 from twistednet.services.catalog import SERVICES, Service
 
+#: The examples that the page shows whole.
+EXAMPLES = (
+    "greeter/greeter.py",
+    "clock/clock.py",
+    "jokes/jokes.py",
+    "kv/kv.py",
+    "kv/kvchecks.py",
+    "kv/kvload.py",
+)
 PAGE = (ROOT / "docs" / "extending.md").read_text()
 
 
@@ -103,7 +113,12 @@ class HookTests(SynchronousTestCase):
 class CodeTests(SynchronousTestCase):
     def test_it_is_as_long_as_expected(self) -> None:
         """A block that the tests below do not know would be one that nobody ran."""
-        self.assertEqual(7, len(_blocks()))
+        self.assertEqual(5 + len(EXAMPLES) + 1, len(_blocks()))
+
+    def test_theExamples(self) -> None:
+        """The blocks of whole packages are the files of examples, which run in the daemon."""
+        for name in EXAMPLES:
+            self.assertIn((ROOT / "examples" / name).read_text(), _blocks(), name)
 
     def test_the_tests_pass(self) -> None:
         """The tests that the page has its reader write pass, each and every one."""
@@ -121,7 +136,7 @@ class CodeTests(SynchronousTestCase):
 
     def test_the_services_are_services(self) -> None:
         """Both services of the page are what an entry point must name, and serve."""
-        *_, shout, daytime, _, _ = _blocks()
+        _, _, _, shout, _, _, _, daytime, *_ = _blocks()
         with _modules(shout=shout, daytime=daytime) as made:
             for name, sent, expected in (
                 ("shout", b"hello\n", rb"HELLO\n"),
@@ -145,16 +160,16 @@ class CodeTests(SynchronousTestCase):
         for name in ("draw", *(one.name for one in fields(KindState))):
             self.assertIn(f"`{name}`", section)
 
-    def test_the_figures_are_figures(self) -> None:
-        """The page's factory with `metrics()` tells its own figure, and those of messages."""
-        with _modules(letters=_blocks()[-2]) as made:
-            service = made["letters"].service
+    def test_kv(self) -> None:
+        """The store keeps what it is given, within its own setting, and shows its metric."""
+        with _modules(kv=(ROOT / "examples" / "kv" / "kv.py").read_text()) as made:
+            service = made["kv"].service
             factory = service.stream(service.protocol)
+            factory.configure(ServiceSettings(own={service.settings: service.settings(maxKeys=1)}))
             protocol = factory.buildProtocol(None)
-            protocol.makeConnection(StringTransport())
-            protocol.dataReceived(b"hello\n")
-            self.assertEqual(
-                {"letters_total": 5, "received_messages_total": 1, "sent_messages_total": 0},
-                factory.metrics(),
-            )
+            transport = StringTransport()
+            protocol.makeConnection(transport)
+            protocol.dataReceived(b"set a 1\nset b 2\nget a\nget b\n")
+            self.assertEqual(b"ok\nfull\n1\nnone\n", transport.value())
+            self.assertEqual(1, factory.metrics()["kv_keys"])
             protocol.connectionLost()

@@ -7,11 +7,15 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from twisted.internet.protocol import Factory
+from twisted.protocols.basic import LineOnlyReceiver
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.servers import serve
-from twistednet import client
+from twistednet import check, client, load
+from twistednet.client.reactors import theReactor
 
 PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
 
@@ -33,8 +37,59 @@ class PageTests(SynchronousTestCase):
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "test_page.py").write_text(source)
             command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+            command += ["-p", "no:schemathesis"]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         self.assertIn("1 passed", done.stdout)
+
+
+class KeyValues(LineOnlyReceiver):
+    """The service of the page's checks and traffic; its keys are its clients' own."""
+
+    delimiter = b"\n"
+
+    def connectionMade(self) -> None:
+        self.values: dict[bytes, bytes] = {}
+
+    def lineReceived(self, line: bytes) -> None:
+        verb, key, *value = line.split(b" ")
+        if verb == b"set":
+            self.values[key] = value[0]
+        self.sendLine(b"ok" if verb == b"set" else self.values.get(key, b"none"))
+
+
+class PluginTests(TestCase):
+    """The checks and the traffic that the page shows for a service of one's own."""
+
+    def example(self, name: str) -> Any:
+        """Return the object of that name from the page's block that makes it."""
+        blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+        [source] = (block for block in blocks if f"\n{name} = " in block)
+        made: dict[str, Any] = {}
+        exec(source, made)
+        return made[name]
+
+    def target(self) -> client.Target:
+        factory = Factory.forProtocol(KeyValues)
+        factory.noisy = False
+        port = theReactor().listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        return client.Target("tcp", "127.0.0.1", port.getHost().port)
+
+    async def test_checks(self) -> None:
+        """A right server passes every check."""
+        checks = self.example("checks").checks(isDatagram=False)
+        results = await check.conform(theReactor(), self.target(), checks)
+        verdicts = {result.name: result.verdict for result in results}
+        self.assertEqual(verdicts.pop("a value can be read back"), "pass")
+        self.assertEqual(set(verdicts.values()), {"pass"}, results)
+
+    async def test_traffic(self) -> None:
+        """Every answer of a right server is right."""
+        traffic = self.example("traffic")
+        tally = await load.load(theReactor(), self.target(), traffic, connections=2, seconds=0.2)
+        self.assertGreater(tally.answered, 0)
+        self.assertEqual({}, tally.errors)
+        self.assertEqual((b"get 7", b"none 7"), traffic.datagrams(7, 64))
 
 
 class FunctionTests(TestCase):
@@ -52,8 +107,8 @@ class FunctionTests(TestCase):
         self.assertEqual(await client.datagram(self.at("datagram"), b"hi"), b"hi")
         self.assertEqual(await client.hello(self.at("hello"), "Zoë"), "Hello World, Zoë!")
         self.assertIsNone(await client.send(self.at("receive"), b"hi"))
-        heard = await client.chat(self.at("chat"), "hi")
-        self.assertEqual(heard[1:], ["* nobody else is in lobby", "byebye"])
+        lines = await client.chat(self.at("chat"), "hi")
+        self.assertEqual(lines[1:], ["* nobody else is in lobby", "byebye"])
 
     async def test_conversation(self) -> None:
         """`opened` keeps the connection for many messages."""

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from tests.support.processes import PATIENCE, temporaryFolder
 from tests.support.servers import serve
-from twistednet.client.sessions import theReactor
+from twistednet.client.reactors import theReactor
 from twistednet.events.model import EventStream, Faulted
 from twistednet.faults.grammar import parse
 from twistednet.inject.injector import FaultInjector
@@ -108,7 +108,7 @@ class GateTests(PortTestCase):
         def cannot(port: Any) -> refusing.Undo:
             raise OSError("no such option")
 
-        self.patch(refusing, "_deaf", cannot)
+        self.patch(refusing, "_dropSYNs", cannot)
         port = self.listen()
         undo = refusing.stall(port)
         first = self.connect(port)

@@ -21,7 +21,7 @@ from twistednet.faults.grammar import parse
 from twistednet.inject.responses import MOST, ResponseFaults
 from twistednet.services.catalog import Service
 from twistednet.services.hello import Hello, HelloSite
-from twistednet.transport.closing import GLANCE
+from twistednet.transport.closing import FIRST_CHECK_SECONDS
 from twistednet.transport.http import BoundedSite
 
 
@@ -124,17 +124,17 @@ class PassingTests(RequestTestCase):
             ((), b"200"),
         ):
             self.ask(*rules)
-            self.assertEqual(bool(rules), self.site.meetRequest is not None)
+            self.assertEqual(bool(rules), self.site.requestHook is not None)
             self.assertEqual(status, self.exchange(client, asked("/"))[9:12])
         self.loop.advance(1)
         self.ask("status 500, new connections")
         self.assertEqual(b"200", self.exchange(client, asked("/"))[9:12])
         self.ask("latency 1s")
-        self.assertIsNone(self.site.meetRequest)
+        self.assertIsNone(self.site.requestHook)
         self.ask("status 500, for 2s")
-        self.assertIsNotNone(self.site.meetRequest)
+        self.assertIsNotNone(self.site.requestHook)
         self.loop.advance(2)
-        self.assertIsNone(self.site.meetRequest)
+        self.assertIsNone(self.site.requestHook)
 
     def test_counted(self) -> None:
         """Requests are counted over all connections, and told of, each time."""
@@ -286,7 +286,7 @@ class LateTests(RequestTestCase):
             self.turned()
             self.loop.advance(5)
             self.assertEqual(b"Hello ", self.readAll(client, atMost=6))
-            self.loop.advance(GLANCE)
+            self.loop.advance(FIRST_CHECK_SECONDS)
             if rule == "close in body":
                 self.assertEqual(b"", self.readAll(client))
             else:

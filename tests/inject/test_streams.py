@@ -28,7 +28,7 @@ from twistednet.faults.rules import Rule
 from twistednet.inject.queue import TURN, DelayQueue
 from twistednet.inject.streams import FaultWrapper
 from twistednet.services.echo import Echo
-from twistednet.transport.readiness import READ
+from twistednet.transport.polling import READ
 from twistednet.transport.streams import TCPStream
 
 

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from typing import Any
 
+from twisted.internet.protocol import DatagramProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.processes import temporaryFolder
-from twistednet import FaultKind
+from twistednet import Datagram, FaultKind
 from twistednet.core import plugins
-from twistednet.core.settings import BadSetting
+from twistednet.core.plugins import BadPlugin
+from twistednet.core.settings import BadSetting, number, setting
 from twistednet.faults import plugins as faultplugins
 from twistednet.services.catalog import SERVICES, Service
 from twistednet.services.echo import Echo
-from twistednet.settings.loading import Given, load
-from twistednet.settings.schema import SHARED, Settings
+from twistednet.settings.loading import load
+from twistednet.settings.schema import SHARED, Settings, ownSettings
+from twistednet.settings.sources import Given
 from twistednet.transport.endpoints import BadEndpoint, Endpoint
 
 CATALOGUE = {service.name: service for service in SERVICES}
@@ -73,7 +78,7 @@ class SettingsTests(SynchronousTestCase):
             self.assertEqual(taken, self.load(None, self.file(f'events = "{given}"')).events)
         for value in (7, "", "a\0b"):
             self.assertEqual(
-                f"--events: {value!r} is no file: write its name in quotes",
+                f"--events: {value!r} is not a file name: write it in quotes",
                 self.refused({"events": value}),
             )
 
@@ -162,7 +167,7 @@ class SettingsTests(SynchronousTestCase):
             ),
             ({"admin-token": "short"}, None, {}, "--admin-token: a token of 5 characters"),
             ({"admin-token": "0123456789 abcdef"}, None, {}, "--admin-token: a token is printable"),
-            ({"admin-hosts": "http://a"}, None, {}, "--admin-hosts: 'http://a' is no host"),
+            ({"admin-hosts": "http://a"}, None, {}, "--admin-hosts: 'http://a' is not a host"),
             ({}, "x = ", {}, "{file}: not TOML: Invalid value"),
             (
                 {},
@@ -177,19 +182,19 @@ class SettingsTests(SynchronousTestCase):
                 {"max-message": "0"},
                 None,
                 {},
-                "--max-message: '0' is out of range: a whole number from 1",
+                "--max-message: '0' is out of range: use a whole number of 1 or more",
             ),
             (
                 {"idle-timeout": "inf"},
                 None,
                 {},
-                "--idle-timeout: 'inf' is out of range: a number from",
+                "--idle-timeout: 'inf' is out of range: use a number of",
             ),
             (
                 {"idle-timeout": "nan"},
                 None,
                 {},
-                "--idle-timeout: 'nan' is out of range: a number from",
+                "--idle-timeout: 'nan' is out of range: use a number of",
             ),
             ({}, 'limit-loopback = "perhaps"', {}, "'perhaps' is neither true nor false"),
             ({"datagram-bye": "now"}, None, {}, "--datagram-bye: 'now' is not one of end, stop"),
@@ -201,8 +206,8 @@ class SettingsTests(SynchronousTestCase):
             ),
             ({}, "only = 1", {}, "{file}: only: 1 is neither a text nor a list of texts"),
             ({}, 'echo = ["tcp:1", 2]', {}, "is neither a text nor a list of texts"),
-            ({}, "answers = 5", {}, "{file}: answers: 5 is no file: write its name in quotes"),
-            ({}, "echo-class = 5", {}, "{file}: echo-class: 5 is no class"),
+            ({}, "answers = 5", {}, "{file}: answers: 5 is not a file name: write it in quotes"),
+            ({}, "echo-class = 5", {}, "{file}: echo-class: 5 is not a class"),
             ({}, "x = " + "[" * 5000, {}, "{file}: not TOML"),
             ({"echo": ["8888"]}, None, {}, "--echo: '8888' is no endpoint: write tcp:PORT"),
             (
@@ -222,7 +227,7 @@ class SettingsTests(SynchronousTestCase):
                 {"echo-class": "socket.socket"},
                 None,
                 {},
-                "is no subclass of twistednet.services.echo.Echo",
+                "is not a subclass of twistednet.services.echo.Echo",
             ),
             ({"answers": "/no/such"}, None, {}, "--answers: /no/such cannot be read: No such file"),
             ({"answers": book}, None, {}, "'A?' stands twice: keep one of them"),
@@ -248,8 +253,8 @@ class SettingsTests(SynchronousTestCase):
             self.assertEqual(two, [str(rule) for rule in settings.fault])
         self.assertEqual((), self.load().fault)
         for text, why in (
-            ("fault = [1]", '1 is no rule: write "echo: latency 100ms", in quotes'),
-            ("[[fault]]\nname = 'x'", "{'name': 'x'} is no rule"),
+            ("fault = [1]", '1 is not a rule: write "echo: latency 100ms", in quotes'),
+            ("[[fault]]\nname = 'x'", "{'name': 'x'} is not a rule"),
             (
                 "fault = 'ecko: drop'",
                 "'ecko: drop': there is no service 'ecko'; did you mean echo?",
@@ -279,14 +284,14 @@ class SettingsTests(SynchronousTestCase):
             self.assertEqual("b", settings.play)
         self.assertEqual(({}, ""), (self.load().scenario, self.load().play))
         for content, why in (
-            ("scenario = [1]", '1 is no scenario: write "down = 5s echo: refuse", in quotes'),
-            ("[[scenario]]\nname = 'x'", "{'name': 'x'} is no scenario"),
-            ("[[scenario]]\nname = 'x'\nparts = [1]", "is no scenario"),
+            ("scenario = [1]", '1 is not a scenario: write "down = 5s echo: refuse", in quotes'),
+            ("[[scenario]]\nname = 'x'", "{'name': 'x'} is not a scenario"),
+            ("[[scenario]]\nname = 'x'\nparts = [1]", "is not a scenario"),
             (f"scenario = ['{two[0]}', '{two[0]}']", "two scenarios have the same name"),
             ("scenario = 'a = 1s ecko: drop'", "there is no service 'ecko'; did you mean echo?"),
             ("play = 'c'", "play: there is no scenario 'c'; there are none"),
             (f"play = 'c'\nscenario = [{listed}]", "there is no scenario 'c'; there are a, b"),
-            ("play = 1", "1 is no name: write it in quotes"),
+            ("play = 1", "1 is not a name: write it in quotes"),
         ):
             with self.assertRaises(BadSetting) as caught:
                 self.load({}, self.file(content))
@@ -440,3 +445,95 @@ class CatalogTests(SynchronousTestCase):
 
 BROUGHT = FaultKind.of("moo N", lambda step, memory, times: [step] * times)
 TAKEN = FaultKind.of("drop", lambda step, memory: [])
+
+
+@dataclass(frozen=True)
+class TakenSettings:
+    """A setting with the name of one that exists."""
+
+    maxMessage: int = setting(1, number(int, 1), "taken")
+
+
+class OwnSettingsTests(SynchronousTestCase):
+    """The names of a service that declares settings."""
+
+    def test_clash(self) -> None:
+        """A name that is taken is refused; the line names the package."""
+        origin = "the entry point kv"
+        for service, name in (
+            (Service("kv", (), "x", Echo, settings=TakenSettings, origin=origin), "max-message"),
+            (Service("events", (), "x", Echo, origin=origin), "events"),
+            (Service("only", (), "x", Echo, origin=origin), "only"),
+            (Service("port", (), "x", Echo, origin=origin), "port"),
+        ):
+            with self.assertRaises(BadPlugin) as caught:
+                ownSettings([*CATALOGUE.values(), service])
+            self.assertEqual(f"{origin}: the name {name} is taken", str(caught.exception))
+
+
+class ReplyClock(DatagramProtocol):
+    """A datagram protocol that, by mistake, stands where a function that makes it belongs."""
+
+    def __init__(self, clock: object = None) -> None:
+        self.clock = clock
+
+
+class Reverse(Datagram):
+    """A subclass of our own protocol."""
+
+
+@dataclass(frozen=True)
+class Undeclared:
+    """Settings of which one is not declared."""
+
+    maxKeys: int = 3
+
+
+class CheckTests(SynchronousTestCase):
+    """A service that could not serve is refused when it is loaded."""
+
+    def refused(self, *arguments: Any, **rest: Any) -> str:
+        service = Service(*arguments, **rest, origin="kv 1.0")
+        with self.assertRaises(BadPlugin) as caught:
+            service.check()
+        line = str(caught.exception)
+        self.assertTrue(line.startswith("kv 1.0: "), line)
+        self.assertNotIn("\n", line)
+        return line
+
+    def test_own(self) -> None:
+        """All services of this package pass."""
+        for service in SERVICES:
+            service.check()
+
+    def test_refused(self) -> None:
+        """Each mistake has its line."""
+        one = ("tcp:0",)
+        for arguments, rest, why in (
+            (("Kv", one, "x", Echo), {}, "the name 'Kv' is not lower-case"),
+            (("kv", one, "x", "Echo"), {}, "protocol is not a class: 'Echo'"),
+            (("kv", one, "x", Echo), {"settings": 7}, "settings is not a dataclass: 7"),
+            (("kv", one, "x", Echo), {"stream": None}, "it has neither stream nor datagram"),
+            (("kv", ("tcp:x",), "x", Echo), {}, "listen: 'x' is no"),
+            (("kv", ("udp:5",), "x", Echo), {}, "listen: udp:5 needs datagram"),
+            (
+                ("kv", ("udp:5",), "x", ReplyClock),
+                {"stream": None, "datagram": ReplyClock},
+                "datagram is the class itself",
+            ),
+            (
+                ("kv", ("udp:5",), "x", Reverse),
+                {"stream": None, "datagram": Datagram},
+                "datagram is Datagram, which is made with a clock and not with a class",
+            ),
+            (("kv", "tcp:0", "x", Echo), {}, "listen is not a tuple of endpoint strings: 'tcp:0'"),
+            (("kv", (7,), "x", Echo), {}, "listen is not a tuple of endpoint strings: (7,)"),
+            (
+                ("kv", one, "x", Echo),
+                {"settings": Undeclared},
+                "settings: Undeclared.maxKeys is not declared with setting()",
+            ),
+            (("kv", one, "x", Echo), {"stream": operator.call}, "stream makes no factory but"),
+            (("kv", one, "x", Echo), {"stream": len}, "stream makes no factory: TypeError("),
+        ):
+            self.assertIn(why, self.refused(*arguments, **rest))

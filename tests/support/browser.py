@@ -1,4 +1,4 @@
-"""A real browser, one for all tests of a run, and what they ask of a page in it."""
+"""Drives a real browser, which all tests of a run share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WIDE, NARROW = (1280, 860), (360, 740)
 
 
 class Browser:
-    """Debian's Chromium, steered by its own driver. Raises SkipTest where one is missing."""
+    """Debian's Chromium and its driver. Raises SkipTest if one of them is missing."""
 
     def __init__(self) -> None:
         chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
@@ -50,23 +50,23 @@ class Browser:
         self._profile.cleanup()
 
     def enter(self, url: str) -> None:
-        """Open a site, with nothing left from what was open before."""
+        """Open a site, without cookies, storage or emulation from the one before."""
         self.driver.get("about:blank")
         self.run("Network.clearBrowserCookies")
-        self.look(WIDE, "light")
+        self.emulate(WIDE, "light")
         self.driver.get(url)
         self.script("localStorage.clear(); sessionStorage.clear()")
         self.driver.refresh()
         self.complaints()
 
     def show(self, route: str) -> None:
-        """Another view of the page that is open, as a link would open it."""
+        """Open another view of the page, as a link would."""
         self.script("location.hash = arguments[0]", f"#/{route}")
         title = self.text("nav a[aria-current=page]")
         self.until(lambda: self.script("return document.title").startswith(title))
 
-    def look(self, size: tuple[int, int], scheme: str, motion: str = "no-preference") -> None:
-        """Be as large as this, and like this scheme of colours."""
+    def emulate(self, size: tuple[int, int], scheme: str, motion: str = "no-preference") -> None:
+        """Emulate this window size, colour scheme and preference about motion."""
         width, height = size
         self.run(
             "Emulation.setDeviceMetricsOverride",
@@ -82,14 +82,14 @@ class Browser:
         )
 
     def run(self, command: str, **parameters: Any) -> Any:
-        """One command of the browser's own protocol."""
+        """Run a command of the DevTools protocol."""
         return self.driver.execute_cdp_cmd(command, parameters)
 
     def script(self, text: str, *arguments: Any) -> Any:
         return self.driver.execute_script(text, *arguments)
 
     def until(self, holds: Callable[[], Any], what: str = "") -> Any:
-        """What `holds` returns, once that is true."""
+        """Wait until `holds` returns something true, and return that."""
         from selenium.common.exceptions import (
             NoSuchElementException,
             StaleElementReferenceException,
@@ -108,7 +108,7 @@ class Browser:
         return self.driver.find_elements("css selector", selector)
 
     def one(self, selector: str) -> Any:
-        """The first such element, once it is there and can be seen."""
+        """Wait for the first visible element that matches, and return it."""
 
         def visible() -> Any:
             return next((one for one in self.all(selector) if one.is_displayed()), None)
@@ -116,36 +116,39 @@ class Browser:
         return self.until(visible, selector)
 
     def text(self, selector: str) -> str:
-        """What such an element says, once it is there."""
-        # It may be drawn anew between the two.
-        said: tuple[str] = self.until(lambda: (str(self.one(selector).text),), selector)
-        return said[0]
+        """Wait for the first visible element that matches, and return its text."""
+        # The page may replace the element between these two steps.
+        found: tuple[str] = self.until(lambda: (str(self.one(selector).text),), selector)
+        return found[0]
 
     def texts(self, selector: str) -> list[str]:
-        """What all of them say now, drawn ones too."""
+        """Return the texts of all elements that match now, SVG included."""
         found = "document.querySelectorAll(arguments[0])"
         return list(self.script(f"return Array.from({found}, (one) => one.textContent)", selector))
 
     def attributes(self, selector: str, name: str) -> list[str]:
-        """The same of each one's attribute, which is empty where there is none."""
+        """Return this attribute of all elements that match now; empty if an element lacks it."""
         found = "document.querySelectorAll(arguments[0])"
         read = "(one) => one.getAttribute(arguments[1]) || ''"
         return list(self.script(f"return Array.from({found}, {read})", selector, name))
 
-    def says(self, selector: str, part: str) -> str:
-        """The same, once that has this in it."""
+    def waitForText(self, selector: str, part: str) -> str:
+        """Wait until the texts of the elements that match contain this, and return them."""
         self.until(lambda: part in " ".join(self.texts(selector)), f"{part!r} in {selector}")
         return " ".join(self.texts(selector))
 
     def click(self, selector: str) -> None:
         def done() -> bool:
-            self.one(selector).click()
+            element = self.one(selector)
+            # The header is sticky, and would take a click on what is beneath it.
+            self.script("arguments[0].scrollIntoView({block: 'center'})", element)
+            element.click()
             return True
 
         self.until(done, selector)
 
     def choose(self, selector: str, value: str) -> None:
-        """Of a list of options the one with this value, or of a field what is in it."""
+        """Set the value of a select or a field, as a user would."""
         self.script(
             "arguments[0].value = arguments[1];"
             "for (const kind of ['input', 'change'])"
@@ -155,15 +158,15 @@ class Browser:
         )
 
     def press(self, *keys: str) -> None:
-        """Keys, at whatever has the focus."""
+        """Send keys to the element that has the focus."""
         self.driver.switch_to.active_element.send_keys(*keys)
 
     def complaints(self) -> list[str]:
-        """What the console was told since the last call."""
+        """Return the console's messages since the last call."""
         return [one["message"] for one in self.driver.get_log("browser")]
 
     def tabStops(self, most: int) -> Iterator[dict[str, Any]]:
-        """What Tab goes to, from where the focus is: its name, and whether that shows."""
+        """Press Tab, and yield each element that gets the focus, and whether it shows that."""
         for _ in range(most):
             self.press("\ue004")
             yield self.script(
@@ -183,5 +186,5 @@ class Browser:
 
 @cache
 def browser() -> Browser:
-    """Started when the first test asks for it."""
+    """Return the shared browser, which the first call starts."""
     return Browser()

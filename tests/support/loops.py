@@ -16,8 +16,9 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from twistednet.transport.readiness import READ
-from twistednet.transport.streams import TCPStream, setOptions
+from twistednet.transport.options import setOptions
+from twistednet.transport.polling import READ
+from twistednet.transport.streams import TCPStream
 
 
 @implementer(IReactorFDSet)

@@ -1,6 +1,6 @@
-"""Draws docs/images: every view of the live page, in light and dark.
+"""Draws docs/images: every view of the live page, in both colour schemes.
 
-`python -m tests.support.screenshots` starts a daemon on its usual ports, speaks to it for a
+`python -m tests.support.screenshots` starts a daemon on its default ports, sends it traffic for a
 while, and takes a picture of each view. It needs chromium, chromedriver, selenium and
 pngquant.
 """
@@ -23,23 +23,27 @@ from tests.support.browser import NARROW, WIDE, Browser
 from tests.support.processes import ROOT, Running, asked, readAll
 
 IMAGES = ROOT / "docs" / "images"
-#: Seconds of traffic before the first picture: nearly what a sparkline shows.
+#: Seconds of traffic before the first picture, so that the sparklines are nearly full.
 BEFORE = 50
-#: Without a pointer, which would show.
+#: Submits without a pointer, which would show in the picture.
 SUBMIT = "document.querySelector('form.try').requestSubmit()"
-#: Whose connections faults concern, and which.
+#: True once the view has loaded the list of connections.
+POLLED = (
+    "return performance.getEntriesByType('resource').some((one) => one.name.includes('s?limit'))"
+)
+#: The only client whose connections the rules match.
 FAULTED = "127.0.0.5"
 RULES = (
     f"answer: latency 80ms jitter 20ms, from {FAULTED}",
     f"answer: close in reply, from {FAULTED}, every 3rd",
 )
 SCENARIO = "outage = 10s healthy | 10s echo: latency 500ms; hello: latency 2s | 5s echo: refuse"
-#: Bytes of one picture.
+#: Maximum size of a picture in bytes.
 MOST = 150_000
 
 
 class Place(Running):
-    """A daemon that is spoken to over IPv4, and whose log somebody reads."""
+    """A daemon whose clients use IPv4, and whose log is read, so that it does not block."""
 
     def address(self, service: str, kind: str = "") -> tuple[str, int]:
         return "127.0.0.1", super().address(service, kind)[1]
@@ -51,7 +55,7 @@ class Place(Running):
 
 
 class Traffic:
-    """Clients of every service: a few a second, some more and then some less."""
+    """Clients of every service: a few per second, at a rate that varies."""
 
     def __init__(self, daemon: Place) -> None:
         self._daemon = daemon
@@ -105,7 +109,7 @@ class Traffic:
 
 
 def conversation(daemon: Running) -> socket.socket:
-    """One whose lines and chunks are not the same, and which half-closes."""
+    """Make a connection whose lines and chunks differ, and which half-closes."""
     sock = daemon.connect("answer")
     for part in (
         b"how ",
@@ -124,7 +128,7 @@ def conversation(daemon: Running) -> socket.socket:
 
 
 def datagrams(daemon: Running) -> socket.socket:
-    """Of several sizes, at several distances."""
+    """Make a UDP conversation with datagrams of several sizes and gaps."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.settimeout(5)
     sock.bind(("127.0.0.1", 0))
@@ -136,7 +140,7 @@ def datagrams(daemon: Running) -> socket.socket:
 
 
 def faulted(daemon: Running) -> socket.socket:
-    """One whose answers come late, and the last one not whole."""
+    """Make a connection whose answers are late, and the last one truncated."""
     there = daemon.address("answer")
     sock = socket.create_connection(there, timeout=5, source_address=(FAULTED, 0))
     for question in (b"how are u", b"how old are u"):
@@ -149,7 +153,7 @@ def faulted(daemon: Running) -> socket.socket:
 
 
 class Pictures:
-    """Taken of a page, one view after another."""
+    """Pictures of the page, one per view."""
 
     def __init__(self, page: Browser, admin: Admin) -> None:
         self._page = page
@@ -161,9 +165,9 @@ class Pictures:
         return int(self._page.until(lambda: self._admin.ask(path).json["connections"])[0]["id"])
 
     def take(self, name: str, size: tuple[int, int] = WIDE, whole: bool = False) -> None:
-        """This view as it is now; the `whole` of it, or what fits the window."""
+        """Take this view as it is now, either the `whole` page or what fits the window."""
         for scheme in ("light", "dark"):
-            self._page.look(size, scheme, "reduce")
+            self._page.emulate(size, scheme, "reduce")
             self._page.script("scrollTo(0, 0); document.activeElement.blur()")
             self._page.script("return new Promise((done) => requestAnimationFrame(() => done()))")
             shot = {"format": "png", "captureBeyondViewport": whole}
@@ -176,9 +180,11 @@ class Pictures:
             print(f"{name}-{scheme}.png: {len(data)} B")
 
 
-def views(page: Browser, pictures: Pictures, daemon: Running, admin: Admin) -> None:
+def views(
+    page: Browser, pictures: Pictures, daemon: Running, admin: Admin, traffic: Traffic
+) -> None:
     page.show("services")
-    page.look(WIDE, "light")
+    page.emulate(WIDE, "light")
     page.until(lambda: len(page.all(".spark .line")) >= 12)
     pictures.take("services")
     stay: list[Any] = [daemon.connect(service) for service in ("chat", "chat", "receive")]
@@ -200,20 +206,25 @@ def views(page: Browser, pictures: Pictures, daemon: Running, admin: Admin) -> N
     page.choose("[name=end]", "halfClose")
     page.script(SUBMIT)
     page.one(".rung.fin.server")
-    page.says(".client-side", "server's FIN")
+    page.waitForText(".client-side", "server's FIN")
     pictures.take("try", whole=True)
     admin.ask("/api/v1/faults", "PUT", {"rules": RULES})
     page.show(f"connections/{pictures.number(faulted(daemon))}")
     page.one(".rung.fin.server")
     pictures.take("faulted", whole=True)
     page.show("faults")
-    page.says(".rules", "acted on 1 of 3")
-    page.says(".known", SCENARIO)
+    page.waitForText(".rules", "acted on 1 of 3")
+    page.waitForText(".known-scenarios", SCENARIO)
     page.click("label:has([name=service][value=datagram])")
     page.choose("[name=kind]", "loss PERCENT")
     pictures.take("faults", whole=True)
     admin.ask("/api/v1/faults", "PUT", {"rules": []})
+    # A lesson looks at a few new connections per poll, and would miss its own among many.
+    traffic.stop()
+    page.script("performance.clearResourceTimings()")
     page.show("lessons/split")
+    # Connections from before the first poll do not count.
+    page.until(lambda: page.script(POLLED), "the first poll")
     page.click(".lesson .line button")
     page.script(SUBMIT)
     page.one(".verdict.good")
@@ -232,7 +243,7 @@ def main() -> None:
     try:
         page.enter(f"http://{admin.host}:{admin.port}/?token={admin.token}")
         time.sleep(BEFORE)
-        views(page, Pictures(page, admin), daemon, admin)
+        views(page, Pictures(page, admin), daemon, admin, traffic)
     finally:
         traffic.stop()
         page.close()

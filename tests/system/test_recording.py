@@ -32,14 +32,15 @@ from tests.support.processes import (
     temporaryFolder,
 )
 from tests.system.test_exact import certificates
+from twistednet.core.settings import kebabCase
 from twistednet.daemon.daemon import Daemon
 from twistednet.events.chunks import MOST_OF_ONE
 from twistednet.events.journal import Conversation
 from twistednet.events.model import Closed, Event, Opened, Received, Sent
 from twistednet.events.pcapng import pcapng
 from twistednet.services.catalog import loadServices
-from twistednet.settings.loading import Given, load
-from twistednet.settings.schema import kebabCase
+from twistednet.settings.loading import load
+from twistednet.settings.sources import Given
 
 Client = socket.socket
 
@@ -78,7 +79,7 @@ class _Served(TestCase):
 
     def connect(self, daemon: Daemon) -> Client:
         """A client's socket, connected; over UDP, too."""
-        [(_, endpoint, host)] = daemon.serving
+        [(_, endpoint, host)] = daemon.ports
         if hasattr(host, "name"):
             client = socket.socket(socket.AF_UNIX)
             address: Any = host.name
@@ -165,7 +166,7 @@ class JournalTests(_Served):
 
         one = await self.talk(daemon, exchange)
         self.expect(one)
-        [(_, _, host)] = daemon.serving
+        [(_, _, host)] = daemon.ports
         self.assertEqual(("tcp", peer, f"127.0.0.1:{host.port}"), (one.kind, one.peer, one.host))
         self.assertEqual((261, 261, "client FIN"), (one.bytesIn, one.bytesOut, one.closed))
 
@@ -187,7 +188,7 @@ class JournalTests(_Served):
     async def test_everyAddress(self) -> None:
         """Our address is the one that the client came to, and not that of all there are."""
         daemon = self.serve("echo", "tcp:0:interface=0.0.0.0")
-        [(_, _, host)] = daemon.serving
+        [(_, _, host)] = daemon.ports
         one = await self.talk(daemon, lambda client: client.close())
         self.assertEqual(f"127.0.0.1:{host.port}", one.host)
 

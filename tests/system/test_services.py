@@ -63,7 +63,7 @@ class TutorialTests(DaemonTests):
             sock.sendto(text, self.daemon.address("datagram", "udp"))
             self.assertEqual(sock.recvfrom(1024), (text, self.daemon.address("datagram", "udp")))
         self.logged("sent 5 B: hello", sock)
-        self.logged("said bye", sock)
+        self.logged("sent bye", sock)
 
     def test_receiveDatagram(self) -> None:
         """The receiver displays datagrams too, and never replies."""

@@ -6,9 +6,9 @@ from tests.support.loops import LoopTestCase
 from tests.transport.test_streams import HalfCloseable
 from twistednet.services.hello import Hello, HelloSite
 from twistednet.transport.closing import (
-    LINGER,
-    LOOK,
-    STALL,
+    CHECK_SECONDS,
+    LINGER_SECONDS,
+    STALL_SECONDS,
     DrainThenReset,
     lingeringClose,
     undelivered,
@@ -37,17 +37,17 @@ class FinishTests(LoopTestCase):
         for size in (60_000, 3_000_000):
             words = bytes(size)
             self.finished(words)
-            self.later(5 * LINGER)
+            self.later(5 * LINGER_SECONDS)
             self.assertTrue(self.readAll(self.client) == words, size)
-            self.later(LINGER)
-            self.loop.advance(LINGER)
+            self.later(LINGER_SECONDS)
+            self.loop.advance(LINGER_SECONDS)
             self.assertTrue(self.stream.disconnected)
 
     def test_lingers(self) -> None:
         """The wait for the client's FIN begins when it has all, and is short."""
         self.finished(b"Bye\n")
         self.assertEqual(self.readAll(self.client), b"Bye\n")
-        self.later(LINGER - 1)
+        self.later(LINGER_SECONDS - 1)
         self.assertFalse(self.stream.disconnected)
         self.later(2)
         self.assertTrue(self.stream.disconnected)
@@ -55,7 +55,7 @@ class FinishTests(LoopTestCase):
     def test_neverReads(self) -> None:
         """Who takes nothing at all is not waited for without end."""
         self.finished(bytes(60_000))
-        self.later(STALL + 2)
+        self.later(STALL_SECONDS + 2)
         self.assertTrue(self.stream.disconnected)
 
     def test_neverReadsBeforeReset(self) -> None:
@@ -65,20 +65,20 @@ class FinishTests(LoopTestCase):
         DrainThenReset(stream, self.loop, stream)
         self.loop.drain()
         looks = 0
-        while not stream.disconnected and looks < 10 * STALL / LOOK:
+        while not stream.disconnected and looks < 10 * STALL_SECONDS / CHECK_SECONDS:
             [call] = self.loop.getDelayedCalls()
             self.loop.advance(call.getTime() - self.loop.seconds())
             self.loop.turn(0)
             looks += 1
         self.assertTrue(stream.disconnected)
-        self.assertLess(looks, 1.1 * STALL / LOOK)
-        self.assertApproximates(STALL, self.loop.seconds(), 1)
+        self.assertLess(looks, 1.1 * STALL_SECONDS / CHECK_SECONDS)
+        self.assertApproximates(STALL_SECONDS, self.loop.seconds(), 1)
 
     def test_isOver(self) -> None:
         """A wait that is not needed any more leaves no call behind."""
         _, stream = self.connect(HalfCloseable())
         farewell = lingeringClose(stream, self.loop)
-        self.loop.advance(LINGER / 2)
+        self.loop.advance(LINGER_SECONDS / 2)
         self.assertTrue(farewell.active())
         farewell.cancel()
         self.assertFalse(farewell.active())
@@ -93,10 +93,10 @@ class FinishTests(LoopTestCase):
             b"GET /?name=%b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nmore" % name
         )
         self.loop.drain()
-        self.later(2 * LINGER)
+        self.later(2 * LINGER_SECONDS)
         self.assertTrue(self.readAll(self.client).endswith(name + b"!"))
-        self.later(LINGER)
-        self.loop.advance(LINGER)
+        self.later(LINGER_SECONDS)
+        self.loop.advance(LINGER_SECONDS)
         self.assertTrue(self.stream.disconnected)
 
     def test_reset(self) -> None:

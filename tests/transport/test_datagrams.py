@@ -12,16 +12,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.loops import Loop
 from twistednet.connections.conversations import UDPConversations
-from twistednet.connections.datagrams import MOST_HARMLESS, DatagramGuard
+from twistednet.connections.datagrams import MAX_HARMLESS_SENDERS, DatagramGuard
 from twistednet.connections.taps import Recorder
 from twistednet.core.settings import ServiceSettings
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream
 from twistednet.inject.injector import FaultInjector
 from twistednet.services.datagram import Datagram
-from twistednet.services.display import RateLimitedLog
+from twistednet.services.ratelimitedlog import RateLimitedLog
 from twistednet.transport import mmsg
-from twistednet.transport.datagrams import TURN, DatagramPort
+from twistednet.transport.datagrams import MAX_DATAGRAMS, DatagramPort
 
 
 class Returning(DatagramProtocol):
@@ -84,13 +84,13 @@ class _Contract:
         """A flood of empty datagrams gets 64 a turn, and all are answered in order."""
         protocol = Returning()
         client = self.client(self.listen(protocol))
-        for _ in range(TURN + 5):
+        for _ in range(MAX_DATAGRAMS + 5):
             client.send(b"")
         self.loop.turn()
-        self.assertEqual(TURN, len(protocol.received))
+        self.assertEqual(MAX_DATAGRAMS, len(protocol.received))
         self.loop.turn()
-        self.assertEqual(TURN + 5, len(protocol.received))
-        self.assertEqual({b""}, {client.recv(100) for _ in range(TURN + 5)})
+        self.assertEqual(MAX_DATAGRAMS + 5, len(protocol.received))
+        self.assertEqual({b""}, {client.recv(100) for _ in range(MAX_DATAGRAMS + 5)})
 
     def test_manyReplies(self) -> None:
         """A protocol may reply more often than a batch holds; the order stays."""
@@ -99,13 +99,15 @@ class _Contract:
             noisy = False
 
             def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-                for n in range(TURN + 5):
+                for n in range(MAX_DATAGRAMS + 5):
                     self.transport.write(b"%d" % n, addr)
 
         client = self.client(self.listen(Many()))
         client.send(b"x")
         self.loop.turn()
-        self.assertEqual([b"%d" % n for n in range(TURN + 5)], self.take(client, TURN + 5))
+        self.assertEqual(
+            [b"%d" % n for n in range(MAX_DATAGRAMS + 5)], self.take(client, MAX_DATAGRAMS + 5)
+        )
 
     def take(self, client: socket.socket, count: int) -> list[bytes]:
         return [client.recv(100) for _ in range(count)]
@@ -173,7 +175,7 @@ class _Contract:
             noisy = False
 
             def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-                for _ in range(TURN - 1):
+                for _ in range(MAX_DATAGRAMS - 1):
                     self.transport.write(b"x", addr)
                 self.transport.write(bytes(70000), addr)
 
@@ -181,7 +183,7 @@ class _Contract:
         client = self.client(port)
         client.send(b"x")
         self.loop.turn()
-        self.assertEqual([b"x"] * (TURN - 1), self.take(client, TURN - 1))
+        self.assertEqual([b"x"] * (MAX_DATAGRAMS - 1), self.take(client, MAX_DATAGRAMS - 1))
         self.assertEqual(1, port.unsent)
 
     def test_unread(self) -> None:
@@ -411,7 +413,7 @@ class UnseenTests(SynchronousTestCase):
         guarded = self.guarded()
         for port in range(5001, 15_001):
             guarded.mayReturn({("127.0.0.1", port)}, b"x")
-        self.assertLessEqual(len(guarded._harmless), MOST_HARMLESS + 1)
+        self.assertLessEqual(len(guarded._harmless), MAX_HARMLESS_SENDERS + 1)
 
     def test_heard(self) -> None:
         """Whoever wants chunks gets every datagram."""

@@ -13,11 +13,11 @@ from zope.interface import implementer
 
 from tests.support.loops import LoopTestCase, Recorder
 from twistednet.services.echo import Echo
-from twistednet.transport import readiness
+from twistednet.transport import polling
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.listening import listenStream
-from twistednet.transport.readiness import READ, ReactorPoller
-from twistednet.transport.streams import OPTIONS
+from twistednet.transport.options import OPTIONS
+from twistednet.transport.polling import READ, ReactorPoller
 
 #: More than the kernel takes for a client that does not read.
 MUCH = bytes(range(256)) * 65536
@@ -463,7 +463,7 @@ class WithoutEpollTests(StreamTests):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(readiness, "pollerOf", lambda reactor: ReactorPoller())
+        self.patch(polling, "pollerOf", lambda reactor: ReactorPoller())
 
 
 class ListeningTests(TestCase):

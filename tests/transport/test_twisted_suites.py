@@ -15,7 +15,7 @@ import pytest
 from twisted.internet import tcp, unix
 from twisted.internet.test.reactormixins import ReactorBuilder
 
-from twistednet.transport import readiness, streams
+from twistednet.transport import polling, streams
 
 pytest.importorskip("hamcrest", reason="Twisted's suites need PyHamcrest")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -53,7 +53,7 @@ class _OnStreams:
 class _WithoutEpoll(_OnStreams):
     def setUp(self: Any) -> None:
         super().setUp()
-        self.patch(readiness, "pollerOf", lambda reactor: readiness.ReactorPoller())
+        self.patch(polling, "pollerOf", lambda reactor: polling.ReactorPoller())
 
 
 def _cases() -> Iterator[tuple[str, type]]:
@@ -108,4 +108,4 @@ class JudgeTests(unittest.TestCase):
         self.addCleanup(case.doCleanups)
         self.assertIs(tcp.Port.transport, streams.TCPStream)
         self.assertIs(unix.Port.transport, streams.UNIXStream)
-        self.assertIsInstance(readiness.pollerOf(object()), readiness.ReactorPoller)
+        self.assertIsInstance(polling.pollerOf(object()), polling.ReactorPoller)

@@ -1,14 +1,15 @@
-"""Keyword questions and answers (wire.md, answer)."""
+"""Checks of questions and answers (wire.md, answer)."""
 
 from __future__ import annotations
 
-from twistednet.check.connections import addCommon
-from twistednet.check.kit import Checklist, Probe
+from twistednet.check.connections import addConnectionChecks
+from twistednet.check.model import Checklist
+from twistednet.check.probe import Probe
 from twistednet.client.streams import Stream
 
 RULE = "wire.md, answer"
 MESSAGES = "wire.md, messages on a stream"
-LONGEST = 4096
+MAX_MESSAGE_BYTES = 4096
 
 ANSWER = Checklist()
 
@@ -18,7 +19,7 @@ async def _serves(probe: Probe, stream: Stream) -> None:
     await probe.expect(stream, b"fine\n")
 
 
-async def _asked(probe: Probe, question: bytes, answer: bytes) -> Stream:
+async def _ask(probe: Probe, question: bytes, answer: bytes) -> Stream:
     stream = await probe.connect()
     probe.sent = repr(question)[1:] if len(question) < 80 else f"{len(question)} bytes"
     stream.write(question)
@@ -28,35 +29,35 @@ async def _asked(probe: Probe, question: bytes, answer: bytes) -> Stream:
 
 @ANSWER.check("a known question", RULE)
 async def known(probe: Probe) -> None:
-    await _asked(probe, b"how are u\nhow old are u\n", b"fine\nnicai\n")
+    await _ask(probe, b"how are u\nhow old are u\n", b"fine\nnicai\n")
 
 
 @ANSWER.check("an unknown question gets Nothing", RULE)
 async def unknown(probe: Probe) -> None:
-    await _asked(probe, b"what is the meaning of life\n", b"Nothing\n")
+    await _ask(probe, b"what is the meaning of life\n", b"Nothing\n")
 
 
 @ANSWER.check("case, spacing and closing marks do not count", RULE)
 async def folded(probe: Probe) -> None:
-    await _asked(probe, "  HOW \t \uff41\uff52\uff45  U ?!\n".encode(), b"fine\n")
+    await _ask(probe, "  HOW \t \uff41\uff52\uff45  U ?!\n".encode(), b"fine\n")
 
 
-@ANSWER.check("CRLF gets CRLF", MESSAGES + ": replies end as the client's lines end")
+@ANSWER.check("a line with CRLF gets CRLF", MESSAGES + ": replies end as the client's lines end")
 async def crlf(probe: Probe) -> None:
-    await _asked(probe, b"how are u\r\n", b"fine\r\n")
+    await _ask(probe, b"how are u\r\n", b"fine\r\n")
 
 
-@ANSWER.check("bare gets bare", MESSAGES + ": a pause of 100 ms ends a message")
+@ANSWER.check("a bare message gets a bare answer", MESSAGES + ": a pause of 100 ms ends a message")
 async def bare(probe: Probe) -> None:
-    stream = await _asked(probe, b"how are u", b"fine")
-    await probe.silence(stream)
+    stream = await _ask(probe, b"how are u", b"fine")
+    await probe.expectSilence(stream)
     stream.write(b"how old are u")
     await probe.expect(stream, b"nicai")
 
 
-@ANSWER.check("many in one packet", MESSAGES + ": one recv may carry many messages")
+@ANSWER.check("many questions in one packet", MESSAGES + ": one recv may carry many messages")
 async def pipelined(probe: Probe) -> None:
-    await _asked(probe, b"how are u\n" * 100, b"fine\n" * 100)
+    await _ask(probe, b"how are u\n" * 100, b"fine\n" * 100)
 
 
 @ANSWER.check("one byte at a time", MESSAGES + ": one message may take many recvs")
@@ -71,54 +72,54 @@ async def split(probe: Probe) -> None:
 
 @ANSWER.check("a partial line waits", MESSAGES + ": line mode")
 async def partial(probe: Probe) -> None:
-    stream = await _asked(probe, b"how are u\nhow old", b"fine\n")
-    await probe.silence(stream)
+    stream = await _ask(probe, b"how are u\nhow old", b"fine\n")
+    await probe.expectSilence(stream)
     stream.write(b" are u\n")
     await probe.expect(stream, b"nicai\n")
 
 
-@ANSWER.check("FIN ends the last message", MESSAGES + "; RFC 9293, 3.6")
+@ANSWER.check("a FIN ends the last message", MESSAGES + "; RFC 9293, 3.6")
 async def halfClose(probe: Probe) -> None:
-    probe.canHalfClose()
+    probe.requireHalfClose()
     for question, answer in ((b"how are u", b"fine"), (b"how are u\nhow old", b"fine\nNothing\n")):
         stream = await probe.connect()
         probe.sent = repr(question)[1:] + " and FIN"
         stream.write(question)
         stream.finish()
         await probe.expect(stream, answer)
-        await probe.end(stream)
+        await probe.expectEnd(stream)
 
 
-@ANSWER.check("bye gets Bye, and the end", RULE)
+@ANSWER.check("bye gets Bye and a FIN", RULE)
 async def bye(probe: Probe) -> None:
-    stream = await _asked(probe, b"bye\nhow are u\n", b"Bye\n")
-    await probe.end(stream)
-    await probe.end(await _asked(probe, b"bye", b"Bye"))
+    stream = await _ask(probe, b"bye\nhow are u\n", b"Bye\n")
+    await probe.expectEnd(stream)
+    await probe.expectEnd(await _ask(probe, b"bye", b"Bye"))
 
 
-@ANSWER.check("bytes that are not UTF-8", MESSAGES + ": one line says so, the connection lives")
+@ANSWER.check("bytes that are not UTF-8", MESSAGES + ": an error line, the connection stays open")
 async def notText(probe: Probe) -> None:
     stream = await probe.connect()
     probe.sent = r"'\xff\xfe\n', then a known question"
     stream.write(b"\xff\xfe\n")
-    probe.need(await stream.readLine(), "the server hung up")
+    probe.require(await stream.readLine(), "the server closed the connection")
     await _serves(probe, stream)
 
 
 @ANSWER.check("a message of 4,096 bytes", MESSAGES + ": the limit")
 async def longest(probe: Probe) -> None:
-    await _asked(probe, b"x" * LONGEST + b"\n", b"Nothing\n")
+    await _ask(probe, b"x" * MAX_MESSAGE_BYTES + b"\n", b"Nothing\n")
 
 
-@ANSWER.check("a longer message", MESSAGES + ": one line says so, then the end")
+@ANSWER.check("a longer message", MESSAGES + ": an error line, then a FIN")
 async def tooLong(probe: Probe) -> None:
     stream = await probe.connect()
-    probe.sent = f"{LONGEST + 1} bytes and a newline"
-    stream.write(b"x" * (LONGEST + 1) + b"\n")
+    probe.sent = f"{MAX_MESSAGE_BYTES + 1} bytes and a newline"
+    stream.write(b"x" * (MAX_MESSAGE_BYTES + 1) + b"\n")
     line = await stream.readLine()
     probe.came = repr(line)[1:]
-    probe.need(line.endswith(b"\n") and line != b"Nothing\n", "no line that says so")
-    await probe.end(stream)
+    probe.require(line.endswith(b"\n") and line != b"Nothing\n", "no line about the length")
+    await probe.expectEnd(stream)
 
 
-addCommon(ANSWER, _serves)
+addConnectionChecks(ANSWER, _serves)

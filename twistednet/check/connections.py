@@ -1,57 +1,66 @@
-"""What every server of connections must stand, whatever it says."""
+"""Checks that every server of connections must pass, whatever its service."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from twistednet.check.kit import Checklist, NotApplicable, Probe
+from twistednet.check.model import Checklist
+from twistednet.check.probe import NotApplicable, Probe
 from twistednet.client.streams import Stream
 
-#: One exchange by which a server shows that it serves this connection.
-Serves = Callable[[Probe, Stream], Awaitable[None]]
+#: Makes one exchange, which shows that the server serves this connection.
+ExchangeFunction = Callable[[Probe, Stream], Awaitable[None]]
 
-MANY = 50
+SIMULTANEOUS_CONNECTIONS = 50
 #: Seconds that an idle connection must be kept.
-IDLE = 30.0
+IDLE_SECONDS = 30.0
 
 
-def addCommon(to: Checklist, serves: Serves, asks: bool = True) -> None:
-    """Checks of the connections themselves. `asks`: the client speaks first."""
+def addConnectionChecks(
+    checklist: Checklist, serves: ExchangeFunction, clientFirst: bool = True
+) -> None:
+    """Add the checks that every server of connections must pass, whatever its service.
 
-    @to.check("simultaneous connections", "RFC 1122, 4.2.2.18: connections are independent")
+    `serves(probe, stream)` makes one exchange on a connection, and raises Failed or
+    Unexpected unless the server serves it. Without `clientFirst` the server sends first and
+    then closes, as a daytime server does: then idle connections are not checked.
+    """
+
+    @checklist.check("simultaneous connections", "RFC 1122, 4.2.2.18: connections are independent")
     async def simultaneous(probe: Probe) -> None:
-        probe.sent = f"{MANY} connections at once, the last one served first"
-        streams = await probe.connectMany(MANY)
+        probe.sent = f"{SIMULTANEOUS_CONNECTIONS} connections at once, the last one served first"
+        streams = await probe.connectMany(SIMULTANEOUS_CONNECTIONS)
         for stream in reversed(streams):
             await serves(probe, stream)
-        probe.came = f"{MANY} connections were served"
+        probe.came = f"{SIMULTANEOUS_CONNECTIONS} connections were served"
 
-    @to.check("RST survived", "RFC 9293, 3.5.2: a reset ends one connection")
-    async def resetSurvived(probe: Probe) -> None:
+    @checklist.check(
+        "a RST ends only its connection", "RFC 9293, 3.5.2: a reset ends one connection"
+    )
+    async def reset(probe: Probe) -> None:
         if probe.target.kind not in ("tcp", "tls"):
             raise NotApplicable("a UNIX socket has no RST")
         probe.sent = "5 connections, 64 KiB and RST on each; then a new connection"
         for stream in await probe.connectMany(5):
             stream.write(b"x" * 65536)
             await probe.pause()
-            stream.transport.abortConnection()
+            stream.abort()
         await serves(probe, await probe.connect())
 
-    if not asks:
-        # It speaks first, and hangs up: there is nothing to keep.
+    if not clientFirst:
         return
 
-    @to.check("idle connection kept", "wire.md: idle for 10 min", slow=True)
+    @checklist.check("an idle connection is kept", "wire.md: idle for 10 min", slow=True)
     async def idleKept(probe: Probe) -> None:
-        probe.sent = f"an exchange, nothing for {IDLE:g} s, then another"
+        probe.sent = f"an exchange, nothing for {IDLE_SECONDS:g} s, another exchange"
         stream = await probe.connect()
-        # HTTP gives less time for the first words, lest it wait on a connection that
-        # nobody means to use (RFC 9112, 9.5, leaves the rest to the server).
+        # After an exchange, as HTTP servers give a new connection less time
+        # (RFC 9112, 9.5, leaves the limit to the server).
         await serves(probe, stream)
-        await probe.silence(stream, IDLE)
+        await probe.expectSilence(stream, IDLE_SECONDS)
         await serves(probe, stream)
 
-    @to.check("no data before data", "the client speaks first: there is no banner")
+    @checklist.check("no data before the client's", "the client sends first: there is no banner")
     async def noBanner(probe: Probe) -> None:
         probe.sent = "nothing"
-        await probe.silence(await probe.connect())
+        await probe.expectSilence(await probe.connect())

@@ -1,37 +1,21 @@
-"""Echo over datagrams (RFC 862), and what the datagram service adds to it."""
+"""Checks of echo over datagrams (RFC 862), and of what the datagram service adds to it."""
 
 from __future__ import annotations
 
 from twistednet.check.echo import pattern
-from twistednet.check.kit import Checklist, Failed, Probe, brief
-from twistednet.client.datagrams import LARGEST, Datagrams
+from twistednet.check.model import Checklist
+from twistednet.check.probe import Probe
+from twistednet.client.datagrams import MAX_PAYLOAD_BYTES
 from twistednet.client.errors import TimedOut
 
 RULE = "RFC 862, UDP: the data of a datagram is sent back"
-#: Times that a datagram is sent before it counts as not answered.
-TRIES = 3
 
 ECHO_DATAGRAMS = Checklist()
 
 
-async def answered(probe: Probe, socket: Datagrams, data: bytes) -> bytes:
-    """The reply to `data`, which a network may lose. Raises Failed without one."""
-    probe.sent = brief(data)
-    for _ in range(TRIES):
-        socket.send(data)
-        try:
-            reply, sender = await socket.receive(probe.timeout / TRIES)
-        except TimedOut:
-            continue
-        probe.came = f"{brief(reply)} from port {sender[1]}"
-        return reply
-    probe.came = "nothing"
-    raise Failed(f"no reply to {TRIES} datagrams in {probe.timeout:g} s")
-
-
-@ECHO_DATAGRAMS.check("one reply a datagram", RULE)
+@ECHO_DATAGRAMS.check("one reply to each datagram", RULE)
 async def oneReply(probe: Probe) -> None:
-    socket = await probe.datagrams()
+    socket = await probe.openDatagrams()
     socket.send(b"one?")
     probe.sent = "'one?'"
     replies: list[bytes] = []
@@ -41,51 +25,51 @@ async def oneReply(probe: Probe) -> None:
     except TimedOut:
         pass
     probe.came = f"{len(replies)} replies"
-    probe.need(len(replies) == 1, f"{len(replies)} replies came to one datagram")
+    probe.require(len(replies) == 1, f"{len(replies)} replies came to one datagram")
 
 
 @ECHO_DATAGRAMS.check("same bytes", RULE)
 async def sameBytes(probe: Probe) -> None:
     data = bytes(range(256))
-    probe.same(await answered(probe, await probe.datagrams(), data), data)
+    probe.requireSame(await probe.exchange(await probe.openDatagrams(), data), data)
 
 
 @ECHO_DATAGRAMS.check("an empty datagram", RULE + "; RFC 768: a length of 8 is valid")
 async def empty(probe: Probe) -> None:
-    probe.same(await answered(probe, await probe.datagrams(), b""), b"")
+    probe.requireSame(await probe.exchange(await probe.openDatagrams(), b""), b"")
 
 
-@ECHO_DATAGRAMS.check(f"{LARGEST:,} bytes", RULE + "; RFC 768: length")
+@ECHO_DATAGRAMS.check(f"{MAX_PAYLOAD_BYTES:,} bytes", RULE + "; RFC 768: length")
 async def largest(probe: Probe) -> None:
-    data = pattern(LARGEST)
-    probe.same(await answered(probe, await probe.datagrams(), data), data)
+    data = pattern(MAX_PAYLOAD_BYTES)
+    probe.requireSame(await probe.exchange(await probe.openDatagrams(), data), data)
 
 
 @ECHO_DATAGRAMS.check("no reply longer than its request", "wire.md, datagram: no amplification")
 async def noAmplification(probe: Probe) -> None:
-    socket = await probe.datagrams()
+    socket = await probe.openDatagrams()
     for size in (1, 10, 100, 1000):
-        reply = await answered(probe, socket, b"?" * size)
-        probe.need(len(reply) <= size, f"{len(reply)} bytes came to {size}")
+        reply = await probe.exchange(socket, b"?" * size)
+        probe.require(len(reply) <= size, f"{len(reply)} bytes came to {size}")
 
 
-@ECHO_DATAGRAMS.check("reply from the port that was asked", "RFC 1122, 4.1.3.5: source address")
-async def samePort(probe: Probe) -> None:
-    socket = await probe.datagrams()
+@ECHO_DATAGRAMS.check("the reply comes from the server's port", "RFC 1122, 4.1.3.5: source address")
+async def replyPort(probe: Probe) -> None:
+    socket = await probe.openDatagrams()
     probe.sent = "'from where?'"
     socket.send(b"from where?")
     _, sender = await socket.receive()
     probe.came = f"a reply from port {sender[1]}"
-    probe.need(sender[1] == probe.target.port, f"port {probe.target.port} had been asked")
+    probe.require(sender[1] == probe.target.port, f"the request went to port {probe.target.port}")
 
 
 @ECHO_DATAGRAMS.check("many senders at once", RULE)
 async def manySenders(probe: Probe) -> None:
-    sockets = [await probe.datagrams() for _ in range(20)]
+    sockets = [await probe.openDatagrams() for _ in range(20)]
     for number, socket in enumerate(sockets):
         socket.send(b"sender %d" % number)
     for number, socket in enumerate(sockets):
-        probe.same((await socket.receive())[0], b"sender %d" % number)
+        probe.requireSame((await socket.receive())[0], b"sender %d" % number)
     probe.sent = "a datagram from each of 20 sockets"
 
 
@@ -94,12 +78,14 @@ DATAGRAM = Checklist(list(ECHO_DATAGRAMS.checks))
 
 @DATAGRAM.check("bye gets bye", "wire.md, datagram: bye ends a sender's conversation")
 async def bye(probe: Probe) -> None:
-    probe.same(await answered(probe, await probe.datagrams(), b"bye"), b"bye")
+    probe.requireSame(await probe.exchange(await probe.openDatagrams(), b"bye"), b"bye")
 
 
-@DATAGRAM.check("bye ends no more than that", "wire.md, datagram: the next one starts anew")
+@DATAGRAM.check(
+    "bye ends only its sender's conversation", "wire.md, datagram: its next one starts another"
+)
 async def byeIsForOne(probe: Probe) -> None:
-    one, other = await probe.datagrams(), await probe.datagrams()
-    await answered(probe, one, b"bye")
-    probe.same(await answered(probe, other, b"other"), b"other")
-    probe.same(await answered(probe, one, b"again"), b"again")
+    leaver, other = await probe.openDatagrams(), await probe.openDatagrams()
+    await probe.exchange(leaver, b"bye")
+    probe.requireSame(await probe.exchange(other, b"other"), b"other")
+    probe.requireSame(await probe.exchange(leaver, b"again"), b"again")

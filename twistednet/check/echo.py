@@ -1,9 +1,10 @@
-"""Echo over connections (RFC 862)."""
+"""Checks of echo over connections (RFC 862)."""
 
 from __future__ import annotations
 
-from twistednet.check.connections import addCommon
-from twistednet.check.kit import Checklist, Failed, Probe
+from twistednet.check.connections import addConnectionChecks
+from twistednet.check.model import Checklist
+from twistednet.check.probe import Failed, Probe
 from twistednet.client.streams import Stream
 
 MIB = 1024 * 1024
@@ -15,7 +16,7 @@ ECHO = Checklist()
 
 
 def pattern(size: int) -> bytes:
-    """No two neighbourhoods alike, so that what is missing, doubled or moved shows."""
+    """Return bytes without repetition, which show what is missing, doubled or moved."""
     return b"".join(number.to_bytes(4, "big") for number in range((size + 3) // 4))[:size]
 
 
@@ -24,14 +25,14 @@ async def _serves(probe: Probe, stream: Stream) -> None:
     await probe.expect(stream, b"still there?")
 
 
-@ECHO.check("bytes exact", RULE)
+@ECHO.check("exact bytes", RULE)
 async def exact(probe: Probe) -> None:
     data = b"This is a test message\r\n"
     stream = await probe.connect()
     probe.sent = repr(data)[1:]
     stream.write(data)
     await probe.expect(stream, data)
-    await probe.silence(stream)
+    await probe.expectSilence(stream)
 
 
 @ECHO.check("8-bit clean", RULE)
@@ -70,7 +71,7 @@ async def large(probe: Probe) -> None:
 
 @ECHO.check("half-close answered in full", HALF_CLOSE)
 async def halfClose(probe: Probe) -> None:
-    probe.canHalfClose()
+    probe.requireHalfClose()
     sizes = (10, 1000, 64 * 1024)
     probe.sent = "10, 1,000 and 65,536 bytes and FIN at once, on 10 connections each"
     # All at once, so that a busy server finds a FIN right behind the data.
@@ -80,35 +81,35 @@ async def halfClose(probe: Probe) -> None:
         stream.finish()
     for stream, data in streams:
         await probe.expect(stream, data)
-        await probe.end(stream)
+        await probe.expectEnd(stream)
 
 
 @ECHO.check("half-close with a slow reader", HALF_CLOSE)
 async def slowHalfClose(probe: Probe) -> None:
-    probe.canHalfClose()
+    probe.requireHalfClose()
     await _roundTrip(probe, await probe.connect(), 3 * MIB, halfClose=True, wait=0.005)
 
 
-@ECHO.check("a non-reader disturbs nobody", FLOW)
+@ECHO.check("a client that does not read disturbs no other", FLOW)
 async def undisturbed(probe: Probe) -> None:
-    deaf, other = await probe.connectMany(2)
-    deaf.transport.pauseProducing()
-    probe.sent = "4 MiB by one that does not read; 100 exchanges by another"
-    deaf.write(b"x" * 4 * MIB)
+    idle, other = await probe.connectMany(2)
+    idle.pauseReading()
+    probe.sent = "4 MiB by a client that does not read; 100 exchanges by another"
+    idle.write(b"x" * 4 * MIB)
     for number in range(100):
         other.write(b"%04d" % number)
         await probe.expect(other, b"%04d" % number)
 
 
-@ECHO.check("a non-reader that reads at last gets all", FLOW)
+@ECHO.check("a client that reads late gets everything", FLOW)
 async def resumed(probe: Probe) -> None:
     stream = await probe.connect()
-    stream.transport.pauseProducing()
+    stream.pauseReading()
     data = pattern(4 * MIB)
     probe.sent = "4 MiB, and nothing read for 1 s"
     stream.write(data)
     await probe.pause(1)
-    stream.transport.resumeProducing()
+    stream.resumeReading()
     await probe.expect(stream, data)
 
 
@@ -117,7 +118,7 @@ async def _roundTrip(
 ) -> None:
     data = pattern(size)
     probe.sent = f"{size // MIB} MiB{' and FIN' * halfClose}"
-    sending = probe.meanwhile(_send(stream, data, halfClose))
+    sending = probe.start(_send(stream, data, halfClose))
     came = 0
     while came < size:
         chunk = await stream.read()
@@ -132,7 +133,7 @@ async def _roundTrip(
             await probe.pause(wait)
     await sending
     if halfClose:
-        await probe.end(stream)
+        await probe.expectEnd(stream)
         probe.came += ", then FIN"
 
 
@@ -143,4 +144,4 @@ async def _send(stream: Stream, data: bytes, halfClose: bool) -> None:
         stream.finish()
 
 
-addCommon(ECHO, _serves)
+addConnectionChecks(ECHO, _serves)

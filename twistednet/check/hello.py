@@ -1,9 +1,10 @@
-"""HTTP/1.1 as the hello service speaks it (RFC 9110, RFC 9112)."""
+"""Checks of HTTP/1.1 (RFC 9110, RFC 9112) and of the hello service (wire.md)."""
 
 from __future__ import annotations
 
-from twistednet.check.connections import addCommon
-from twistednet.check.kit import Checklist, Probe, brief
+from twistednet.check.connections import addConnectionChecks
+from twistednet.check.model import Checklist
+from twistednet.check.probe import Probe, brief
 from twistednet.client.http import Response, authority, readResponse, request
 from twistednet.client.streams import Stream
 from twistednet.core.text import shown
@@ -37,31 +38,31 @@ async def _raw(probe: Probe, stream: Stream, data: bytes) -> Response:
 
 def _status(probe: Probe, response: Response, *right: int) -> None:
     wanted = " or ".join(map(str, right))
-    probe.need(response.status in right, f"status {response.status}, not {wanted}")
+    probe.require(response.status in right, f"status {response.status}, not {wanted}")
 
 
 async def _serves(probe: Probe, stream: Stream) -> None:
     _status(probe, await _get(probe, stream), 200)
 
 
-@HELLO.check("GET is greeted", "wire.md, hello: Hello World!")
+@HELLO.check("GET gets the greeting", "wire.md, hello: Hello World!")
 async def greeted(probe: Probe) -> None:
     response = await _get(probe, await probe.connect())
     _status(probe, response, 200)
-    probe.same(response.body, GREETING)
+    probe.requireSame(response.body, GREETING)
 
 
-@HELLO.check("any path is greeted", "wire.md, hello")
+@HELLO.check("any path gets the greeting", "wire.md, hello")
 async def anyPath(probe: Probe) -> None:
     response = await _get(probe, await probe.connect(), "/no/such%20page")
     _status(probe, response, 200)
-    probe.same(response.body, GREETING)
+    probe.requireSame(response.body, GREETING)
 
 
-@HELLO.check("a name is greeted", "wire.md, hello: ?name=Michael")
+@HELLO.check("a name is in the greeting", "wire.md, hello: ?name=Michael")
 async def named(probe: Probe) -> None:
     response = await _get(probe, await probe.connect(), "/?name=Michael")
-    probe.same(response.body, b"Hello World, Michael!")
+    probe.requireSame(response.body, b"Hello World, Michael!")
 
 
 @HELLO.check("HTML is escaped", "wire.md, hello; OWASP: cross-site scripting")
@@ -69,9 +70,9 @@ async def escaped(probe: Probe) -> None:
     stream = await probe.connect()
     response = await _get(probe, stream, "/?name=%3Cscript%3E", "GET", "Accept: text/html")
     kind = response.headers.get("content-type", "")
-    probe.need(
+    probe.require(
         b"<script>" not in response.body or not kind.startswith("text/html"),
-        "the name came back as a tag",
+        "the name came back as an HTML tag",
     )
 
 
@@ -82,8 +83,8 @@ async def head(probe: Probe) -> None:
     heads = await _get(probe, stream, "/", "HEAD")
     _status(probe, heads, 200)
     same = heads.headers.get("content-length") in (None, got.headers.get("content-length"))
-    probe.need(same, "another Content-Length than GET's")
-    await probe.silence(stream)
+    probe.require(same, "its Content-Length is not that of GET")
+    await probe.expectSilence(stream)
 
 
 @HELLO.check("a connection is kept", "RFC 9112, 9.3: persistence")
@@ -97,12 +98,12 @@ async def kept(probe: Probe) -> None:
 async def pipelined(probe: Probe) -> None:
     stream = await probe.connect()
     names = ("one", "two", "three")
-    asked = (request(authority(stream), f"/?name={name}") for name in names)
-    stream.write(b"".join(asked))
+    requests = (request(authority(stream), f"/?name={name}") for name in names)
+    stream.write(b"".join(requests))
     probe.sent = "three requests in one packet"
     for name in names:
         response = await readResponse(stream)
-        probe.same(response.body, b"Hello World, %b!" % name.encode())
+        probe.requireSame(response.body, b"Hello World, %b!" % name.encode())
 
 
 @HELLO.check("one byte at a time", "RFC 9293, 3.8: TCP is a stream")
@@ -115,23 +116,23 @@ async def split(probe: Probe) -> None:
     _status(probe, await readResponse(stream), 200)
 
 
-@HELLO.check("Connection: close closes", "RFC 9112, 9.6")
+@HELLO.check("Connection: close closes the connection", "RFC 9112, 9.6")
 async def closes(probe: Probe) -> None:
     stream = await probe.connect()
     _status(probe, await _get(probe, stream, "/", "GET", "Connection: close"), 200)
-    await probe.end(stream)
+    await probe.expectEnd(stream)
 
 
-@HELLO.check("HTTP/1.0 closes", "RFC 9112, 9.3 and C.2.2")
+@HELLO.check("HTTP/1.0 closes the connection", "RFC 9112, 9.3 and C.2.2")
 async def oldVersion(probe: Probe) -> None:
     stream = await probe.connect()
     _status(probe, await _raw(probe, stream, b"GET / HTTP/1.0\r\n\r\n"), 200)
-    await probe.end(stream)
+    await probe.expectEnd(stream)
 
 
 @HELLO.check("half-close is answered", "RFC 9293, 3.6: after our FIN we may still receive")
 async def halfClose(probe: Probe) -> None:
-    probe.canHalfClose()
+    probe.requireHalfClose()
     stream = await probe.connect()
     stream.write(request(authority(stream)))
     stream.finish()
@@ -143,7 +144,7 @@ async def halfClose(probe: Probe) -> None:
 async def post(probe: Probe) -> None:
     response = await _get(probe, await probe.connect(), "/", "POST", "Content-Length: 0")
     _status(probe, response, 405)
-    probe.need("allow" in response.headers, "no Allow header")
+    probe.require("allow" in response.headers, "no Allow header")
 
 
 @HELLO.check("an unknown method is refused", "RFC 9110, 9.1: 501")
@@ -151,12 +152,12 @@ async def unknownMethod(probe: Probe) -> None:
     _status(probe, await _get(probe, await probe.connect(), "/", "NONSENSE"), 501, 405)
 
 
-@HELLO.check("no Host is refused", "RFC 9112, 3.2: 400")
+@HELLO.check("a request without Host is refused", "RFC 9112, 3.2: 400")
 async def noHost(probe: Probe) -> None:
     _status(probe, await _raw(probe, await probe.connect(), b"GET / HTTP/1.1\r\n\r\n"), 400)
 
 
-@HELLO.check("two Hosts are refused", "RFC 9112, 3.2: 400")
+@HELLO.check("a request with two Hosts is refused", "RFC 9112, 3.2: 400")
 async def twoHosts(probe: Probe) -> None:
     data = b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"
     _status(probe, await _raw(probe, await probe.connect(), data), 400)
@@ -185,4 +186,4 @@ async def hugeBody(probe: Probe) -> None:
     _status(probe, response, 413, 405)
 
 
-addCommon(HELLO, _serves)
+addConnectionChecks(HELLO, _serves)

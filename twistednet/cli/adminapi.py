@@ -1,48 +1,62 @@
-"""A daemon's admin site, as a client sees it."""
+"""A client of a daemon's admin site, and the options that name the site."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import click
+
 from twistednet.client.connecting import connect
-from twistednet.client.errors import BadTarget, Unexpected
+from twistednet.client.errors import Unexpected
 from twistednet.client.http import Response, authority, readResponse, request
+from twistednet.client.reactors import Reactor
 from twistednet.client.streams import Stream
 from twistednet.client.targets import Target
 from twistednet.core.text import shown
 
-#: Where a daemon has its admin site, unless told otherwise.
+#: The default address of a daemon's admin site.
 URL = "http://127.0.0.1:8800/"
 _KINDS = {"http": "tcp", "https": "tls"}
+
+tokenOption = click.option(
+    "--token",
+    envvar="NETDEMO_ADMIN_TOKEN",
+    default="",
+    help="The access token of the admin site, if it is not in its URL.",
+)
 
 
 @dataclass(frozen=True)
 class Site:
-    """An admin site, and the token that it wants."""
+    """An admin site and its access token."""
 
     target: Target
     token: str
 
     @classmethod
     def parse(cls, url: str, token: str = "") -> Site:
-        """Of the URL that a daemon prints at its start, or of HOST:PORT. Raises BadTarget."""
+        """Return the site of a URL that a daemon printed at its start, or of HOST:PORT.
+
+        A token in the URL is preferred to `token`. Raises UsageError.
+        """
         try:
             parts = urlsplit(url if "://" in url else f"http://{url}")
             kind, host, port = _KINDS[parts.scheme], parts.hostname, parts.port
         except (ValueError, KeyError):
             host = port = None
         if not host or not port:
-            raise BadTarget(f"{url!r} is no admin site: it is a URL with a port, as in {URL}")
-        given = parse_qs(parts.query).get("token", [token])[0]
-        return cls(Target(kind, host, port), given)
+            raise click.UsageError(
+                f"{url!r} is not an admin site: give a URL with a port, as in {URL}"
+            )
+        found = parse_qs(parts.query).get("token", [token])[0]
+        return cls(Target(kind, host, port), found)
 
     async def open(
-        self, reactor: Any, path: str, method: str = "GET", content: Any = None
+        self, reactor: Reactor, path: str, method: str = "GET", content: object = None
     ) -> Stream:
-        """A connection on which this was asked. Raises ClientError."""
+        """Send a request with JSON `content`; return the connection. Raises ClientError."""
         stream = await connect(reactor, self.target)
         body = b"" if content is None else json.dumps(content).encode()
         headers = ["X-Netdemo: 1", f"Content-Length: {len(body)}"] if method != "GET" else []
@@ -53,8 +67,10 @@ class Site:
         stream.write(request(authority(stream), path, method, tuple(headers), body))
         return stream
 
-    async def ask(self, reactor: Any, path: str, method: str = "GET", content: Any = None) -> Any:
-        """What it answers. Raises Unexpected with its own words if it refuses."""
+    async def ask(
+        self, reactor: Reactor, path: str, method: str = "GET", content: object = None
+    ) -> object:
+        """Return the JSON of the response. Raises Unexpected with the site's reason to refuse."""
         stream = await self.open(reactor, path, method, content)
         response = await readResponse(stream)
         await stream.close()
@@ -63,14 +79,14 @@ class Site:
         return json.loads(response.body)
 
     def refused(self, response: Response) -> Unexpected:
-        """Why it did not do what it was asked for."""
+        """Return the error for a response that refuses a request."""
         if response.status == 401:
             return Unexpected(
-                f"{self.target} wants its token: give the URL that the daemon printed at its "
-                "start, or set NETDEMO_ADMIN_TOKEN"
+                f"{self.target} needs its access token: give the URL that the daemon printed "
+                "at its start, or set NETDEMO_ADMIN_TOKEN"
             )
         try:
-            why = shown(json.loads(response.body)["error"])
+            reason = shown(json.loads(response.body)["error"])
         except (ValueError, KeyError, TypeError):
-            why = f"status {response.status}"
-        return Unexpected(f"{self.target} refused: {why}")
+            reason = f"status {response.status}"
+        return Unexpected(f"{self.target} refused: {reason}")

@@ -1,4 +1,4 @@
-"""Results of checks: for a person, for a program (JSON), for CI (JUnit XML)."""
+"""The results of checks: as text for people, as JSON for programs, as JUnit XML for CI."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from twistednet.check.kit import Check, Result
+from twistednet.check import Check, Result
 from twistednet.client.errors import ClientError
 
 _STYLES = {"pass": "green", "fail": "bold red", "n/a": "yellow"}
 
 
 def table(results: list[Result], target: str) -> None:
-    """A table on a terminal, a line a check in a pipe."""
+    """Print a table on a terminal, else one line for each check."""
     console = Console()
     if console.is_terminal:
         console.print(_table(results))
@@ -56,25 +56,26 @@ def _details(result: Result) -> str:
 
 
 def summary(results: list[Result]) -> str:
-    """How many of each verdict."""
+    """Return how many checks have each verdict."""
     count = Counter(result.verdict for result in results)
     verdicts = (("passed", "pass"), ("failed", "fail"), ("not applicable", "n/a"))
     return ", ".join(f"{count[verdict]} {word}" for word, verdict in verdicts)
 
 
 def listed(checks: Iterable[Check]) -> None:
-    """What would be checked."""
+    """Print the names and rules of checks."""
     for check in checks:
         print(f"{check.name}{' (--slow)' * check.slow}  [{check.rule}]")
 
 
 def asJSON(results: list[Result], target: str) -> None:
+    """Print a JSON object."""
     content = {"target": target, "results": [asdict(result) for result in results]}
     print(json.dumps(content, indent=2))
 
 
 def junit(results: list[Result], target: str, service: str, path: str) -> None:
-    """Write a JUnit XML file. Raises ClientError where it cannot be written."""
+    """Write a JUnit XML file. Raises ClientError if that fails."""
     count = Counter(result.verdict for result in results)
     suite = Element(
         "testsuite",
@@ -94,16 +95,16 @@ def junit(results: list[Result], target: str, service: str, path: str) -> None:
     try:
         Path(path).write_bytes(tostring(suite, encoding="utf-8", xml_declaration=True))
     except OSError as error:
-        raise ClientError(f"--junit {path}: cannot be written: {error.strerror}") from None
+        raise ClientError(f"--junit {path}: cannot write it: {error.strerror}") from None
 
 
 def _legal(text: str) -> str:
-    """Without what XML 1.0 does not allow."""
+    """Return the text with a ? for each character that XML 1.0 forbids."""
     return re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)
 
 
 def progress(result: Result, place: int, count: int) -> None:
-    """One line that changes, on a terminal, for who waits."""
+    """Print one line that changes, if standard error is a terminal."""
     if sys.stderr.isatty():
         line = f"{place}/{count} {result.verdict} {result.name}"
         print(

@@ -1,32 +1,36 @@
-"""`netdemo`: the clients on the command line."""
+"""The command `netdemo`: its subcommands, and those that talk to one service."""
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Unpack
 
 import click
+from click.shell_completion import get_completion_class
 
-from twistednet.cli.admincommands import completion, fault, listen, watch
 from twistednet.cli.check import check
+from twistednet.cli.faults import fault
+from twistednet.cli.listen import listen
 from twistednet.cli.load import load
-from twistednet.cli.options import ClientOptions, options
-from twistednet.cli.pipe import poured, talkedOnce
-from twistednet.cli.process import StandardInput, run, say
+from twistednet.cli.options import ClientOptions, Flags, options
+from twistednet.cli.pipe import chatOnce, pipe
+from twistednet.cli.run import run
+from twistednet.cli.stdio import StandardInput, oneMessage, say
+from twistednet.cli.watch import watch
+from twistednet.client.reactors import Reactor
 from twistednet.client.sessions import opened
 
-_STATUSES = """
-Give TEXT to say one thing; pipe standard input to say every line of it; or type,
-and end with Ctrl-D or the service's own word.
+_EPILOG = """
+Give TEXT to send one message, pipe standard input to send each line of it, or type lines
+at the prompt, which Ctrl-D or the service's own word ends.
 
-Exit status: 0 done, 1 not the expected answer, 2 usage, 3 could not connect,
+Exit status: 0 success, 1 not the expected answer, 2 wrong usage, 3 could not connect,
 4 timed out.
 """
 
 
-@click.group(epilog=_STATUSES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="twistednet")
 def netdemo() -> None:
     """Talk to the basic network services, measure them and check them.
@@ -41,100 +45,108 @@ _STREAM = ("bare", "tls", "ca", "unix", "ipv6", "timeout", "expect")
 @netdemo.command()
 @options("udp", *_STREAM)
 @click.argument("text", required=False)
-def echo(target: str, text: str | None, **flags: Any) -> None:
-    """Send TEXT, and check that it comes back (RFC 862). `exit` ends.
+def echo(target: str, text: str | None, **flags: Unpack[Flags]) -> None:
+    """Send TEXT and check that it comes back (RFC 862). `exit` ends.
 
-    A pipe goes through as it is, byte by byte: netdemo echo TARGET <file | cmp - file
+    A pipe is sent unchanged, byte by byte: netdemo echo TARGET <file | cmp - file
     """
-    how = ClientOptions.of(target, **flags)
-    _serve("echo", how, text, pours=not how.target.isDatagram)
+    chosen = ClientOptions.of(target, **flags)
+    _talk("echo", chosen, text, pipes=not chosen.target.isDatagram)
 
 
 @netdemo.command()
 @options(*_STREAM)
 @click.argument("text", required=False)
-def ask(target: str, text: str | None, **flags: Any) -> None:
-    """Ask a question, and show the answer. `bye` ends."""
-    _serve("ask", ClientOptions.of(target, **flags), text)
+def ask(target: str, text: str | None, **flags: Unpack[Flags]) -> None:
+    """Ask a question and show the answer. `bye` ends."""
+    _talk("ask", ClientOptions.of(target, **flags), text)
 
 
 @netdemo.command()
 @options("udp", "bare", "tls", "ca", "unix", "ipv6", "timeout")
 @click.argument("text", required=False)
-def send(target: str, text: str | None, **flags: Any) -> None:
+def send(target: str, text: str | None, **flags: Unpack[Flags]) -> None:
     """Send TEXT to a server that displays it. `exit` ends."""
-    how = ClientOptions.of(target, **flags)
-    _serve("send", how, text, pours=not how.target.isDatagram)
+    chosen = ClientOptions.of(target, **flags)
+    _talk("send", chosen, text, pipes=not chosen.target.isDatagram)
 
 
 @netdemo.command()
 @options("ipv6", "timeout", "expect")
 @click.argument("text", required=False)
-def datagram(target: str, text: str | None, **flags: Any) -> None:
-    """Send a datagram, and show the reply. `bye` ends."""
-    _serve("datagram", ClientOptions.of(target, "udp", **flags), text)
+def datagram(target: str, text: str | None, **flags: Unpack[Flags]) -> None:
+    """Send a datagram and show the reply. `bye` ends."""
+    _talk("datagram", ClientOptions.of(target, "udp", **flags), text)
 
 
 @netdemo.command()
 @options("tls", "ca", "unix", "ipv6", "timeout", "expect")
 @click.argument("name", required=False)
-def hello(target: str, name: str | None, **flags: Any) -> None:
-    """Be greeted by an HTTP server, by NAME if there is one. `exit` ends."""
-    _serve("hello", ClientOptions.of(target, **flags), name)
+def hello(target: str, name: str | None, **flags: Unpack[Flags]) -> None:
+    """Show the greeting of an HTTP server, for NAME if given. `exit` ends."""
+    _talk("hello", ClientOptions.of(target, **flags), name)
 
 
 @netdemo.command()
 @options(*_STREAM[:-1])
 @click.argument("text", required=False)
-def chat(target: str, text: str | None, **flags: Any) -> None:
-    """Talk with the people in a room. `byebye` ends.
+def chat(target: str, text: str | None, **flags: Unpack[Flags]) -> None:
+    """Chat with the people in a room. `byebye` ends.
 
-    With TEXT or a pipe: say it, leave, and show what was heard.
+    With TEXT or a pipe: say it, leave, and show what was received.
     """
-    how = ClientOptions.of(target, **flags)
+    chosen = ClientOptions.of(target, **flags)
     if text is None and sys.stdin.isatty():
-        from twistednet.cli.prompt import talked
+        from twistednet.cli.prompt import chatAtPrompt
 
-        run(lambda reactor: talked(reactor, how), prompting=True)
-    run(lambda reactor: talkedOnce(reactor, how, text))
+        run(lambda reactor: chatAtPrompt(reactor, chosen), prompting=True)
+    run(lambda reactor: chatOnce(reactor, chosen, text))
 
 
-def _serve(service: str, how: ClientOptions, text: str | None, pours: bool = False) -> None:
-    """Say one thing, or what is piped in, or what is typed."""
+@netdemo.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print a script that makes SHELL complete netdemo's commands and options.
+
+    In ~/.bashrc: eval "$(netdemo completion bash)"
+    """
+    found = get_completion_class(shell)
+    assert found is not None
+    click.echo(found(netdemo, {}, "netdemo", "_NETDEMO_COMPLETE").source())
+
+
+def _talk(service: str, chosen: ClientOptions, text: str | None, pipes: bool = False) -> None:
+    """Send `text`, or standard input, or what is typed. `pipes`: standard input is not lines."""
     if text is not None:
-        run(lambda reactor: _converse(reactor, service, how, _one(text)))
+        run(lambda reactor: _sayAll(reactor, service, chosen, oneMessage(text)))
     elif sys.stdin.isatty():
-        from twistednet.cli.prompt import prompted
+        from twistednet.cli.prompt import talkAtPrompt
 
-        run(lambda reactor: prompted(reactor, service, how), prompting=True)
-    elif pours:
-        if how.expect is not None:
-            raise click.UsageError("--expect needs TEXT: a pipe goes through as it is")
-        run(lambda reactor: poured(reactor, how, returned=service == "echo"))
+        run(lambda reactor: talkAtPrompt(reactor, service, chosen), prompting=True)
+    elif pipes:
+        if chosen.expect is not None:
+            raise click.UsageError("--expect needs TEXT: a pipe is sent unchanged")
+        run(lambda reactor: pipe(reactor, chosen, returned=service == "echo"))
     else:
-        run(lambda r: _converse(r, service, how, StandardInput(r).lines()))
+        run(lambda r: _sayAll(r, service, chosen, StandardInput(r).lines()))
 
 
-async def _one(text: str) -> AsyncIterator[bytes]:
-    yield os.fsencode(text)
-
-
-async def _converse(
-    reactor: Any, service: str, how: ClientOptions, said: AsyncIterator[bytes]
+async def _sayAll(
+    reactor: Reactor, service: str, chosen: ClientOptions, messages: AsyncIterator[bytes]
 ) -> None:
     answer = None
     async with opened(
-        service, how.target, bare=how.bare, timeout=how.timeout, reactor=reactor
+        service, chosen.target, bare=chosen.bare, timeout=chosen.timeout, reactor=reactor
     ) as session:
-        async for message in said:
+        async for message in messages:
             answer = await say(session, message)
             if message.strip() == session.word.encode():
                 break
         if answer is None and service == "hello":
-            # No name was piped in, as under cron: nobody is greeted all the same.
+            # Standard input was empty, as under cron: get the greeting without a name.
             answer = await say(session, b"")
-    how.check(answer)
+    chosen.check(answer)
 
 
-for command in (check, load, listen, watch, fault, completion):
+for command in (check, load, listen, watch, fault):
     netdemo.add_command(command)

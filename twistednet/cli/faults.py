@@ -1,62 +1,130 @@
-"""`netdemo fault`: what a running daemon does wrong on purpose."""
+"""`netdemo fault`: the faults of a running daemon, shown and changed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TypedDict, cast
 
-from twistednet.cli.adminapi import Site
-from twistednet.cli.process import show
+import click
 
-_PATH = "/api/v1/faults"
+from twistednet.cli.adminapi import URL, Site, tokenOption
+from twistednet.cli.run import run
+from twistednet.cli.stdio import show
+from twistednet.client.reactors import Reactor
+
+_FAULTS = "/api/v1/faults"
 _SCENARIO = "/api/v1/scenario"
 
 
-async def listed(reactor: Any, site: Site) -> None:
-    """Show all rules in force, and the scenario that is played."""
-    _show((await site.ask(reactor, _PATH))["faults"])
-    _showPlaying((await site.ask(reactor, _SCENARIO))["playing"])
+class RuleState(TypedDict):
+    """A fault rule in the admin API. It acted on `acted` of the `seen` that it applies to."""
+
+    id: int
+    rule: str
+    acted: int
+    seen: int
+    over: bool
 
 
-async def added(reactor: Any, site: Site, rules: Iterable[str]) -> None:
-    """All of them or, if one is wrong, none."""
-    await site.ask(reactor, _PATH, "POST", {"rules": [*rules]})
-    await listed(reactor, site)
+class PlayedScenario(TypedDict):
+    """The scenario that is being played: `part` of `parts`, with `left` seconds of it."""
+
+    name: str
+    part: int
+    parts: list[str]
+    left: float
 
 
-async def replaced(reactor: Any, site: Site, rules: Iterable[str]) -> None:
-    """These, and no others."""
-    _show((await site.ask(reactor, _PATH, "PUT", {"rules": [*rules]}))["faults"])
+@click.group(invoke_without_command=True)
+@click.option("--url", default=URL, show_default=True, help="The URL of the admin site.")
+@tokenOption
+@click.pass_context
+def fault(context: click.Context, url: str, token: str) -> None:
+    """Show the faults of a running daemon, or change them.
+
+    A RULE is a service, a colon and a fault, as in 'echo: latency 100ms, first 2'.
+    """
+    site = context.obj = Site.parse(url, token)
+    if context.invoked_subcommand is None:
+        run(lambda reactor: _showAll(reactor, site))
 
 
-async def removed(reactor: Any, site: Site, numbers: Iterable[int]) -> None:
-    for number in numbers:
-        await site.ask(reactor, f"{_PATH}/{number}", "DELETE")
-    await listed(reactor, site)
+@fault.command()
+@click.argument("rules", nargs=-1, required=True, metavar="RULE...")
+@click.pass_obj
+def add(site: Site, rules: tuple[str, ...]) -> None:
+    """Add each RULE to the active rules; none of them if one is wrong."""
+    run(lambda reactor: _change(reactor, site, [_FAULTS], "POST", {"rules": rules}))
 
 
-async def begunAnew(reactor: Any, site: Site, numbers: Iterable[int]) -> None:
-    for number in numbers:
-        await site.ask(reactor, f"{_PATH}/{number}/reset", "POST")
-    await listed(reactor, site)
+@fault.command()
+@click.argument("rules", nargs=-1, metavar="RULE...")
+@click.pass_obj
+def only(site: Site, rules: tuple[str, ...]) -> None:
+    """Replace the active rules by each RULE; without a RULE, remove all faults."""
+    run(lambda reactor: _replace(reactor, site, rules))
 
 
-async def played(reactor: Any, site: Site, scenario: str | None) -> None:
-    """This one, by its name or as it is written; with None, no more."""
-    await site.ask(reactor, _SCENARIO, "PUT", {"play": scenario})
-    await listed(reactor, site)
+@fault.command()
+@click.argument("numbers", nargs=-1, required=True, type=int, metavar="ID...")
+@click.pass_obj
+def remove(site: Site, numbers: tuple[int, ...]) -> None:
+    """Remove the rules with these numbers."""
+    paths = [f"{_FAULTS}/{number}" for number in numbers]
+    run(lambda reactor: _change(reactor, site, paths, "DELETE"))
 
 
-def _showPlaying(playing: dict[str, Any] | None) -> None:
+@fault.command()
+@click.argument("numbers", nargs=-1, required=True, type=int, metavar="ID...")
+@click.pass_obj
+def reset(site: Site, numbers: tuple[int, ...]) -> None:
+    """Reset the counts and draws of the rules with these numbers."""
+    paths = [f"{_FAULTS}/{number}/reset" for number in numbers]
+    run(lambda reactor: _change(reactor, site, paths, "POST"))
+
+
+@fault.command()
+@click.argument("scenario")
+@click.pass_obj
+def play(site: Site, scenario: str) -> None:
+    """Play a SCENARIO: its name, or as in 'outage = 10s healthy | 5s echo: refuse'."""
+    run(lambda reactor: _change(reactor, site, [_SCENARIO], "PUT", {"play": scenario}))
+
+
+@fault.command()
+@click.pass_obj
+def stop(site: Site) -> None:
+    """Stop the scenario that is being played."""
+    run(lambda reactor: _change(reactor, site, [_SCENARIO], "PUT", {"play": None}))
+
+
+async def _change(
+    reactor: Reactor, site: Site, paths: Iterable[str], method: str, content: object = None
+) -> None:
+    for path in paths:
+        await site.ask(reactor, path, method, content)
+    await _showAll(reactor, site)
+
+
+async def _replace(reactor: Reactor, site: Site, rules: tuple[str, ...]) -> None:
+    _showRules(await site.ask(reactor, _FAULTS, "PUT", {"rules": rules}))
+
+
+async def _showAll(reactor: Reactor, site: Site) -> None:
+    """Show all rules, and the scenario that is being played."""
+    _showRules(await site.ask(reactor, _FAULTS))
+    answer = cast(dict[str, PlayedScenario | None], await site.ask(reactor, _SCENARIO))
+    playing = answer["playing"]
     if playing is not None:
         part, parts = playing["part"], playing["parts"]
         where = f"scenario {playing['name']}, part {part} of {len(parts)}"
         show(f"{where}, {playing['left']:.1f} s left: {parts[part - 1]}")
 
 
-def _show(faults: list[dict[str, Any]]) -> None:
-    for one in faults:
-        over = ", over" if one["over"] else ""
-        show(f"{one['id']}  {one['rule']}  (acted {one['acted']} of {one['seen']}{over})")
-    if not faults:
-        show("(nothing goes wrong)")
+def _showRules(answer: object) -> None:
+    rules = cast(dict[str, list[RuleState]], answer)["faults"]
+    for rule in rules:
+        over = ", over" if rule["over"] else ""
+        show(f"{rule['id']}  {rule['rule']}  (acted {rule['acted']} of {rule['seen']}{over})")
+    if not rules:
+        show("(no faults)")

@@ -1,51 +1,73 @@
-"""`netdemo listen`: a receiving end in the foreground, until somebody says the word."""
+"""`netdemo listen`: a server in the foreground that displays what arrives."""
 
 from __future__ import annotations
 
 import re
-from typing import Any
 
-from twisted.internet.defer import Deferred
+import click
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import CannotListenError
-from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, connectionDone
+from twisted.internet.interfaces import IAddress, IListeningPort, ITransport
+from twisted.internet.protocol import DatagramProtocol, Protocol, ServerFactory, connectionDone
 from twisted.python.failure import Failure
 
-from twistednet.cli.process import show
+from twistednet.cli.run import run
+from twistednet.cli.stdio import show
 from twistednet.client.errors import BadTarget, CannotConnect
+from twistednet.client.reactors import Reactor
 from twistednet.core.text import addressText, shown
 
-#: Bytes at the end of what one peer sent in which the word is looked for.
-TAIL = 1024
+#: Bytes of an unfinished line that are kept to compare them with the word.
+MAX_LINE_BYTES = 1024
+#: Bytes of one chunk that are displayed.
+MAX_SHOWN_BYTES = 4096
+MAX_DATAGRAM_BYTES = 65_536
 
 
-class Receiver:
-    """Shows what arrives, a line each, and fires `over` at the word that ends it."""
+@click.command()
+@click.argument("where")
+@click.option("--until", metavar="WORD", help="Stop when a client sends WORD.")
+def listen(where: str, until: str | None) -> None:
+    """Display what arrives at WHERE, and send nothing back.
+
+    WHERE is tcp:PORT or udp:PORT, on loopback, or with an address: tcp:0.0.0.0:9090.
+    """
+    try:
+        place = parsed(where)
+    except BadTarget as error:
+        raise click.UsageError(str(error)) from None
+    run(lambda reactor: listened(reactor, place, until))
+
+
+class ListenDisplay:
+    """Displays what arrives, one line for each chunk. `over` fires at the word that ends it."""
 
     def __init__(self, until: bytes | None) -> None:
         self._until = until
         self.over: Deferred[None] = Deferred()
 
     def show(self, peer: str, text: str) -> None:
+        """Display a line about a peer."""
         try:
             show(f"{peer} {text}")
         except OSError:
-            # Nobody looks any more.
+            # Standard output is closed.
             if not self.over.called:
                 self.over.errback(Failure())
 
     def arrived(self, peer: str, data: bytes, *messages: bytes) -> None:
-        """`messages` are what the word is compared with."""
-        self.show(peer, f"sent {len(data)} B: {shown(data, 4096)}")
+        """Display a chunk, and compare the messages in it with the word."""
+        self.show(peer, f"sent {len(data)} B: {shown(data, MAX_SHOWN_BYTES)}")
         if self._until in [message.strip() for message in messages] and not self.over.called:
             self.over.callback(None)
 
 
 class ReceiverProtocol(Protocol):
-    """One connection; the word is a line of its own, or all that was sent at once."""
+    """One connection. The word is a line of its own, or everything that was sent at once."""
 
-    transport: Any
+    transport: ITransport
 
-    def __init__(self, display: Receiver) -> None:
+    def __init__(self, display: ListenDisplay) -> None:
         self._display = display
         self._line = b""
 
@@ -56,18 +78,30 @@ class ReceiverProtocol(Protocol):
     def dataReceived(self, data: bytes) -> None:
         *lines, self._line = (self._line + data).split(b"\n")
         self._display.arrived(self._peer, data, data, *lines, self._line)
-        self._line = self._line[-TAIL:]
+        self._line = self._line[-MAX_LINE_BYTES:]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._display.show(self._peer, "went offline")
 
 
-class ReceiverDatagramProtocol(DatagramProtocol):
-    """Every datagram; the word is a datagram of its own. Nothing is sent back."""
+class ReceiverFactory(ServerFactory):
+    """Makes a protocol for each connection."""
 
     noisy = False
 
-    def __init__(self, display: Receiver) -> None:
+    def __init__(self, display: ListenDisplay) -> None:
+        self._display = display
+
+    def buildProtocol(self, addr: IAddress | None) -> ReceiverProtocol:
+        return ReceiverProtocol(self._display)
+
+
+class ReceiverDatagramProtocol(DatagramProtocol):
+    """A UDP port. The word is a datagram of its own."""
+
+    noisy = False
+
+    def __init__(self, display: ListenDisplay) -> None:
         self._display = display
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
@@ -78,30 +112,31 @@ _WHERE = re.compile(r"(tcp|udp):(?:(.*):)?(\d{1,5})")
 
 
 def parsed(text: str) -> tuple[str, str, int]:
-    """tcp:9090, udp:5000 or tcp:ADDRESS:9090 as kind, address, port. Raises BadTarget."""
+    """Return tcp:9090, udp:5000 or tcp:ADDRESS:9090 as kind, address, port. Raises BadTarget."""
     match = _WHERE.fullmatch(text)
     if match is None or int(match[3]) > 65535:
-        raise BadTarget(f"{shown(text)!r} is no place to listen: it is tcp:PORT or udp:PORT")
+        raise BadTarget(f"cannot listen at {shown(text)!r}: write tcp:PORT or udp:PORT")
     host = (match[2] or "127.0.0.1").removeprefix("interface=").strip("[]")
     return match[1], host, int(match[3])
 
 
-async def listened(reactor: Any, where: tuple[str, str, int], until: str | None) -> None:
-    """Show what arrives. Raises CannotConnect where the port cannot be had."""
+async def listened(reactor: Reactor, where: tuple[str, str, int], until: str | None) -> None:
+    """Display what arrives until the word comes. Raises CannotConnect if the port is taken."""
+    display = ListenDisplay(None if until is None else until.encode())
+    port = _open(reactor, where, display)
+    show(f"listening on {where[0]} {addressText(port.getHost())}")
+    await display.over
+    await maybeDeferred(port.stopListening)
+
+
+def _open(reactor: Reactor, where: tuple[str, str, int], display: ListenDisplay) -> IListeningPort:
     kind, host, port = where
-    display = Receiver(None if until is None else until.encode())
     try:
         if kind == "udp":
-            listening = reactor.listenUDP(port, ReceiverDatagramProtocol(display), host, 65_536)
-        else:
-            factory: Any = Factory()
-            factory.noisy = False
-            factory.buildProtocol = lambda addr: ReceiverProtocol(display)
-            listening = reactor.listenTCP(port, factory, interface=host)
+            protocol = ReceiverDatagramProtocol(display)
+            return reactor.listenUDP(port, protocol, host, MAX_DATAGRAM_BYTES)
+        return reactor.listenTCP(port, ReceiverFactory(display), interface=host)
     except CannotListenError as error:
         raise CannotConnect(
-            f"{kind}:{port} cannot be listened on: {error.socketError}; another port may be free"
+            f"cannot listen on {kind}:{port}: {error.socketError}; try another port"
         ) from None
-    show(f"listening on {kind} {addressText(listening.getHost())}")
-    await display.over
-    await listening.stopListening()

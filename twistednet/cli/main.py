@@ -1,13 +1,18 @@
-"""The `netdemo` command; what it needs is in an extra."""
+"""The entry point of the command `netdemo`, which needs the extra `cli`."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING
+
+from twistednet.core.plugins import BadPlugin
+
+if TYPE_CHECKING:
+    import click
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     try:
         from twistednet.cli.commands import netdemo
     except ModuleNotFoundError as error:
@@ -19,21 +24,25 @@ def main() -> None:
     sys.exit(command(netdemo))
 
 
-def command(netdemo: Any) -> int:
-    """Run a click command; what was wrong with its arguments is told on one line."""
-    import click
+def command(netdemo: click.Command) -> int:
+    """Run a click command and return its exit status. A usage error is one line."""
+    from click import Abort, ClickException
+    from click.exceptions import NoArgsIsHelpError
 
     try:
         netdemo(prog_name="netdemo", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
+    except NoArgsIsHelpError as error:
         print(error.format_message(), file=sys.stderr)
         return 2
-    except click.ClickException as error:
+    except ClickException as error:
         context = getattr(error, "ctx", None)
         path = context.command_path if context else "netdemo"
-        print(f"{path}: {error.format_message()} ({path} --help says more)", file=sys.stderr)
+        print(f"{path}: {error.format_message()} (see {path} --help)", file=sys.stderr)
         return 2
-    except click.Abort:
+    except BadPlugin as error:
+        print(f"netdemo: {error}", file=sys.stderr)
+        return 1
+    except Abort:
         return 130
     return 0
 

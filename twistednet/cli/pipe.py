@@ -1,41 +1,48 @@
-"""Standard input to a server while what it says comes out: both ways at once."""
+"""Standard input sent to a server while its answers are shown: both ways at once."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
 
 from twistednet.cli.options import ClientOptions
-from twistednet.cli.process import StandardInput, passOn, show
+from twistednet.cli.stdio import StandardInput, oneMessage, passOn, show
 from twistednet.client.connecting import connect
 from twistednet.client.errors import TimedOut, Unexpected
-from twistednet.client.sessions import PAUSE
+from twistednet.client.reactors import Reactor
+from twistednet.client.sessions import PAUSE_SECONDS, ChatSession, joinChat
 from twistednet.client.streams import Stream
-from twistednet.client.talk import Talk, joined
+
+T = TypeVar("T")
 
 
 class _Outgoing:
-    """What is being sent, and whether the server's silence means anything meanwhile."""
+    """The sending half. It knows whether the server's silence is a timeout.
+
+    `done` is true once everything is sent, `idle` while nothing is being sent, for want of
+    input. `unreturned` is what was sent and has not come back.
+    """
 
     def __init__(self) -> None:
         self.done = False
         self.idle = True
-        #: Sent, and not yet returned.
         self.unreturned = bytearray()
 
-    def start(self, stream: Stream, sending: Coroutine[Any, Any, None]) -> None:
-        def failed(failure: Any) -> None:
-            stream.transport.abortConnection()
+    def start(self, stream: Stream, sending: Coroutine[Deferred[Any], Any, None]) -> None:
+        """Start to send; if that fails, the connection is aborted."""
+
+        def failed(failure: Failure) -> None:
+            stream.abort()
             failure.trap(Unexpected)
 
         Deferred.fromCoroutine(sending).addErrback(failed)
 
-    async def during(self, read: Callable[[], Coroutine[Any, Any, Any]]) -> Any:
-        """A read, again and again while it is we who keep the server waiting."""
+    async def during(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Return what `read` returns. A timeout counts only while the server owes an answer."""
         while True:
             try:
                 return await read()
@@ -44,26 +51,26 @@ class _Outgoing:
                     raise
 
 
-async def poured(reactor: Any, how: ClientOptions, returned: bool) -> None:
-    """All of standard input to the server, in constant memory.
+async def pipe(reactor: Reactor, options: ClientOptions, returned: bool) -> None:
+    """Send all of standard input, in constant memory.
 
-    `returned` says that all must come back (RFC 862): it is passed on, and checked.
+    If all of it must be `returned` (RFC 862), check that and write it to standard output.
     """
-    stream = await connect(reactor, how.target, how.timeout)
+    stream = await connect(reactor, options.target, options.timeout)
     out = _Outgoing()
-    out.start(stream, _pour(StandardInput(reactor), stream, out, returned))
+    out.start(stream, _send(StandardInput(reactor), stream, out, returned))
     while data := await out.during(stream.read):
         if returned:
             passOn(data)
-            _compare(how, out, data)
+            _compare(options, out, data)
         if out.done and not out.unreturned and not stream.canHalfClose:
             break
     if not out.done or out.unreturned:
-        raise Unexpected(f"{how.target} hung up before it had returned all")
+        raise Unexpected(f"{options.target} closed the connection before all had come back")
     await stream.close()
 
 
-async def _pour(source: StandardInput, stream: Stream, out: _Outgoing, returned: bool) -> None:
+async def _send(source: StandardInput, stream: Stream, out: _Outgoing, returned: bool) -> None:
     while data := await source.read():
         out.idle = False
         if returned:
@@ -74,48 +81,49 @@ async def _pour(source: StandardInput, stream: Stream, out: _Outgoing, returned:
     if stream.canHalfClose:
         stream.finish()
     elif not out.unreturned:
-        # All is back already, or nothing is awaited: nobody else would end it.
-        # (TLS waits for a producer to have finished.)
+        # No answer is missing, so that the reading half would wait for ever.
+        # (TLS closes only after the producer is unregistered.)
         stream.transport.unregisterProducer()
         stream.transport.loseConnection()
 
 
-def _compare(how: ClientOptions, out: _Outgoing, data: bytes) -> None:
+def _compare(options: ClientOptions, out: _Outgoing, data: bytes) -> None:
     if not out.unreturned.startswith(data):
-        raise Unexpected(f"{how.target} returned other bytes than were sent: no echo")
+        raise Unexpected(f"{options.target} is not an echo: it returned other bytes")
     del out.unreturned[: len(data)]
 
 
-async def talkedOnce(reactor: Any, how: ClientOptions, text: str | None) -> None:
-    """Say one thing, or each line of standard input; leave, and show what was heard."""
-    said = _one(text) if text is not None else StandardInput(reactor).lines()
-    talk = await joined(how.target, bare=how.bare, timeout=how.timeout, reactor=reactor)
+async def chatOnce(reactor: Reactor, options: ClientOptions, text: str | None) -> None:
+    """Say `text`, or each line of standard input; leave; show what was received until then."""
+    messages = oneMessage(text) if text is not None else StandardInput(reactor).lines()
+    session = await joinChat(
+        options.target, bare=options.bare, timeout=options.timeout, reactor=reactor
+    )
     out = _Outgoing()
-    out.start(talk.stream, _sayAll(reactor, talk, said, out))
-    heardAny = False
+    out.start(session.stream, _sayAll(reactor, session, messages, out))
+    answered = False
     try:
-        while heard := await out.during(talk.heard):
-            heardAny = True
-            for line in heard:
+        while lines := await out.during(session.receive):
+            answered = True
+            for line in lines:
                 show(line)
     except TimedOut:
-        # A tutorial's server does not know that it should hang up.
-        if not (how.bare and heardAny):
+        # A tutorial's server does not know byebye, and leaves the connection open.
+        if not (options.bare and answered):
             raise
-    await talk.leave()
+    await session.leave()
 
 
-async def _sayAll(reactor: Any, talk: Talk, said: AsyncIterator[bytes], out: _Outgoing) -> None:
-    async for message in said:
+async def _sayAll(
+    reactor: Reactor, session: ChatSession, messages: AsyncIterator[bytes], out: _Outgoing
+) -> None:
+    async for message in messages:
         text = message.decode(errors="surrogateescape")
-        if text.strip() == talk.word:
+        if text.strip() == session.word:
             break
-        talk.say(text)
-        if talk.bare:
-            await deferLater(reactor, 1.5 * PAUSE, lambda: None)
-    talk.say(talk.word)
+        session.say(text)
+        if session.bare:
+            # A longer pause than ends a message.
+            await deferLater(reactor, 1.5 * PAUSE_SECONDS, lambda: None)
+    session.say(session.word)
     out.done = True
-
-
-async def _one(text: str) -> AsyncIterator[bytes]:
-    yield os.fsencode(text)

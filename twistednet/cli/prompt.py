@@ -1,7 +1,6 @@
-"""The clients at a terminal: a prompt with history, and what is said above it.
+"""A prompt with history, above which the answers appear.
 
-It lives in asyncio's loop, where prompt_toolkit is at home: the reactor must be
-Twisted's asyncio reactor.
+prompt_toolkit needs asyncio's event loop, so the reactor must be Twisted's asyncio reactor.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import Any
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
@@ -17,13 +15,14 @@ from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.internet.defer import Deferred
 
 from twistednet.cli.options import ClientOptions
-from twistednet.cli.process import INTERRUPTED, say, show
+from twistednet.cli.run import INTERRUPTED
+from twistednet.cli.stdio import say, show
 from twistednet.client.errors import Unexpected
-from twistednet.client.sessions import opened
-from twistednet.client.talk import Talk, joined
+from twistednet.client.reactors import Reactor
+from twistednet.client.sessions import ChatSession, joinChat, opened
 
-#: Seconds that a chat server has for its last words.
-FAREWELL = 1.0
+#: Seconds for a chat server to close the connection after byebye.
+LEAVE_SECONDS = 1.0
 
 
 class _Interrupted(Exception):
@@ -31,7 +30,7 @@ class _Interrupted(Exception):
 
 
 class Prompt:
-    """Reads lines as they are typed, until Ctrl-D or `close`; Ctrl-C ends the program."""
+    """Reads typed lines until Ctrl-D or `close`. Ctrl-C ends the program."""
 
     def __init__(self, service: str) -> None:
         self._session: PromptSession[str] = PromptSession(
@@ -40,26 +39,26 @@ class Prompt:
         self.closed = False
 
     async def line(self) -> str | None:
-        """The next line; None at the end."""
+        """Return the next line, None at the end."""
         if self.closed:
             return None
-        asking: Any = asyncio.ensure_future(self._session.prompt_async("> ", handle_sigint=False))
+        prompt = self._session.prompt_async("> ", handle_sigint=False)
         try:
-            return str(await Deferred.fromFuture(asking))
+            return await Deferred.fromFuture(asyncio.ensure_future(prompt))
         except EOFError:
             return None
         except _Interrupted:
             raise SystemExit(INTERRUPTED) from None
 
     def close(self) -> None:
-        """The conversation is over, whatever is half typed."""
+        """End the prompt, and drop a half-typed line."""
         self.closed = True
         if self._session.app.is_running:
             self._session.app.exit(exception=EOFError())
 
 
 def _history(service: str) -> History:
-    """Kept between two runs where there is a place for it, readable by its owner only."""
+    """Return the history of earlier runs, in a file for its owner only; else of this run."""
     state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     path = Path(state) / "netdemo" / f"history-{service}"
     try:
@@ -70,11 +69,11 @@ def _history(service: str) -> History:
     return FileHistory(path)
 
 
-async def prompted(reactor: Any, service: str, how: ClientOptions) -> None:
-    """Say each line that is typed, and show what is answered."""
+async def talkAtPrompt(reactor: Reactor, service: str, options: ClientOptions) -> None:
+    """Send each typed line, and show its answer."""
     answer = None
     async with opened(
-        service, how.target, bare=how.bare, timeout=how.timeout, reactor=reactor
+        service, options.target, bare=options.bare, timeout=options.timeout, reactor=reactor
     ) as session:
         prompt = Prompt(service)
         while (line := await prompt.line()) is not None:
@@ -83,45 +82,47 @@ async def prompted(reactor: Any, service: str, how: ClientOptions) -> None:
                 answer = await say(session, line.encode(errors="surrogateescape"))
             if over:
                 break
-    how.check(answer)
+    options.check(answer)
 
 
-async def talked(reactor: Any, how: ClientOptions) -> None:
-    """Chat: what others say appears above the line that is being typed."""
-    talk = await joined(how.target, bare=how.bare, timeout=how.timeout, reactor=reactor)
-    talk.stream.timeout = None
+async def chatAtPrompt(reactor: Reactor, options: ClientOptions) -> None:
+    """Say each typed line. Lines of others appear above the one that is being typed."""
+    session = await joinChat(
+        options.target, bare=options.bare, timeout=options.timeout, reactor=reactor
+    )
+    session.stream.timeout = None
     prompt = Prompt("chat")
     with patch_stdout():
-        hearing = Deferred.fromCoroutine(_hear(talk, prompt))
+        receiving = Deferred.fromCoroutine(_receive(session, prompt))
         try:
-            left = await _say(talk, prompt)
+            left = await _say(session, prompt)
         except SystemExit:
-            # Whoever goes by Ctrl-C does not wait for what is said to that.
-            hearing.addErrback(lambda _: None)
+            # After Ctrl-C the server's last lines are not awaited.
+            receiving.addErrback(lambda _: None)
             raise
-        # The last that is said to us, of which a server may have nothing to say.
-        await hearing.addTimeout(FAREWELL, reactor, lambda *_: None)
-    await talk.leave()
+        # The server may have no last lines, and leave the connection open.
+        await receiving.addTimeout(LEAVE_SECONDS, reactor, lambda *_: None)
+    await session.leave()
     if not left:
-        raise Unexpected(f"{how.target} hung up")
+        raise Unexpected(f"{options.target} closed the connection")
 
 
-async def _say(talk: Talk, prompt: Prompt) -> bool:
-    """What is typed, to its end; was it we who left?"""
+async def _say(session: ChatSession, prompt: Prompt) -> bool:
+    """Say what is typed, to its end. Return whether the user left, and not the server."""
     while (line := await prompt.line()) is not None:
-        talk.say(line)
-        if line.strip() == talk.word:
+        session.say(line)
+        if line.strip() == session.word:
             return True
     if prompt.closed:
         return False
-    talk.say(talk.word)
+    session.say(session.word)
     return True
 
 
-async def _hear(talk: Talk, prompt: Prompt) -> None:
+async def _receive(session: ChatSession, prompt: Prompt) -> None:
     try:
-        while heard := await talk.heard():
-            for line in heard:
+        while lines := await session.receive():
+            for line in lines:
                 show(line)
     finally:
         prompt.close()

@@ -1,75 +1,98 @@
-"""`netdemo watch`: who comes to a running daemon and who goes, as its admin site tells."""
+"""`netdemo watch`: the connections of a running daemon, as they open and close."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import cast
 
-from twistednet.cli.adminapi import Site
-from twistednet.cli.process import show
+import click
+
+from twistednet.cli.adminapi import URL, Site, tokenOption
+from twistednet.cli.run import run
+from twistednet.cli.stdio import show
 from twistednet.client.errors import Unexpected
 from twistednet.client.http import Response, chunks, readHead
+from twistednet.client.reactors import Reactor
 from twistednet.client.streams import Stream
 
-#: Seconds of silence after which it must be gone: it says something every fifteen.
-SILENCE = 60.0
+#: Seconds of silence after which the daemon is gone: it sends something every 15 s.
+SILENCE_SECONDS = 60.0
+
+_EVENTS = "/api/v1/events"
+_OPEN = "/api/v1/connections?state=open&limit=1000"
+
+#: The fields of an event, or of a connection in a listing (docs/wire.md).
+Fields = Mapping[str, object]
+
+
+@click.command()
+@click.argument("url", default=URL)
+@tokenOption
+@click.option("--no-follow", is_flag=True, help="List the open connections, and stop.")
+def watch(url: str, token: str, no_follow: bool) -> None:
+    """Show the connections of a running daemon as they open and close.
+
+    URL is that of its admin site, as printed at its start [http://127.0.0.1:8800/].
+    """
+    site = Site.parse(url, token)
+    run(lambda reactor: watched(reactor, site, not no_follow))
 
 
 @dataclass
 class ConnectionList:
-    """Who is connected now, by number, and what happened last."""
+    """The open connections, by their numbers."""
 
-    open: set[int] = field(default_factory=set)
+    open: set[object] = field(default_factory=set)
 
-    def take(self, kind: str, told: dict[str, Any]) -> str | None:
-        """What an event means for a person; None if it is about nobody, or no news."""
-        number, who = told.get("id", 0), f"{told.get('service')} {told.get('peer')}"
+    def take(self, kind: str, event: Fields) -> str | None:
+        """Return a line about an event for people, None if there is nothing new in it."""
+        number, name = event.get("id", 0), f"{event.get('service')} {event.get('peer')}"
         if kind == "opened" and number not in self.open:
             self.open.add(number)
-            return f"+ {who} #{number}  ({len(self.open)} open)"
+            return f"+ {name} #{number}  ({len(self.open)} open)"
         if kind == "closed":
             self.open.discard(number)
-            sizes = f"{told['bytesIn']} B in, {told['bytesOut']} B out, {told['seconds']:.3f} s"
-            return f"- {who} #{number}: {told['reason']}; {sizes}  ({len(self.open)} open)"
+            sizes = f"{event['bytesIn']} B in, {event['bytesOut']} B out, {event['seconds']:.3f} s"
+            return f"- {name} #{number}: {event['reason']}; {sizes}  ({len(self.open)} open)"
         if kind == "refused":
-            return f"! {who} refused: {told['limit']}"
+            return f"! {name} refused: {event['limit']}"
         if kind == "faulted":
-            return f"~ {who} #{number}: fault {told['fault']}: {told['did']}"
-        return f"({told['events']} events missed)" if kind == "missed" else None
+            return f"~ {name} #{number}: fault {event['fault']}: {event['did']}"
+        return f"({event['events']} events missed)" if kind == "missed" else None
 
 
-async def watched(reactor: Any, site: Site, follow: bool) -> None:
-    """Show who is connected and, while we `follow`, who comes and goes. Raises ClientError."""
+async def watched(reactor: Reactor, site: Site, follow: bool) -> None:
+    """Show the open connections and, with `follow`, every change. Raises ClientError."""
     state = ConnectionList()
-    # Before we ask who is there, so that nobody slips in between.
-    events = await site.open(reactor, "/api/v1/events") if follow else None
-    listing = await site.ask(reactor, "/api/v1/connections?state=open&limit=1000")
-    for one in reversed(listing["connections"]):
-        show(state.take("opened", one) or "")
+    # The events are requested first, so that no connection is missed in between.
+    events = await site.open(reactor, _EVENTS) if follow else None
+    listing = cast(dict[str, list[Fields]], await site.ask(reactor, _OPEN))
+    for connection in reversed(listing["connections"]):
+        show(state.take("opened", connection) or "")
     if events is None:
         return
-    events.timeout = SILENCE
-    async for kind, told in _events(site, events):
+    events.timeout = SILENCE_SECONDS
+    async for kind, event in _events(site, events):
         if kind == "end":
             show("(the daemon stops)")
             return
-        line = state.take(kind, told)
+        line = state.take(kind, event)
         if line is not None:
             show(line)
-    raise Unexpected(f"{site.target} is gone")
+    raise Unexpected(f"{site.target} closed the connection")
 
 
-async def _events(site: Site, stream: Stream) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """Server-Sent Events, each with its kind and what it tells."""
+async def _events(site: Site, stream: Stream) -> AsyncIterator[tuple[str, Fields]]:
+    """Yield Server-Sent Events, each with its kind and its fields."""
     status, _ = await readHead(stream)
     if status != 200:
         raise site.refused(Response(status, {}, b""))
     rest = b""
-    async for piece in chunks(stream):
-        *whole, rest = (rest + piece).split(b"\n\n")
+    async for chunk in chunks(stream):
+        *whole, rest = (rest + chunk).split(b"\n\n")
         for event in whole:
-            fields = dict(line.partition(": ")[::2] for line in event.decode().splitlines())
-            if "event" in fields:
-                yield fields["event"], json.loads(fields["data"])
+            lines = dict(line.partition(": ")[::2] for line in event.decode().splitlines())
+            if "event" in lines:
+                yield lines["event"], json.loads(lines["data"])

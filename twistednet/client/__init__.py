@@ -1,5 +1,6 @@
-"""Clients of the services, as functions for anybody's Twisted code."""
+"""Clients of the services, as coroutines for code that runs on Twisted."""
 
+from twistednet.client.datagrams import Datagrams
 from twistednet.client.errors import (
     BadTarget,
     CannotConnect,
@@ -7,16 +8,19 @@ from twistednet.client.errors import (
     TimedOut,
     Unexpected,
 )
-from twistednet.client.sessions import Session, opened
-from twistednet.client.talk import Talk, ask, chat, datagram, echo, hello, joined, send
+from twistednet.client.functions import ask, chat, datagram, echo, hello, send
+from twistednet.client.sessions import ChatSession, Session, joinChat, opened
+from twistednet.client.streams import Stream
 from twistednet.client.targets import Target
 
 __all__ = [
     "BadTarget",
     "CannotConnect",
+    "ChatSession",
     "ClientError",
+    "Datagrams",
     "Session",
-    "Talk",
+    "Stream",
     "Target",
     "TimedOut",
     "Unexpected",
@@ -25,7 +29,7 @@ __all__ = [
     "datagram",
     "echo",
     "hello",
-    "joined",
+    "joinChat",
     "opened",
     "send",
 ]

@@ -1,26 +1,26 @@
-"""What can go wrong for a client, and the exit status that tells it to a script."""
+"""Errors of the clients, each with the exit status of the `netdemo` command."""
 
 from __future__ import annotations
 
 
 class ClientError(Exception):
-    """One line that says what happened and what to do; `status` is for scripts."""
+    """What went wrong and what to do, in one line."""
 
     status = 1
 
 
 class Unexpected(ClientError):
-    """The server did answer, or hang up, but not as it should."""
+    """The server did not answer, or close the connection, as it should."""
 
 
 class BadTarget(ClientError):
-    """What was given as a server is none."""
+    """The text does not name a server."""
 
     status = 2
 
 
 class CannotConnect(ClientError):
-    """Nothing to talk to: no such host, or nobody listens."""
+    """There is no such host, or nothing listens on the port."""
 
     status = 3
 

@@ -2,49 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol, IHandshakeListener, IPushProducer
+from twisted.internet.interfaces import (
+    IConsumer,
+    IHalfCloseableProtocol,
+    IHandshakeListener,
+    IPushProducer,
+    ISystemHandle,
+    ITCPTransport,
+)
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistednet.client.errors import TimedOut, Unexpected
+from twistednet.client.reactors import Reactor
 from twistednet.client.targets import Target
 
-#: Bytes that may wait to be read; then the server is not read from.
-MOST_WAITING = 256 * 1024
-#: Seconds that a server may be silent.
-TIMEOUT = 5.0
+#: Unread bytes above which the connection is no longer read.
+MAX_UNREAD_BYTES = 256 * 1024
+#: Bytes that one read returns, and that a line may have, by default.
+MAX_READ_BYTES = 65_536
+#: Seconds that a server may be silent, by default.
+TIMEOUT_SECONDS = 5.0
+#: Seconds for the last bytes to be sent before the connection is aborted.
+CLOSE_SECONDS = 1.0
+
+
+class StreamTransport(ITCPTransport, IConsumer, IPushProducer, ISystemHandle):
+    """What Twisted's transports of TCP, TLS and UNIX sockets have.
+
+    (But that of a UNIX socket has no `setTcpNoDelay`.)
+    """
 
 
 @implementer(IHalfCloseableProtocol, IHandshakeListener, IPushProducer)
 class Stream(Protocol):
-    """One connection. One coroutine at a time reads.
+    """One connection. One coroutine at a time may read it.
 
-    Each read waits at most `timeout` seconds for more, and raises TimedOut; it
-    raises Unexpected where the server resets the connection.
+    A read waits at most `timeout` seconds for data, without end if that is None, and then
+    raises TimedOut. It raises Unexpected if the server resets the connection. `over` is true
+    once the server has sent its FIN or RST; `lost` is how a connection broke, if it did.
     """
 
-    transport: Any
+    transport: StreamTransport
 
-    def __init__(self, reactor: Any, target: Target, timeout: float) -> None:
+    def __init__(self, reactor: Reactor, target: Target, timeout: float) -> None:
         self.target = target
-        #: Seconds; None waits for ever.
         self.timeout: float | None = timeout
         self.over = False
         self.lost: Failure | None = None
         self.reactor = reactor
-        self._buffer = bytearray()
-        self._waiting: Deferred[None] | None = None
-        self._paused = False
-        self._full: Deferred[None] | None = None
-        self._gone: Deferred[None] = Deferred()
+        #: Fires when the TLS handshake is done, or the connection lost.
         self.handshaken: Deferred[None] = Deferred()
+        self._buffer = bytearray()
+        self._reading: Deferred[None] | None = None
+        self._isPaused = False
+        self._writable: Deferred[None] | None = None
+        self._closed: Deferred[None] = Deferred()
 
-    # What arrives
+    # Callbacks of the transport
 
     def connectionMade(self) -> None:
         if hasattr(self.transport, "setTcpNoDelay"):
@@ -53,156 +71,180 @@ class Stream(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         self._buffer += data
-        if len(self._buffer) > MOST_WAITING and not self._paused:
-            self._paused = True
+        if len(self._buffer) > MAX_UNREAD_BYTES and not self._isPaused:
+            self._isPaused = True
             self.transport.pauseProducing()
-        self._wake()
+        self._wakeReader()
 
     def handshakeCompleted(self) -> None:
-        """TLS is set up, and the server is who it should be."""
+        """TLS is set up, and the server's certificate is valid."""
         self.handshaken.callback(None)
 
     def readConnectionLost(self) -> None:
-        """The server's FIN: nothing more will come, but we may still send."""
+        """The server sent its FIN: nothing more will come, but data may still be sent."""
         self.over = True
-        self._wake()
+        self._wakeReader()
 
     def writeConnectionLost(self) -> None:
-        """Ours; the server's is waited for."""
+        """Our FIN is sent; the server's is still awaited."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.over = True
         if not reason.check(ConnectionDone):
             self.lost = reason
-        self._wake()
+        self._wakeReader()
         self.resumeProducing()
-        self._gone.callback(None)
+        self._closed.callback(None)
         if not self.handshaken.called:
             self.handshaken.callback(None)
 
-    def _wake(self) -> None:
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.callback(None)
+    def _wakeReader(self) -> None:
+        reading, self._reading = self._reading, None
+        if reading is not None:
+            reading.callback(None)
 
     # Reading
 
     @property
     def available(self) -> int:
-        """Bytes that a read would give without waiting."""
+        """The number of bytes that a read returns without waiting."""
         return len(self._buffer)
 
-    async def read(self, most: int = 65536) -> bytes:
-        """What there is, at least one byte; nothing once the server has finished."""
+    async def read(self, most: int = MAX_READ_BYTES) -> bytes:
+        """Return at least one byte, or nothing once the server has sent its FIN."""
         while not self._buffer and not self.over:
-            await self._more()
-        if not self._buffer and self.lost is not None:
-            raise Unexpected(f"{self.target} broke the connection off")
+            await self._wait()
+        self._raiseIfBroken()
         return self._take(min(most, len(self._buffer)))
 
     async def readExactly(self, size: int) -> bytes:
-        """Raises Unexpected if the server finishes before that."""
+        """Return `size` bytes. Raises Unexpected if the server's FIN comes before."""
         data = bytearray()
         while len(data) < size:
             chunk = await self.read(size - len(data))
             if not chunk:
-                raise Unexpected(f"{self.target} hung up after {len(data)} of {size} bytes")
+                raise Unexpected(
+                    f"{self.target} closed the connection after {len(data)} of {size} bytes"
+                )
             data += chunk
         return bytes(data)
 
-    async def readLine(self, most: int = 65536) -> bytes:
-        """With its newline; without, if the server finishes first; nothing at the end."""
+    async def readLine(self, most: int = MAX_READ_BYTES) -> bytes:
+        """Return a line with its newline; without one at the server's FIN, b"" after that.
+
+        Raises Unexpected for over `most` bytes without a newline.
+        """
         searched = 0
         while (end := self._buffer.find(b"\n", searched) + 1) == 0 and not self.over:
             searched = len(self._buffer)
             if searched > most:
                 raise Unexpected(f"{self.target} sent over {most} bytes without a newline")
-            await self._more()
-        if end == 0 and not self._buffer and self.lost is not None:
-            raise Unexpected(f"{self.target} broke the connection off")
+            await self._wait()
+        self._raiseIfBroken()
         return self._take(end or len(self._buffer))
 
-    async def readUntilQuiet(self, pause: float, most: int = 65536) -> bytes:
-        """What comes until nothing has come for `pause` seconds."""
+    async def readUntilQuiet(self, pause: float, most: int = MAX_READ_BYTES) -> bytes:
+        """Return what comes before nothing comes for `pause` seconds."""
         data = await self.read(most)
         while not self.over and len(data) < most:
             try:
-                await self._more(pause)
+                await self._wait(pause)
             except TimedOut:
                 break
             data += self._take(min(most - len(data), len(self._buffer)))
         return data
 
     async def readToEnd(self, most: int) -> bytes:
-        """All until the server finishes. Raises Unexpected for more than `most` bytes."""
+        """Return everything up to the server's FIN. Raises Unexpected for over `most` bytes."""
         data = bytearray()
         while chunk := await self.read():
             data += chunk
             if len(data) > most:
-                raise Unexpected(f"{self.target} sent over {most} bytes, and goes on")
+                raise Unexpected(f"{self.target} sent over {most} bytes and did not stop")
         return bytes(data)
+
+    def pauseReading(self) -> None:
+        """Leave everything in the socket's buffer, as a client that is busy or stuck does."""
+        self.transport.pauseProducing()
+
+    def resumeReading(self) -> None:
+        """Read again."""
+        self.transport.resumeProducing()
+
+    def _raiseIfBroken(self) -> None:
+        if not self._buffer and self.lost is not None:
+            raise Unexpected(f"{self.target} broke the connection off")
 
     def _take(self, size: int) -> bytes:
         data = bytes(memoryview(self._buffer)[:size])
         del self._buffer[:size]
-        if self._paused and len(self._buffer) <= MOST_WAITING // 2:
-            self._paused = False
+        if self._isPaused and len(self._buffer) <= MAX_UNREAD_BYTES // 2:
+            self._isPaused = False
             self.transport.resumeProducing()
         return data
 
-    async def _more(self, timeout: float | None = None) -> None:
-        """Until something arrives, or nothing more will. Raises TimedOut."""
+    async def _wait(self, timeout: float | None = None) -> None:
+        """Wait for data or the end of the connection. Raises TimedOut."""
         seconds = self.timeout if timeout is None else timeout
-        waiting = self._waiting = Deferred()
+        reading = self._reading = Deferred()
         if seconds is not None:
-            waiting.addTimeout(seconds, self.reactor, lambda *_: self._late(seconds))
-        await waiting
+            reading.addTimeout(seconds, self.reactor, lambda *_: self._timedOut(seconds))
+        await reading
 
-    def _late(self, seconds: float) -> None:
-        self._waiting = None
+    def _timedOut(self, seconds: float) -> None:
+        self._reading = None
         raise TimedOut(
-            f"{self.target} said nothing for {seconds:g} s; --timeout SECONDS waits longer"
+            f"{self.target} sent nothing for {seconds:g} s; --timeout SECONDS waits longer"
         )
 
-    # Writing, and the end
+    # Writing
 
     def write(self, data: bytes) -> None:
+        """Send data, or queue it, however much it is."""
         self.transport.write(data)
 
     async def writeAll(self, data: bytes) -> None:
-        """Write, and wait until there is room for more, however long that takes."""
+        """Send data, and wait until the transport takes more, however long that takes."""
         self.transport.write(data)
-        if self._full is not None:
-            await self._full
+        if self._writable is not None:
+            await self._writable
 
     def pauseProducing(self) -> None:
-        self._full = self._full or Deferred()
+        """The transport's queue is full."""
+        self._writable = self._writable or Deferred()
 
     def resumeProducing(self) -> None:
-        full, self._full = self._full, None
-        if full is not None:
-            full.callback(None)
+        """The transport takes more data."""
+        writable, self._writable = self._writable, None
+        if writable is not None:
+            writable.callback(None)
 
     stopProducing = resumeProducing
 
+    # The end
+
     @property
     def canHalfClose(self) -> bool:
-        """TLS, as Twisted has it, has no half-close."""
+        """True if a FIN can be sent while data still comes: Twisted's TLS cannot."""
         return self.target.kind != "tls"
 
     def finish(self) -> None:
-        """Say that no more will be sent; the server may still answer."""
+        """Send a FIN after what was written. The server may still answer."""
         if self.lost is None and self.canHalfClose:
             self.transport.unregisterProducer()
             self.transport.loseWriteConnection()
 
+    def abort(self) -> None:
+        """Reset the connection (RST), and drop what is not yet sent."""
+        self.transport.abortConnection()
+
     async def close(self) -> None:
-        """End it, and wait until it has ended; what was written is sent, if it is taken."""
-        if self._paused:
+        """Close the connection once what was written is sent, or after a second at the latest."""
+        if self._isPaused:
             self.transport.abortConnection()
         self.transport.unregisterProducer()
         self.transport.loseConnection()
-        stuck = self.reactor.callLater(1.0, self.transport.abortConnection)
-        await self._gone
-        if stuck.active():
-            stuck.cancel()
+        timer = self.reactor.callLater(CLOSE_SECONDS, self.transport.abortConnection)
+        await self._closed
+        if timer.active():
+            timer.cancel()

@@ -13,14 +13,15 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twistednet.connections.taps import ConnectionTap, Recorder
 from twistednet.core.limits import TokenBucket
 from twistednet.core.text import addressText
-from twistednet.transport.observing import LATER, Tap
+from twistednet.events.model import Refused
+from twistednet.transport.interfaces import LATER, Tap
 
 #: Seconds without a datagram that end a conversation.
-QUIET = 60.0
+QUIET_SECONDS = 60.0
 #: Conversations that one port keeps account of; for one more the first of them ends.
-MOST = 1_000
+MAX_CONVERSATIONS = 1_000
 #: New ones a second, after a hundred at once, as long as only the journal listens.
-RATE, BURST = 10, 100
+NEW_PER_SECOND, NEW_AT_ONCE = 10, 100
 
 _Address = tuple[str, int]
 
@@ -76,20 +77,20 @@ class UDPConversations:
         self,
         service: str,
         clock: IReactorTime,
-        audience: Recorder,
+        recorder: Recorder,
         ids: count[int],
     ) -> None:
         self.inside = LATER
         self._service = service
         self._clock = clock
-        self._audience = audience
-        self._events = audience.events
+        self._recorder = recorder
+        self._events = recorder.events
         self._ids = ids
         self._open: OrderedDict[_Address, UDPConversation] = OrderedDict()
         #: Those in `_open` of whom nobody but sinks for chunks wants to hear more.
-        self._heardEnough: set[_Address] = set()
-        self._bucket = TokenBucket(RATE, BURST)
-        self._nextLook: IDelayedCall | None = None
+        self._complete: set[_Address] = set()
+        self._bucket = TokenBucket(NEW_PER_SECOND, NEW_AT_ONCE)
+        self._nextCheck: IDelayedCall | None = None
         self._transport: Any = None
 
     def makeConnection(self, transport: Any) -> None:
@@ -100,11 +101,11 @@ class UDPConversations:
         """Must datagrams of one of these be told one by one?"""
         if self._events.chunked:
             return True
-        if not self._audience.isThere or senders <= self._heardEnough:
+        if not self._recorder.isThere or senders <= self._complete:
             return False
         mayBegin = self._bucket.ready(monotonic())
         return any(
-            mayBegin if address not in self._open else address not in self._heardEnough
+            mayBegin if address not in self._open else address not in self._complete
             for address in senders
         )
 
@@ -114,17 +115,17 @@ class UDPConversations:
         conversation = self._open.get(address) or self._begin(address)
         if conversation is not None:
             conversation.received += len(data)
-            if self._mayTell(address, conversation):
-                self._told(address, conversation.tap.received(data, self.inside))
+            if self._isWanted(address, conversation):
+                self._noteWanted(address, conversation.tap.received(data, self.inside))
 
     def sent(self, data: bytes, address: _Address) -> None:
         """The service has sent it."""
         conversation = self._open.get(address) or self._begin(address)
         if conversation is not None:
             conversation.sent += len(data)
-            if self._mayTell(address, conversation):
+            if self._isWanted(address, conversation):
                 conversation.tap.inside = self.inside
-                self._told(address, conversation.tap.sent(data))
+                self._noteWanted(address, conversation.tap.sent(data))
 
     def returned(self, totals: Iterable[tuple[_Address, int]]) -> None:
         """Datagrams of so many bytes, which nobody wanted, were returned to these."""
@@ -138,17 +139,21 @@ class UDPConversations:
         """This one has ended; the peer's next datagram begins another."""
         conversation = self._open.pop(address, None)
         if conversation is not None:
-            self._heardEnough.discard(address)
+            self._complete.discard(address)
             age = monotonic() - conversation.opened
-            self._audience.closed(conversation, reason, conversation, age)
+            self._recorder.closed(conversation, reason, conversation, age)
+
+    def refuse(self, address: _Address, limit: str) -> None:
+        """Publish that the service did not answer this peer."""
+        self._events.publish(Refused(self._service, addressText(address), limit, monotonic()))
 
     def stop(self) -> None:
         """The port is closed, and with it they all are over."""
         for address in list(self._open):
             self.endConversation(address, "shutdown")
-        if self._nextLook is not None:
-            self._nextLook.cancel()
-            self._nextLook = None
+        if self._nextCheck is not None:
+            self._nextCheck.cancel()
+            self._nextCheck = None
 
     def speaker(self, address: _Address) -> UDPConversation:
         """Whom to tell of; number 0 stands for all conversations that nobody listens to."""
@@ -156,36 +161,36 @@ class UDPConversations:
         return self._open.get(address, unheard)
 
     def _begin(self, address: _Address) -> UDPConversation | None:
-        if not self._audience.isThere:
+        if not self._recorder.isThere:
             return None
         now = monotonic()
         if not self._events.chunked and not self._bucket.allow(now):
             return None
-        if len(self._open) >= MOST:
+        if len(self._open) >= MAX_CONVERSATIONS:
             self.endConversation(next(iter(self._open)), "crowd")
         conversation = UDPConversation(next(self._ids), self._service, addressText(address), now)
         self._open[address] = conversation
         host = addressText(self._transport.getHost())
-        kept = self._audience.opened(conversation, host, conversation)
+        kept = self._recorder.opened(conversation, host, conversation)
         conversation.tap = ConnectionTap(conversation, self._events, kept, LATER)
-        if self._nextLook is None:
-            self._nextLook = self._clock.callLater(1, self._look)
+        if self._nextCheck is None:
+            self._nextCheck = self._clock.callLater(1, self._check)
         return conversation
 
-    def _mayTell(self, address: _Address, conversation: UDPConversation) -> bool:
+    def _isWanted(self, address: _Address, conversation: UDPConversation) -> bool:
         conversation.isQuiet = False
-        return bool(self._events.chunked) or address not in self._heardEnough
+        return bool(self._events.chunked) or address not in self._complete
 
-    def _told(self, address: _Address, isMoreWanted: bool) -> None:
+    def _noteWanted(self, address: _Address, isMoreWanted: bool) -> None:
         if not isMoreWanted:
-            self._heardEnough.add(address)
+            self._complete.add(address)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = monotonic()
         for address, one in list(self._open.items()):
             if not one.isQuiet:
                 one.isQuiet = True
                 one.quietSince = now
-            elif now - one.quietSince >= QUIET:
+            elif now - one.quietSince >= QUIET_SECONDS:
                 self.endConversation(address, "quiet")
-        self._nextLook = self._clock.callLater(1, self._look) if self._open else None
+        self._nextCheck = self._clock.callLater(1, self._check) if self._open else None

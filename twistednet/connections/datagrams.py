@@ -11,16 +11,17 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 
 from twistednet.connections.conversations import UDPConversations
+from twistednet.core.hooks import Configurable
 from twistednet.core.limits import PeerRates, isLocal
 from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import addressText
 from twistednet.events.model import EventStream, Refused
 from twistednet.inject.datagrams import DatagramFaults
 from twistednet.inject.injector import FaultInjector
-from twistednet.transport.observing import LATER
+from twistednet.transport.interfaces import LATER
 
 #: Senders of datagrams that are remembered to be harmless.
-MOST_HARMLESS = 4096
+MAX_HARMLESS_SENDERS = 4096
 
 
 class DatagramGuard(DatagramProtocol):
@@ -61,7 +62,7 @@ class DatagramGuard(DatagramProtocol):
         self._rates = PeerRates(settings.datagramRate, max(1.0, settings.datagramRate))
         self.limitLoopback = settings.limitLoopback
         self._harmless.clear()
-        if hasattr(self.protocol, "configure"):
+        if isinstance(self.protocol, Configurable):
             self.protocol.configure(settings)
 
     def makeConnection(self, transport: Any) -> None:
@@ -104,7 +105,7 @@ class DatagramGuard(DatagramProtocol):
     def _areHarmless(self, senders: Set[tuple[str, int]]) -> bool:
         if not all(isLocal(host) and self._refusal(host, port) is None for host, port in senders):
             return False
-        if len(self._harmless) > MOST_HARMLESS:
+        if len(self._harmless) > MAX_HARMLESS_SENDERS:
             self._harmless.clear()
         self._harmless |= senders
         return True

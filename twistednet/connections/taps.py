@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from twistednet.events.journal import Conversation, Journal
 from twistednet.events.model import Closed, EventStream, Opened, Received, Sent
-from twistednet.transport.observing import Tap
+from twistednet.transport.interfaces import Tap
 
 
 class Traced(Protocol):

@@ -54,9 +54,9 @@ def _overdue(connection: TrackedConnection, times: Times, now: float, closing: b
     total = transport.bytesOut if stuck else transport.bytesIn + transport.bytesOut
     if total != connection.total:
         connection.total = total
-        connection.moved = now
+        connection.lastProgress = now
         return None
-    quiet = now - connection.moved
+    quiet = now - connection.lastProgress
     if stuck and quiet >= times.stall:
         return "write stall"
     return "idle" if quiet >= times.idle else None

@@ -20,13 +20,13 @@ from zope.interface import implementer
 from twistednet.connections.taps import Recorder
 from twistednet.core.limits import Admission, AdmissionControl, isLocal
 from twistednet.core.settings import ServiceSettings
-from twistednet.core.text import addressText
+from twistednet.core.text import addressText, hostOf
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream, Refused
 from twistednet.inject.injector import FaultInjector
 from twistednet.inject.streams import FaultWrapper
 from twistednet.transport.closing import lingeringClose
-from twistednet.transport.observing import LATER
+from twistednet.transport.interfaces import LATER
 from twistednet.transport.tls import plaintextOf
 
 
@@ -35,12 +35,12 @@ class TrackedConnection:
 
     __slots__ = (
         "_closing",
-        "_host",
-        "_on",
+        "_connections",
+        "_countedHost",
         "faultWrapper",
         "id",
         "kind",
-        "moved",
+        "lastProgress",
         "opened",
         "peer",
         "plaintext",
@@ -50,8 +50,8 @@ class TrackedConnection:
     )
 
     def __init__(self, on: Connections, service: str, host: str | None, transport: Any) -> None:
-        self._on = on
-        self._host = host
+        self._connections = on
+        self._countedHost = host
         self._closing: Any = None
         #: Where faults are done to it; None if there are none.
         self.faultWrapper: FaultWrapper | None = None
@@ -63,18 +63,18 @@ class TrackedConnection:
         self.kind: str = self.plaintext.kind
         self.peer = addressText(transport.getPeer())
         #: When it was accepted, and when the sweep last saw `total` bytes change.
-        self.opened = self.moved = on.clock.seconds()
+        self.opened = self.lastProgress = on.clock.seconds()
         self.total = 0
 
     def failed(self, failure: Failure) -> None:
-        self._on.log.failure(
+        self._connections.log.failure(
             "{service} failed for {peer}", failure, service=self.service, peer=self.peer
         )
 
     def closed(self, cause: str) -> None:
         if self._closing is not None and self._closing.active():
             self._closing.cancel()
-        self._on.remove(self, self._host, cause)
+        self._connections.remove(self, self._countedHost, cause)
 
     def close(self, cause: str) -> None:
         """End it for this reason, once what is queued has gone out."""
@@ -84,7 +84,7 @@ class TrackedConnection:
                 self.faultWrapper.flush()
             secure = ISSLTransport.providedBy(self.transport.protocol)
             ending = self.transport.protocol if secure else self.transport
-            self._closing = lingeringClose(ending, self._on.clock)
+            self._closing = lingeringClose(ending, self._connections.clock)
 
     def abort(self, cause: str) -> None:
         """End it at once, for this reason."""
@@ -101,17 +101,17 @@ class Connections:
         self.clock = clock
         self.events = events
         events.chunksWanted.append(self._tapAll)
-        self.audience = Recorder(events, journal)
+        self.recorder = Recorder(events, journal)
         self.faults = FaultInjector(clock, events, self)
-        self.door = AdmissionControl(Admission(total=10_000, perPeer=20, rate=10))
+        self.admissionControl = AdmissionControl(Admission(total=10_000, perPeer=20, rate=10))
         self.limitLoopback = False
         self.ids = count(1)
         self._open: dict[int, TrackedConnection] = {}
-        self._whenNone: list[Deferred[None]] = []
+        self._whenEmpty: list[Deferred[None]] = []
 
     def configure(self, settings: ServiceSettings) -> None:
         """Take the limits that are in force from now on; who is in may stay."""
-        self.door.admission = Admission(
+        self.admissionControl.admission = Admission(
             settings.maxConnections, settings.maxPeerConnections, settings.peerRate
         )
         self.limitLoopback = settings.limitLoopback
@@ -128,40 +128,40 @@ class Connections:
 
     def add(self, connection: TrackedConnection, host: str | None, here: str) -> None:
         """It is open, and its protocol is about to be told so."""
-        self.door.enter(host)
+        self.admissionControl.enter(host)
         self._open[connection.id] = connection
         transport = connection.transport
         transport.observer = connection
-        kept = self.audience.opened(connection, here, transport)
-        connection.plaintext.tap = self.audience.tap(connection, kept, "connectionMade")
+        kept = self.recorder.opened(connection, here, transport)
+        connection.plaintext.tap = self.recorder.tap(connection, kept, "connectionMade")
         if self.faults:
             self.faults.wrap(connection)
 
     def _tapAll(self) -> None:
         for connection in self._open.values():
-            kept = self.audience.kept(connection)
-            connection.plaintext.tap = self.audience.tap(connection, kept, LATER)
+            kept = self.recorder.kept(connection)
+            connection.plaintext.tap = self.recorder.tap(connection, kept, LATER)
 
     def remove(self, connection: TrackedConnection, host: str | None, cause: str) -> None:
         if self._open.pop(connection.id, None) is None:
             return
-        self.door.leave(host)
+        self.admissionControl.leave(host)
         # It holds the transport, which would not go before a collection of garbage.
         connection.plaintext.tap = None
         transport = connection.transport
         age = self.clock.seconds() - connection.opened
-        self.audience.closed(connection, cause, transport, age)
+        self.recorder.closed(connection, cause, transport, age)
         if not self._open:
-            waiting, self._whenNone = self._whenNone, []
+            waiting, self._whenEmpty = self._whenEmpty, []
             for deferred in waiting:
                 deferred.callback(None)
 
-    def whenNone(self) -> Deferred[None]:
+    def whenEmpty(self) -> Deferred[None]:
         """Fires once none is open, which may be now."""
         if not self._open:
             return succeed(None)
         deferred: Deferred[None] = Deferred()
-        self._whenNone.append(deferred)
+        self._whenEmpty.append(deferred)
         return deferred
 
 
@@ -186,10 +186,10 @@ class TrackingFactory:
 
     def buildProtocol(self, addr: Any) -> Any:
         connections = self._connections
-        host = getattr(addr, "host", None)
+        host = hostOf(addr)
         if not connections.limitLoopback and isLocal(host):
             host = None
-        limit = connections.door.refusal(host, connections.clock.seconds())
+        limit = connections.admissionControl.refusal(host, connections.clock.seconds())
         if limit is not None:
             connections.events.publish(
                 Refused(self._service, addressText(addr), limit, monotonic())
@@ -211,14 +211,18 @@ class _PendingProtocol:
     ) -> None:
         self._service = service
         self._protocol = protocol
-        self._host = host
-        self._on = on
+        self._countedHost = host
+        self._connections = on
         self._here = here
 
     def makeConnection(self, transport: Any) -> None:
         transport.protocol = self._protocol
-        connection = TrackedConnection(self._on, self._service, self._host, transport)
-        self._on.add(connection, self._host, self._here or addressText(transport.getHost()))
+        connection = TrackedConnection(
+            self._connections, self._service, self._countedHost, transport
+        )
+        self._connections.add(
+            connection, self._countedHost, self._here or addressText(transport.getHost())
+        )
         try:
             transport.protocol.makeConnection(transport)
         except Exception:

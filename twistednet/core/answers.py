@@ -1,4 +1,4 @@
-"""The book of questions and answers."""
+"""The answer book: questions, their answers, and the questions without an answer."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ UNKNOWN = "Nothing"
 
 _CLOSING = " .?!,;:\u3002\uff1f\uff01\u2026"
 
-#: Characters of a question that are remembered.
-MOST_REMEMBERED = 100
-#: Questions whose normal form is remembered.
-_MOST_KNOWN = 1024
-_known: dict[str, str] = {}
+#: Characters of an unanswered question that are kept.
+MAX_KEPT_CHARACTERS = 100
+#: Questions whose normal form is cached.
+_MAX_CACHED = 1024
+_cached: dict[str, str] = {}
 
 
 def normalised(question: str) -> str:
-    """What two ways to write one question have in common.
+    """Return the normal form of a question.
 
-    Case, spacing, Unicode form (NFKC, then case folding) and closing punctuation
-    do not count.
+    Case, spacing, the Unicode form (NFKC, then case folding) and punctuation at the end do
+    not matter.
     """
-    known = _known.get(question)
-    if known is not None:
-        return known
+    cached = _cached.get(question)
+    if cached is not None:
+        return cached
     folded = unicodedata.normalize("NFKC", question).casefold()
     normal = " ".join(folded.split()).rstrip(_CLOSING)
-    # Outside of ASCII one character may become eighteen: what a peer may make us
-    # keep would no longer be bounded by what it sends.
-    if question.isascii() and len(question) <= MOST_REMEMBERED:
-        if len(_known) >= _MOST_KNOWN:
-            _known.clear()
-        _known[question] = normal
+    # Outside of ASCII one character may become eighteen, so the memory of the cache would not
+    # be bounded by what peers send.
+    if question.isascii() and len(question) <= MAX_KEPT_CHARACTERS:
+        if len(_cached) >= _MAX_CACHED:
+            _cached.clear()
+        _cached[question] = normal
     return normal
 
 
 class AnswerBook:
-    """Questions and their answers, and the questions that had none.
+    """Questions with their answers, and the questions that had none.
 
-    Raises ValueError, naming the entry, for a question that is empty, stands
-    twice, or has an answer that is no single line of text.
+    Raises ValueError, which names the entry, for a question that is empty or stands twice,
+    and for an answer that is not one line of text.
     """
 
-    #: How many different unanswered questions are remembered, the latest first to stay.
-    MOST_UNANSWERED = 1_000
+    #: Unanswered questions that are kept; the oldest are dropped first.
+    MAX_UNANSWERED = 1_000
 
     def __init__(self, answers: Mapping[str, str]) -> None:
         self._answers: dict[str, str] = {}
@@ -53,7 +53,7 @@ class AnswerBook:
         for question, answer in answers.items():
             key = normalised(question)
             if not key:
-                raise ValueError(f"{question!r} is no question: give it some letters")
+                raise ValueError(f"{question!r} is not a question: write some letters")
             if key in self._answers:
                 raise ValueError(f"{question!r} stands twice: keep one of them")
             if not isinstance(answer, str) or not answer.isprintable() or not answer:
@@ -64,14 +64,14 @@ class AnswerBook:
         return len(self._answers)
 
     def answer(self, question: str) -> str:
-        """The answer, or `UNKNOWN`; an unanswered question's beginning is counted and kept."""
+        """Return the answer, or `UNKNOWN`, and count an unanswered question."""
         key = normalised(question)
         found = self._answers.get(key)
         if found is not None:
             return found
-        key = key[:MOST_REMEMBERED]
+        key = key[:MAX_KEPT_CHARACTERS]
         self.unanswered[key] = self.unanswered.pop(key, 0) + 1
-        if len(self.unanswered) > self.MOST_UNANSWERED:
+        if len(self.unanswered) > self.MAX_UNANSWERED:
             self.unanswered.popitem(last=False)
         return UNKNOWN
 

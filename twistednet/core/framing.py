@@ -1,67 +1,67 @@
-"""Bytes into messages, for people who send lines and for clients that do not.
+"""Message framing: cuts a stream of bytes into lines or bare messages.
 
-TCP has no messages. Somebody at ``nc`` ends each message with a newline; the
-clients of many tutorials just ``send(b"how are u")`` and wait. A `Framer` serves
-both on the same port.
+TCP has no messages. A person who types into ``nc`` ends each message with a newline; the
+clients of many tutorials just ``send(b"how are u")`` and wait. A `Framer` handles both on
+the same port.
 """
 
 from __future__ import annotations
 
 
 class TooLong(Exception):
-    """A message grew past the limit; nothing after it can be told apart."""
+    """A message is over the limit; where the next one begins is not known."""
 
 
 class Framer:
     """Cuts a stream into messages of at most `limit` bytes, newline not counted.
 
-    A newline ends a message, and from the first one on only a newline does. On a
-    stream that has never carried one, a pause ends a message: the caller measures
-    it (while `awaitsPause` holds) and says `paused`. The end of the stream ends
-    the last message either way.
+    A newline (LF or CRLF) ends a message, and after the first newline nothing else does. On
+    a stream without newlines so far, a pause ends a message: the caller measures it while
+    `awaitsPause` is true, and then calls `paused`. The end of the stream always ends the last
+    message.
 
-    Any split of the same bytes over `feed` gives the same messages.
+    Every split of the same bytes over calls of `feed` gives the same messages.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        #: What ended the last message, and so ends a reply to it: LF, CRLF, or
-        #: nothing for a client that has never sent a newline.
+        #: The end of the last message, which replies use too: LF, CRLF, or nothing for a
+        #: client that has not sent a newline.
         self.newline = b""
-        #: What has arrived and was not yet taken, from `_begin` on.
+        #: The bytes that were fed; those from `_begin` on were not yet returned.
         self.buffer: bytes | bytearray = b""
-        # Where the next message begins, and how far no newline was found.
+        # The place of the next message, and the place before which there is no newline.
         self._begin = 0
         self._searched = 0
         self._whole = False
 
     @property
     def awaitsPause(self) -> bool:
-        """Would a pause now end a message?"""
+        """True if a pause would end a message now."""
         return bool(self.buffer) and not self.newline and not _cutInside(self.buffer)
 
     def feed(self, data: bytes) -> None:
-        """Take what arrived; `next` gives what it completed."""
+        """Add bytes that were read; `next` returns the messages that they complete."""
         self._whole = False
         if not self.buffer:
             self.buffer = data
             return
-        # A message may come byte by byte, and a bytearray does not copy what it has.
+        # A message may arrive byte by byte; a bytearray grows without a copy each time.
         if isinstance(self.buffer, bytes):
             self.buffer = bytearray(self.buffer)
         self.buffer += data
 
     def paused(self) -> None:
-        """Nothing came for a while: in a stream without newlines, a message ended."""
+        """Note a pause, which ends a message on a stream without newlines."""
         self._whole = self.awaitsPause
 
     def ended(self) -> None:
-        """The stream is over, and with it the last message."""
+        """Note the end of the stream, which ends the last message."""
         self._whole = True
 
     @property
     def ready(self) -> bool:
-        """Has `next` anything to say?"""
+        """True if `next` would return a message or raise TooLong."""
         found = self.buffer.find(b"\n", self._searched)
         if found >= 0:
             self._searched = found
@@ -69,7 +69,7 @@ class Framer:
         return bool(self._whole and self.buffer) or self._overlong
 
     def next(self) -> bytes | None:
-        """The next whole message without its newline, or None while there is none.
+        """Return the next whole message without its newline, or None if there is none yet.
 
         Raises TooLong once the message that is arriving cannot fit the limit.
         """
@@ -93,7 +93,7 @@ class Framer:
         return message if type(message) is bytes else bytes(message)
 
     def _rest(self) -> bytes | None:
-        """What no newline ends: a message if the stream is over, or has paused."""
+        """Return the rest as a message, if the stream is at its end or has paused."""
         if self._overlong:
             raise TooLong
         if self._begin:
@@ -115,7 +115,7 @@ class Framer:
 
 
 def _cutInside(data: bytes | bytearray) -> bool:
-    """Does `data` stop inside a UTF-8 sequence (RFC 3629, section 3)?"""
+    """True if `data` ends inside a UTF-8 sequence (RFC 3629, section 3)."""
     for back in range(1, min(3, len(data)) + 1):
         byte = data[-back]
         if byte >= 0xC2:

@@ -1,4 +1,4 @@
-"""How much one peer may ask for: rates and counts, without a clock of their own."""
+"""Limits of peers: token buckets, rates for each address, admission of connections."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 
 def isLocal(host: str | None) -> bool:
-    """Is this the loopback range, or no internet address at all (a UNIX socket)?"""
+    """True for a loopback address, and for None, which stands for a UNIX socket."""
     return host is None or host == "::1" or host.startswith(("127.", "::ffff:127."))
 
 
 class TokenBucket:
-    """Lets `burst` through at once, then `rate` a second; time is in seconds."""
+    """Allows `burst` at once, then `rate` a second. The caller passes the time in seconds."""
 
     __slots__ = ("_tokens", "_updated", "burst", "rate")
 
@@ -23,39 +23,39 @@ class TokenBucket:
         self._updated = 0.0
 
     def ready(self, now: float) -> bool:
-        """Is there a token?"""
+        """True if there is a token."""
         elapsed = max(0.0, now - self._updated)
         self._tokens = min(self.burst, self._tokens + elapsed * self.rate)
         self._updated = now
         return self._tokens >= 1
 
     def allow(self, now: float, count: float = 1) -> bool:
-        """Take one token, or `count` of which some are owed, if there is one."""
+        """Take `count` tokens if there is one; the others become a debt. True if so."""
         if not self.ready(now):
             return False
         self._tokens -= count
         return True
 
     def wait(self) -> float:
-        """Seconds from the last `allow` until one would succeed."""
+        """Return the seconds from the last `allow` until the next can succeed."""
         return max(0.0, 1 - self._tokens) / self.rate
 
 
 class PeerRates:
-    """A `TokenBucket` for each peer, for the peers seen last (10,000 at most)."""
+    """A `TokenBucket` for each of the peers that were active last, `maxPeers` at most."""
 
-    def __init__(self, rate: float, burst: float, most: int = 10_000) -> None:
+    def __init__(self, rate: float, burst: float, maxPeers: int = 10_000) -> None:
         self.rate = rate
         self.burst = burst
-        self.most = most
+        self.maxPeers = maxPeers
         self._buckets: OrderedDict[str, TokenBucket] = OrderedDict()
 
     def allow(self, peer: str, now: float) -> bool:
-        """Take one token of `peer`'s, if there is one."""
+        """Take one token from the bucket of `peer`. True if there was one."""
         bucket = self._buckets.get(peer)
         if bucket is None:
             bucket = self._buckets[peer] = TokenBucket(self.rate, self.burst)
-            if len(self._buckets) > self.most:
+            if len(self._buckets) > self.maxPeers:
                 self._buckets.popitem(last=False)
         else:
             self._buckets.move_to_end(peer)
@@ -64,7 +64,7 @@ class PeerRates:
 
 @dataclass(frozen=True)
 class Admission:
-    """Who may connect: limits on all connections, and on those of one peer.
+    """The limits of admission: open connections in all, and from one peer.
 
     `rate` is new connections a second from one peer, after `rate` at once.
     """
@@ -75,9 +75,9 @@ class Admission:
 
 
 class AdmissionControl:
-    """Counts who is in, and says why one more may not come in.
+    """Counts the open connections, and decides whether one more is admitted.
 
-    A peer of None (loopback, a UNIX socket) is counted in the total alone.
+    A peer of None (loopback, a UNIX socket) counts in the total alone.
     """
 
     def __init__(self, admission: Admission) -> None:
@@ -95,7 +95,7 @@ class AdmissionControl:
         self._rates = PeerRates(admission.rate, max(1.0, admission.rate))
 
     def refusal(self, peer: str | None, now: float) -> str | None:
-        """The name of the limit that forbids one more, or None."""
+        """Return the limit that forbids one more connection, or None."""
         if self.total >= self.admission.total:
             return "connections"
         if peer is None:

@@ -1,4 +1,4 @@
-"""Figures that are cheap to keep."""
+"""Metrics that are cheap to keep: histograms, and the values that a service offers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from itertools import accumulate
 
 
 class Histogram:
-    """How many values there were up to each of `bounds`, which ascend, and beyond the last."""
+    """Counts values by `bounds`: up to each of them (they ascend), and beyond the last."""
 
     __slots__ = ("bounds", "counts", "sum")
 
@@ -21,9 +21,9 @@ class Histogram:
         self.sum += value
 
     def cumulated(self) -> list[int]:
-        """Values up to each bound; the last is all of them."""
+        """Return the number of values up to each bound; the last is that of all values."""
         return list(accumulate(self.counts))
 
 
-#: What a service tells of itself, by name: a number, or a histogram.
+#: The metrics of a service by name: numbers and histograms.
 Metrics = dict[str, "float | Histogram"]

@@ -1,4 +1,4 @@
-"""What other packages add by entry points: services, kinds of faults, checks."""
+"""Plugins: services, kinds of faults, checks and loads that other packages add."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ class BadPlugin(Exception):
     """A plugin cannot be used; the message names its entry point and says why."""
 
 
-def plugins(group: str, kind: type[T]) -> Iterator[tuple[str, T]]:
+def plugins(group: str, kind: type[T], package: str = "twistednet") -> Iterator[tuple[str, T]]:
     """Yield the origin and the object of each entry point in `group`.
 
-    Raises BadPlugin for one that does not load or is not a `kind`.
+    Raises BadPlugin for one that does not load or is not a `kind`, which people import
+    from `package`.
     """
     for point in entry_points(group=group):
         origin = f"the entry point {point.name} = {point.value} ({group})"
@@ -25,5 +26,5 @@ def plugins(group: str, kind: type[T]) -> Iterator[tuple[str, T]]:
         except Exception as error:
             raise BadPlugin(f"{origin} does not load: {error}") from error
         if not isinstance(found, kind):
-            raise BadPlugin(f"{origin} is not a twistednet.{kind.__name__}: {found!r}")
+            raise BadPlugin(f"{origin} is not a {package}.{kind.__name__}: {found!r}")
         yield origin, found

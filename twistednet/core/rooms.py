@@ -1,7 +1,7 @@
-"""Who is in which room, and who hears what: chat without a network.
+"""Chat rooms without a network: people, names, and the lines that each person gets.
 
-Every call returns the deliveries it causes; whoever holds the connections
-writes them. A person is any hashable thing that stands for one connection.
+Every method that changes something returns the deliveries that follow; the caller, which has
+the connections, sends them. A person is any hashable object, one for each connection.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LOBBY = "lobby"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One line, and everybody who gets it."""
+    """One line, and the people who get it."""
 
     to: tuple[Hashable, ...]
     text: str
@@ -41,7 +41,7 @@ class _Room:
 
 
 class Rooms:
-    """All rooms. One that is left empty is gone; the lobby always stands."""
+    """All rooms. An empty room is removed, except the lobby."""
 
     def __init__(self) -> None:
         self._lobby = _Room(LOBBY)
@@ -54,27 +54,27 @@ class Rooms:
 
     @property
     def people(self) -> int:
-        """How many are here, in whatever room."""
+        """The number of people in all rooms."""
         return len(self._where)
 
     @property
     def count(self) -> int:
-        """How many rooms there are, the lobby among them."""
+        """The number of rooms, with the lobby."""
         return len(self._rooms)
 
-    def crowd(self, person: Hashable) -> int:
-        """How many are in this person's room, themselves included."""
+    def roomSize(self, person: Hashable) -> int:
+        """Return the number of people in the room of this person."""
         return len(self._where[person].people)
 
     def enter(self, person: Hashable) -> list[Delivery]:
-        """Somebody new is a guest in the lobby, and is told so."""
+        """Put a new person into the lobby, under the name of a guest."""
         names = (f"guest-{number}" for number in self._guests)
         name = next(name for name in names if likeness(name) not in self._lobby.taken)
-        told = Delivery((person,), f"* you are {name} in {LOBBY}; /help tells what you can do")
-        return [told, *self._arrive(person, name, self._lobby)]
+        welcome = Delivery((person,), f"* you are {name} in {LOBBY}; /help lists the commands")
+        return [welcome, *self._arrive(person, name, self._lobby)]
 
     def leave(self, person: Hashable) -> list[Delivery]:
-        """Somebody is gone, and the room is told; who never came leaves silently."""
+        """Remove a person and notify the room; a person who is in no room is ignored."""
         room = self._where.pop(person, None)
         if room is None:
             return []
@@ -82,10 +82,10 @@ class Rooms:
         room.dismiss(person)
         if not room.people and room is not self._lobby:
             del self._rooms[likeness(room.name)]
-        return self._tell(room.people, f"* {name} has left {room.name}")
+        return self._notify(room.people, f"* {name} has left {room.name}")
 
     def say(self, person: Hashable, text: str, form: str = "{name}: {text}") -> list[Delivery]:
-        """Everybody else in the room hears it; who is alone is told so instead."""
+        """Deliver a line to everybody else in the room, or a notice to a person who is alone."""
         room = self._where[person]
         others = room.others(person)
         if not others:
@@ -93,7 +93,7 @@ class Rooms:
         return [Delivery(others, form.format(name=room.people[person], text=text))]
 
     def rename(self, person: Hashable, name: str) -> list[Delivery]:
-        """Everybody in the room is told the new name. Raises BadName."""
+        """Change a name and notify the room. Raises BadName."""
         name = enforced(name)
         room = self._where[person]
         old = room.people[person]
@@ -101,10 +101,10 @@ class Rooms:
             raise BadName(f"{name} is taken in {room.name}, or looks like a name that is")
         room.taken.discard(likeness(old))
         room.admit(person, name)
-        return self._tell(room.people, f"* {old} is now {name}")
+        return self._notify(room.people, f"* {old} is now {name}")
 
     def join(self, person: Hashable, roomName: str) -> list[Delivery]:
-        """Move to a room, made if it is not there. Raises BadName."""
+        """Move a person to a room, which is created if necessary. Raises BadName."""
         roomName = enforced(roomName)
         old = self._where[person]
         new = self._rooms.get(likeness(roomName)) or _Room(roomName)
@@ -115,8 +115,8 @@ class Rooms:
             raise BadName(f"{name} is taken in {new.name}: take another /nick first")
         left = self.leave(person)
         self._rooms[likeness(new.name)] = new
-        told = Delivery((person,), f"* you are {name} in {new.name}")
-        return [*left, told, *self._arrive(person, name, new)]
+        welcome = Delivery((person,), f"* you are {name} in {new.name}")
+        return [*left, welcome, *self._arrive(person, name, new)]
 
     def who(self, person: Hashable) -> list[Delivery]:
         room = self._where[person]
@@ -127,11 +127,11 @@ class Rooms:
         return [Delivery((person,), f"* rooms: {', '.join(sizes)}")]
 
     def _arrive(self, person: Hashable, name: str, room: _Room) -> list[Delivery]:
-        told = self._tell(room.people, f"* {name} has joined {room.name}")
+        notice = self._notify(room.people, f"* {name} has joined {room.name}")
         room.admit(person, name)
         self._where[person] = room
-        return told
+        return notice
 
-    def _tell(self, people: Iterable[Hashable], text: str) -> list[Delivery]:
+    def _notify(self, people: Iterable[Hashable], text: str) -> list[Delivery]:
         to = tuple(people)
         return [Delivery(to, text)] if to else []

@@ -1,8 +1,8 @@
-"""Peer text that is safe to show: on a terminal, in a log file, in a reply.
+"""Text of peers, made printable: for terminals, log files and replies; and addresses.
 
-What a peer sends may move the cursor, ring the bell, reverse the reading order
-or fake a line of the log. Shown text is printable ASCII; all else is escaped
-the way Python writes bytes, so that what was sent can be read off exactly.
+Data of a peer may move the cursor, ring the bell, reverse the reading order or fake a line
+of the log. `shown` returns printable ASCII; other characters are escaped as Python escapes
+bytes, so that the exact data can be read.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def shown(data: bytes | str, limit: int = 256) -> str:
-    """`data` as printable ASCII (0x20 to 0x7E), at most about `limit` characters.
+    """Return `data` as printable ASCII (0x20 to 0x7E), cut after `limit` bytes or characters.
 
-    Of what does not fit, the number of bytes (characters, for text) is told.
+    The number of bytes (of characters, for text) that were cut stands at the end.
     """
     text = data.decode("latin-1") if isinstance(data, bytes) else data
     head = "".join(map(_shownCharacter, text[:limit]))
@@ -35,15 +35,21 @@ def _shownCharacter(character: str) -> str:
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
+def hostOf(address: object) -> str | None:
+    """Return the IP address in `address`; None if it has none, as a UNIX socket's."""
+    host = getattr(address, "host", None)
+    return host if isinstance(host, str) else None
+
+
 def addressText(address: object) -> str:
-    """A peer's address as people write it: 127.0.0.1:8888, [::1]:8888, or a path.
+    """Return an address as people write it: 127.0.0.1:8888, [::1]:8888, or a path.
 
     `address` is a (host, port) pair, or has `host` and `port`, or a `name`.
     """
     if isinstance(address, tuple):
         host, port = address[:2]
     else:
-        host, port = getattr(address, "host", None), getattr(address, "port", None)
+        host, port = hostOf(address), getattr(address, "port", None)
     if host is None:
         name = getattr(address, "name", None)
         return f"unix:{shown(name)}" if name else "unix socket"
@@ -57,22 +63,22 @@ _UNSEEN = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
-# Of these, what scripts and emoji cannot do without: the two joiners, and the
-# choice between text and emoji.
+# Of these, scripts and emoji need the two joiners and the two variation selectors for text
+# and emoji.
 _NEEDED = frozenset("\u200c\u200d\ufe0e\ufe0f")
 _UNREADABLE = {"Cc", "Cn", "Co", "Cs", "Zl", "Zp"}
 
 
 def unseen(text: str) -> bool:
-    """Is there a character in `text` that is drawn as nothing?"""
+    """True if `text` has a character that is drawn as nothing."""
     return _UNSEEN.search(text) is not None
 
 
 def readable(text: str) -> str:
-    """`text` for another person to read: any script, but nothing that acts on a screen.
+    """Return `text` for another person to read: any script, but nothing that acts on a screen.
 
-    Controls, line separators, characters without a meaning of their own, and those
-    that are drawn as nothing are escaped as in `shown`; a tab becomes a space.
+    Controls, line separators, unassigned and private characters, and characters that are
+    drawn as nothing are escaped as in `shown`; a tab becomes a space.
     """
     if text.isprintable() and not unseen(text):
         return text

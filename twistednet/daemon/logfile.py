@@ -1,4 +1,4 @@
-"""The daemon's log: bounded on disk, safe to show, and never flooded by one fault."""
+"""The log of the daemon: bounded on disk, printable, never flooded by one error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TextIO, cast
 
 from twisted.logger import (
     FileLogObserver,
@@ -25,10 +25,10 @@ from zope.interface import implementer
 
 from twistednet.core.limits import PeerRates
 
-ROTATE_AT = 10_000_000
-KEPT = 10
+MAX_FILE_BYTES = 10_000_000
+MAX_FILES = 10
 
-# Everything that acts on a terminal or fakes a line; newline and tab are the log's own.
+# Characters that act on a terminal or fake a line; newline and tab are the log's own.
 _UNSAFE = {
     code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"
 } | {
@@ -39,13 +39,13 @@ _UNSAFE = {
 
 @implementer(ILogFilterPredicate)
 class OncePerPlace:
-    """Lets one traceback through for each place in the code every `seconds`."""
+    """A filter that passes one traceback in `seconds` for each place in the code."""
 
     def __init__(self, seconds: float = 10.0, now: Callable[[], float] = time.monotonic) -> None:
         self._rates = PeerRates(1 / seconds, 1)
         self._now = now
 
-    def __call__(self, event: LogEvent) -> Any:
+    def __call__(self, event: LogEvent) -> object:
         failure = event.get("log_failure")
         if failure is None:
             return PredicateResult.maybe
@@ -56,12 +56,12 @@ class OncePerPlace:
         )
 
 
-# What Twisted says of each port as it opens and closes: our table says it better.
+# Twisted's own lines about each port; the table at start has the same facts.
 _PORT_NOISE = re.compile(r".* starting on .|\((TCP|TLS|UDP|UNIX) Port .* Closed\)")
 
 
-def withoutPortNoise(event: LogEvent) -> Any:
-    """Drops Twisted's own line about each port."""
+def withoutPortNoise(event: LogEvent) -> object:
+    """Drop Twisted's own line about each port."""
     if (event.get("log_format") or "").startswith(("Starting factory", "Stopping factory")):
         return PredicateResult.no
     text = event.get("log_text", "") if event.get("log_namespace") == "log_legacy" else ""
@@ -69,13 +69,13 @@ def withoutPortNoise(event: LogEvent) -> Any:
 
 
 def safely(event: LogEvent) -> str | None:
-    """The event as classic log text, whatever peers got into it, and whose it is."""
+    """Return the event as a line of the log, with peers' text escaped and its source named."""
     text = formatEventAsClassicLogText({"log_system": _whose(event), **event})
     return None if text is None else text.translate(_UNSAFE)
 
 
 def _whose(event: LogEvent) -> str:
-    """Our service's name, "netdemo", or somebody else's namespace; and the level, if it matters."""
+    """Return the source: a service, "netdemo", or another namespace; and a level above info."""
     level = event.get("log_level", LogLevel.info)
     house, _, room = event.get("log_namespace", "-").partition(".")
     if house == "twistednet":
@@ -87,25 +87,24 @@ def _whose(event: LogEvent) -> str:
 
 
 def observer(
-    path: str | None, owner: tuple[int, int] = (-1, -1), stream: Any = None
+    path: str | None, owner: tuple[int, int] = (-1, -1), stream: TextIO | None = None
 ) -> ILogObserver:
-    """An observer that writes to the file at `path`, or for None to `stream`, which is
-    standard output unless it is given.
+    """Return an observer that writes to the file at `path`, or to `stream`, or to stdout.
 
-    The file is readable by owner and group; 10 files of 10 MB are kept. SIGUSR1
-    rotates it, as it does for every twistd. It belongs to `owner` (a uid and a gid, -1
-    for as it is), or a daemon that has shed its privileges could not rotate it.
-    Raises OSError where it cannot be made.
+    Owner and group can read the file; 10 files of 10 MB are kept. SIGUSR1 rotates it, as
+    for every twistd. It is given to `owner` (a uid and a gid; -1 changes nothing), so that a
+    daemon that has dropped its privileges can rotate it. Raises OSError if it cannot be made.
     """
-    file: Any = stream or sys.stdout
+    file = cast(TextIO, stream or sys.stdout)
     if path is None:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     else:
-        file = LogFile.fromFullPath(
-            path, rotateLength=ROTATE_AT, maxRotatedFiles=KEPT - 1, defaultMode=0o640
+        rotated = LogFile.fromFullPath(
+            path, rotateLength=MAX_FILE_BYTES, maxRotatedFiles=MAX_FILES - 1, defaultMode=0o640
         )
         os.chown(path, *owner)
-        _rotateOnSignal(file)
+        _rotateOnSignal(rotated)
+        file = cast(TextIO, rotated)
     return FilteringLogObserver(
         FileLogObserver(file, safely), [OncePerPlace(), cast(ILogFilterPredicate, withoutPortNoise)]
     )

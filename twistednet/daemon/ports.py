@@ -1,4 +1,4 @@
-"""Which services are open where: factories made once, ports opened and closed."""
+"""The listening ports of all services: opened, reconfigured, closed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
 from twisted.logger import Logger
 
 from twistednet.connections.conversations import UDPConversations
 from twistednet.connections.datagrams import DatagramGuard
 from twistednet.connections.tracking import Connections, TrackingFactory
-from twistednet.core.text import addressText
+from twistednet.core.hooks import Configurable, Drainable, HasMetrics
+from twistednet.core.metrics import Metrics
+from twistednet.core.text import addressText, hostOf
 from twistednet.events.model import EventStream
 from twistednet.inject.listeners import ListenerFaults
 from twistednet.inject.responses import ResponseFaults
 from twistednet.services.catalog import Service
 from twistednet.settings.schema import Settings
+from twistednet.transport.datagrams import DatagramPort
 from twistednet.transport.endpoints import Endpoint
+from twistednet.transport.interfaces import Address
 from twistednet.transport.listening import CannotListen, listenDatagram, listenStream
 
 _log = Logger()
@@ -32,15 +37,15 @@ _Key = tuple[str, tuple[str, ...], int]
 
 @dataclass(frozen=True)
 class _Listener:
-    """An open port, the endpoint that it was opened for, and the faults of the port itself."""
+    """An open port, its endpoint, and the faults of the port itself."""
 
     endpoint: Endpoint
-    port: Any
+    port: tcp.Port | DatagramPort
     faults: ListenerFaults | None = None
 
 
 class Ports:
-    """The open ports, and what serves on them, wrapped in the layers."""
+    """The open ports, and their factories and protocols with tracking, limits and faults."""
 
     def __init__(
         self,
@@ -57,60 +62,58 @@ class Ports:
         self._factories: dict[str, Any] = {}
         self._classes: dict[str, type] = {}
         self._datagramPorts: set[int] = set()
-        #: What the ports that are closed by now have counted.
+        #: The counts of the ports that are closed.
         self._datagrams: dict[str, Counter[str]] = {}
 
-    def __iter__(self) -> Iterator[tuple[Service, Endpoint, Any]]:
-        """Each open port: its service, the endpoint that asked for it, its address."""
+    def __iter__(self) -> Iterator[tuple[Service, Endpoint, Address]]:
+        """Yield each open port: its service, its endpoint, its address."""
         for (name, *_), listener in self._listeners.items():
             if listener.port.connected:
                 yield self._services[name], listener.endpoint, listener.port.getHost()
 
     def down(self) -> Iterator[tuple[str, str]]:
-        """Each service and endpoint where nobody listens any more, though we should."""
+        """Yield the service and the endpoint of each port that should listen and does not."""
         for (name, *_), listener in self._listeners.items():
             if not listener.port.connected:
                 yield name, listener.endpoint.given
 
     def names(self) -> Iterable[str]:
-        """Every service that listens, or did."""
+        """Return the names of the services that listen, or did."""
         listening = (name for name, *_ in self._listeners)
         return dict.fromkeys((*listening, *self._factories, *self._datagrams))
 
-    def figures(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        """What each service that has a method `metrics()` tells of itself.
-
-        One that raises is left out, and the log says why.
-        """
+    def metrics(self) -> Iterator[tuple[str, Metrics]]:
+        """Yield the metrics of each service that has its own. One that raises is logged."""
         for name, factory in self._factories.items():
             try:
-                yield name, getattr(factory, "metrics", dict)()
+                if isinstance(factory, HasMetrics):
+                    yield name, factory.metrics()
             except Exception:
                 _log.failure("{service}: its metrics failed", service=name)
 
     def datagrams(self) -> dict[str, Counter[str]]:
-        """What the UDP ports of each service have counted, the closed ones included."""
+        """Return the counts of the UDP ports of each service, closed ports included."""
         counts = {name: count.copy() for name, count in self._datagrams.items()}
         for (name, *_), listener in self._listeners.items():
             if listener.endpoint.isDatagram:
                 counts.setdefault(name, Counter()).update(_counted(listener.port))
         return counts
 
-    def speaker(self, name: str, datagrams: bool) -> Any:
-        """The class whose callbacks get what is sent to a service; None if there is none."""
+    def protocolOf(self, name: str, datagrams: bool) -> type | None:
+        """Return the class whose callbacks are called with the data of a service."""
         if not datagrams:
             return getattr(self._factories.get(name), "protocol", None)
         for (service, *_), listener in self._listeners.items():
-            if service == name and listener.endpoint.isDatagram:
+            if service == name and isinstance(listener.port, DatagramPort):
                 return type(listener.port.protocol.protocol)
         return None
 
     def open(self, settings: Settings) -> list[Endpoint]:
-        """Open what these settings name and is not open; close what they do not name.
+        """Open the ports that these settings name; close those that they do not name.
 
-        Raises CannotListen, which names the flag to change, and leaves all as it was.
-        Returns the endpoints of sockets that are open already, but were asked for in
-        other words (another backlog, another certificate): those stay as they are.
+        Raises CannotListen, which names the flag to change, and changes nothing then.
+        Returns the endpoints of open sockets for which the settings have new arguments
+        (another backlog, another certificate): those sockets stay as they are.
         """
         wanted = _keyed(settings)
         before = set(self._listeners)
@@ -125,24 +128,24 @@ class Ports:
         return [one for key, one in wanted.items() if self._listeners[key].endpoint != one]
 
     def configure(self, settings: Settings) -> None:
-        """Tell everything that takes settings which are in force."""
+        """Pass the current settings to everything that takes settings."""
         self._connections.configure(settings)
         self._connections.faults.configure(settings.fault)
         for factory in self._factories.values():
             _configure(factory, settings)
         for listener in self._listeners.values():
-            if listener.endpoint.isDatagram:
+            if isinstance(listener.port, DatagramPort):
                 _configure(listener.port.protocol, settings)
 
-    def close(self) -> Deferred[Any]:
-        """Close every port, and let the services know that the end is near."""
+    def close(self) -> Deferred[list[object]]:
+        """Close every port, and notify the factories that the daemon is stopping."""
         closed = self._close(set(self._listeners))
         for factory in self._factories.values():
-            if hasattr(factory, "drain"):
+            if isinstance(factory, Drainable):
                 factory.drain()
         return closed
 
-    def _close(self, keys: Iterable[_Key]) -> Deferred[Any]:
+    def _close(self, keys: Iterable[_Key]) -> Deferred[list[object]]:
         closing = [(key[0], self._listeners.pop(key)) for key in keys]
         for name, listener in closing:
             if listener.faults is not None:
@@ -167,7 +170,7 @@ class Ports:
         faults = ListenerFaults(name, port, self._reactor, self._connections.faults)
         return _Listener(endpoint, port, faults)
 
-    def _listen(self, name: str, endpoint: Endpoint, settings: Settings) -> Any:
+    def _listen(self, name: str, endpoint: Endpoint, settings: Settings) -> tcp.Port | DatagramPort:
         protocol = self._classes.get(name, settings.protocols[name])
         listen = self._listenDatagram if endpoint.isDatagram else self._listenStream
         try:
@@ -186,14 +189,14 @@ class Ports:
 
     def _listenStream(
         self, name: str, endpoint: Endpoint, protocol: type, settings: Settings
-    ) -> Any:
+    ) -> tcp.Port:
         factory = self._factories.get(name)
         if factory is None:
             factory = self._services[name].stream(protocol)  # type: ignore[misc]
             _configure(factory, settings)
         port = listenStream(self._reactor, endpoint, factory)
         host = port.getHost()
-        here = "" if getattr(host, "host", None) in ("0.0.0.0", "::") else addressText(host)
+        here = "" if hostOf(host) in ("0.0.0.0", "::") else addressText(host)
         port.factory = TrackingFactory(name, port.factory, self._connections, here)  # type: ignore[assignment]
         if name not in self._factories:
             self._factories[name] = factory
@@ -203,7 +206,7 @@ class Ports:
 
     def _listenDatagram(
         self, name: str, endpoint: Endpoint, protocol: type, settings: Settings
-    ) -> Any:
+    ) -> DatagramPort:
         made = self._services[name].datagram(protocol)  # type: ignore[misc]
         connections = self._connections
         guarded = DatagramGuard(
@@ -212,7 +215,7 @@ class Ports:
             self._reactor,
             self._events,
             self._datagramPorts,
-            UDPConversations(name, self._reactor, connections.audience, connections.ids),
+            UDPConversations(name, self._reactor, connections.recorder, connections.ids),
             connections.faults,
         )
         _configure(guarded, settings)
@@ -222,7 +225,7 @@ class Ports:
 
 
 def _keyed(settings: Settings) -> dict[_Key, Endpoint]:
-    """The endpoints by service and socket; of port 0 there may be several."""
+    """Return the endpoints by service and socket, with a number: port 0 may be named twice."""
     keyed: dict[_Key, Endpoint] = {}
     for name, endpoints in settings.listen.items():
         for endpoint in endpoints:
@@ -231,17 +234,16 @@ def _keyed(settings: Settings) -> dict[_Key, Endpoint]:
     return keyed
 
 
-def _counted(port: Any) -> dict[str, int]:
+def _counted(port: tcp.Port | DatagramPort) -> dict[str, int]:
     return {name: getattr(port, name) for name in _COUNTS}
 
 
-def _stop(port: Any) -> Deferred[Any]:
-    """Close a port; what goes wrong with one is logged, and holds nothing up."""
+def _stop(port: tcp.Port | DatagramPort) -> Deferred[object]:
+    """Close a port. An error is logged, and delays nothing."""
     stopped = maybeDeferred(port.stopListening)
     return stopped.addErrback(lambda failure: _log.failure("a port did not close well", failure))
 
 
-def _configure(thing: Any, settings: Settings) -> None:
-    configure = getattr(thing, "configure", None)
-    if configure is not None:
-        configure(settings)
+def _configure(configured: object, settings: Settings) -> None:
+    if isinstance(configured, Configurable):
+        configured.configure(settings)

@@ -1,17 +1,19 @@
-"""The table at start-up: what is open, and the command to try it."""
+"""The table at start: what listens where, and a command to try it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+
+from twisted.internet.address import UNIXAddress
 
 from twistednet.core.text import addressText
 from twistednet.services.catalog import Service
 from twistednet.transport.endpoints import Endpoint
+from twistednet.transport.interfaces import Address
 
 
-def table(ports: Iterable[tuple[Service, Endpoint, Any]]) -> str:
-    """A line for each open port: service, address, and how to try it."""
+def table(ports: Iterable[tuple[Service, Endpoint, Address]]) -> str:
+    """Return the table: a row for each open port with its service, address and command."""
     rows = [("service", "address", "try it")]
     rows += [
         (service.name, _where(endpoint, host), _tryIt(service, endpoint, host))
@@ -21,15 +23,14 @@ def table(ports: Iterable[tuple[Service, Endpoint, Any]]) -> str:
     return "\n".join(f"{row[0]:{widths[0]}}  {row[1]:{widths[1]}}  {row[2]}" for row in rows)
 
 
-def _where(endpoint: Endpoint, host: Any) -> str:
+def _where(endpoint: Endpoint, host: Address) -> str:
     kind = endpoint.kind if endpoint.kind in ("ssl", "tls", "udp", "haproxy") else ""
     return f"{kind} {addressText(host)}".strip()
 
 
-def _tryIt(service: Service, endpoint: Endpoint, host: Any) -> str:
-    path = getattr(host, "name", None)
-    if path is not None:
-        return f"nc -U {path.decode(errors='replace')}"
+def _tryIt(service: Service, endpoint: Endpoint, host: Address) -> str:
+    if isinstance(host, UNIXAddress):
+        return f"nc -U {(host.name or b'').decode(errors='replace')}"
     address = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host.host, host.host)
     bracketed = f"[{address}]" if ":" in address else address
     if endpoint.kind in ("ssl", "tls"):

@@ -7,10 +7,9 @@ changes none.
 
 from __future__ import annotations
 
-from twistednet.inject.interfaces import PlainTransport, Stream
 from twistednet.inject.queue import MAX_WAITING_BYTES, DelayQueue
 from twistednet.inject.transports import ProducerProxy
-from twistednet.transport.interfaces import Producer
+from twistednet.transport.interfaces import ObservedStream, PlainStream, Producer
 from twistednet.transport.tls import producerOf, setProducer
 
 
@@ -21,7 +20,7 @@ class FlowControl:
     """
 
     def __init__(
-        self, stream: Stream, real: PlainTransport, incoming: DelayQueue, outgoing: DelayQueue
+        self, stream: ObservedStream, real: PlainStream, incoming: DelayQueue, outgoing: DelayQueue
     ) -> None:
         self._stream = stream
         self._real = real

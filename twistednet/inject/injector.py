@@ -10,6 +10,7 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from twistednet.core.text import hostOf
 from twistednet.events.model import EventStream, Faulted, Refused
 from twistednet.faults.active import ActiveFault, ActiveFaults
 from twistednet.faults.model import Carrier
@@ -113,7 +114,7 @@ class FaultInjector:
             connection.faultWrapper = FaultWrapper(connection, pipeline, self._clock)
 
     def _matching(self, connection: OpenConnection) -> list[ActiveFault]:
-        host = getattr(connection.transport.getPeer(), "host", None)
+        host = hostOf(connection.transport.getPeer())
         return self.matching(connection.service, host, "stream", connection.opened)
 
     def matching(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from twisted.python.failure import Failure
-
-from twistednet.transport.interfaces import Address, Producer, Transport
+from twistednet.transport.interfaces import ObservedStream, PlainStream, Producer
 
 
 class FaultTarget(Protocol):
@@ -25,34 +23,6 @@ class FaultTarget(Protocol):
         """The peer's address as text."""
 
 
-class Stream(Protocol):
-    """A connection's own transport, below TLS."""
-
-    cause: str | None
-
-    @property
-    def wantsReading(self) -> bool:
-        """True if the peer is to be read."""
-
-    def fail(self, failure: Failure) -> None:
-        """Log the failure, and abort the connection."""
-
-    def getPeer(self) -> Address:
-        """Return the peer's address."""
-
-
-class PlainTransport(Transport, Protocol):
-    """The transport that carries what the service sees: a stream, or its TLS."""
-
-    @property
-    def queued(self) -> int:
-        """Bytes written by the protocol that the kernel has not taken."""
-
-    @property
-    def disconnecting(self) -> object:
-        """True if it closes once what is queued has been sent."""
-
-
 class OpenConnection(FaultTarget, Protocol):
     """A connection, with its transports and the time at which it was accepted (seconds)."""
 
@@ -61,11 +31,11 @@ class OpenConnection(FaultTarget, Protocol):
         """When it was accepted."""
 
     @property
-    def transport(self) -> Stream:
+    def transport(self) -> ObservedStream:
         """Its own transport."""
 
     @property
-    def plaintext(self) -> PlainTransport:
+    def plaintext(self) -> PlainStream:
         """The same, or its TLS."""
 
 

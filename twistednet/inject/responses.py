@@ -7,6 +7,7 @@ from typing import Any
 
 from twisted.web.http_headers import Headers
 
+from twistednet.core.text import hostOf
 from twistednet.faults.actions import Action, responseActions
 from twistednet.faults.actiontypes import ActionType
 from twistednet.faults.active import ActiveFault
@@ -36,7 +37,7 @@ class ResponseFaults:
     def faultsChanged(self) -> None:
         """Apply the rules that are active now."""
         mayApply = self._injector.mayApply(self._service, "request")
-        self._site.meetRequest = self._received if mayApply else None
+        self._site.requestHook = self._received if mayApply else None
         selectors = [one.selector for one in self._site.channels if one.selector is not None]
         # In the order of the connections: a set has no order, and rules count connections.
         for selector in sorted(selectors, key=lambda selector: selector.number):
@@ -83,7 +84,7 @@ class RequestSelector:
 
     def _matching(self) -> list[ActiveFault]:
         connection = self._connection
-        host = getattr(connection.transport.getPeer(), "host", None)
+        host = hostOf(connection.transport.getPeer())
         return self._injector.matching(connection.service, host, "request", connection.opened)
 
     def _report(self, fault: ActiveFault, did: str) -> None:
@@ -134,7 +135,7 @@ class FaultyResponse:
         self._head = (version, int(code), reason, headers)
 
     def write(self, data: bytes) -> None:
-        if self._channel.over:
+        if self._channel.isFinished:
             return
         self._body += data
         if len(self._body) > MAX_RESPONSE_BYTES:
@@ -158,7 +159,7 @@ class FaultyResponse:
         self._channel.site.answered(self._channel, parts.status)
 
     def requestDone(self, request: BoundedRequest) -> None:
-        if not self._channel.over:
+        if not self._channel.isFinished:
             self._isSending = True
             self._channel.registerProducer(self, True)
             self._queue.add(self._actions)
@@ -200,5 +201,5 @@ class FaultyResponse:
                 self._channel.leave(partial(DrainThenReset, stream=stream))
                 return
             self._channel.loseConnection()
-        if self._channel.hasFIN:
+        if self._channel.finReceived:
             self._channel.readConnectionLost()

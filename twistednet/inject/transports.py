@@ -8,9 +8,9 @@ from typing import Any, cast
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import directlyProvides, providedBy
 
-from twistednet.inject.interfaces import PlainTransport, ServiceSide
+from twistednet.inject.interfaces import ServiceSide
 from twistednet.inject.queue import MAX_WAITING_BYTES, DelayQueue
-from twistednet.transport.interfaces import Producer
+from twistednet.transport.interfaces import PlainStream, Producer
 
 
 class ProducerProxy:
@@ -58,7 +58,7 @@ class ProducerProxy:
 class FaultTransport:
     """The transport that a service has while faults apply to its connection."""
 
-    def __init__(self, wrapper: ServiceSide, real: PlainTransport) -> None:
+    def __init__(self, wrapper: ServiceSide, real: PlainStream) -> None:
         self._wrapper = wrapper
         self._real = real
         directlyProvides(self, providedBy(real))

@@ -1,102 +1,64 @@
-"""Load over connections: each sends a request, awaits the answer, sends the next."""
+"""Load over connections: each sends a request, awaits the answer, and sends the next."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from socket import socket
 from time import perf_counter_ns
-from typing import Any
+from typing import cast
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import ClientFactory, Protocol, connectionDone
+from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
-from twistednet.client.http import request
-from twistednet.load.pacing import Schedule, Sender
-from twistednet.load.tally import LoadTally
+from twistednet.client.connecting import connect, endpointOf
+from twistednet.client.errors import CannotConnect
+from twistednet.client.streams import StreamTransport
+from twistednet.client.targets import Target, resolved
+from twistednet.load.pacing import Sender
+from twistednet.load.run import LoadRun
+from twistednet.load.traffic import Exchange
 
-#: Seconds before a lost connection is made again.
-AGAIN = 0.1
-
-_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Traffic:
-    """A request, and what is right to come back: `judge` says True or False for a
-    whole answer, and None for one of which more must come."""
-
-    request: bytes
-    judge: Callable[[bytes], bool | None]
-
-
-def traffic(service: str, size: int, authority: str) -> Traffic:
-    """What is sent to a service; `size` is the bytes of an echo."""
-    if service == "hello":
-        return Traffic(request(authority), _Greeting())
-    sent, right = {
-        "echo": (b"x" * size, b"x" * size),
-        "answer": (b"how are u\n", b"fine\n"),
-    }[service]
-    return Traffic(sent, lambda came: came == right if len(came) >= len(right) else None)
-
-
-class _Greeting:
-    """Judges HTTP responses; knows a second one of the same size and body at a glance."""
-
-    def __init__(self) -> None:
-        self._size = 0
-        self._body = b""
-
-    def __call__(self, came: bytes) -> bool | None:
-        ok = came.startswith(b"HTTP/1.1 200")
-        if len(came) == self._size and ok and came.endswith(self._body):
-            return True
-        head = came.find(b"\r\n\r\n")
-        if head < 0:
-            return None
-        length = _LENGTH.search(came, 0, head + 2)
-        if length is None:
-            return False
-        size = head + 4 + int(length[1])
-        if len(came) < size:
-            return None
-        if ok:
-            self._size, self._body = size, came[head:]
-        return ok
+#: Seconds after which a lost connection is made again.
+RECONNECT_SECONDS = 0.1
 
 
 class StreamLoad(Sender, Protocol):
-    """One connection, with one request under way."""
+    """One connection, with one request in flight. `lost` is called at its end."""
 
-    transport: Any
+    transport: StreamTransport
 
     def __init__(
-        self, reactor: Any, traffic: Traffic, schedule: Schedule, tally: LoadTally
+        self, run: LoadRun, exchange: Exchange, lost: Callable[[StreamLoad], None]
     ) -> None:
-        super().__init__(reactor, schedule)
-        self._request = traffic.request
-        self._judge = traffic.judge
-        self._tally = tally
+        super().__init__(run.reactor, run.schedule)
+        self._tally = run.tally
+        self._isTLS = run.target.kind == "tls"
+        self._request = exchange.request
+        self._judge = exchange.judge
+        self._lost = lost
         self._came = b""
+        self._socket: socket | None = None
 
     def connectionMade(self) -> None:
         if hasattr(self.transport, "setTcpNoDelay"):
             self.transport.setTcpNoDelay(True)
         # Nothing is queued when a request is sent, so it may go past the transport's
         # queue, which saves two of three system calls; not so under TLS.
-        plain = not hasattr(self.transport, "getPeerCertificate") or not self.transport.TLS
-        self._handle = self.transport.getHandle() if plain else None
+        if not self._isTLS:
+            self._socket = cast(socket, self.transport.getHandle())
 
     def send(self) -> None:
         self._tally.sent += 1
         sent = 0
-        if self._handle is not None:
+        if self._socket is not None:
             try:
-                sent = self._handle.send(self._request)
+                sent = self._socket.send(self._request)
             except OSError:
-                # Full, or lost: the transport meets it again.
+                # The buffer is full or the connection lost: the transport handles both.
                 sent = 0
         if sent < len(self._request):
             self.transport.write(self._request[sent:])
@@ -120,46 +82,79 @@ class StreamLoad(Sender, Protocol):
             kind = "hung up" if reason.check(ConnectionDone) else "connection reset"
             self._tally.errors[kind] += 1
         self.end()
-        self.factory.lost(self)
+        self._lost(self)
 
 
-class StreamLoadFactory(ClientFactory[Any]):
-    """All connections of a run; one that is lost is made again."""
+class StreamLoadFactory(ClientFactory[StreamLoad]):
+    """All connections of a run to an `address`. One that is lost is made again."""
 
     noisy = False
 
-    def __init__(
-        self, reactor: Any, traffic: Traffic, schedule: Schedule, tally: LoadTally
-    ) -> None:
-        self._make = lambda: StreamLoad(reactor, traffic, schedule, tally)
-        self._reactor = reactor
-        self._schedule = schedule
-        self._tally = tally
-        self._laters: list[Any] = []
-        self.open: set[StreamLoad] = set()
-        self.again: Callable[[], None] = lambda: None
+    def __init__(self, run: LoadRun, address: Target, exchange: Exchange) -> None:
+        self.patience = run.timeout
+        self._run = run
+        self._address = address
+        self._exchange = exchange
+        self._open: set[StreamLoad] = set()
+        self._timers: list[IDelayedCall] = []
 
-    def buildProtocol(self, addr: Any) -> StreamLoad:
-        client = self._make()
-        client.factory = self
-        self.open.add(client)
+    def buildProtocol(self, addr: IAddress | None) -> StreamLoad:
+        client = StreamLoad(self._run, self._exchange, self._lost)
+        self._open.add(client)
         return client
 
-    def lost(self, client: StreamLoad) -> None:
-        self.open.discard(client)
-        self.later()
+    def senders(self) -> Sequence[Sender]:
+        return list(self._open)
 
-    def later(self) -> None:
-        """Try to connect again, but not at once."""
-        if self._schedule.running:
-            self._laters.append(self._reactor.callLater(AGAIN, self._again))
+    async def connectAll(self) -> None:
+        """Open the connections. Raises CannotConnect if the server takes fewer."""
+        for _ in range(self._run.tally.connections):
+            try:
+                await self._connect()
+            except Exception as error:
+                raise CannotConnect(
+                    f"{self._run.target}: took {len(self._open)} connections and no more: {error}"
+                ) from None
 
-    def _again(self) -> None:
-        if self._schedule.running:
-            self.again()
+    async def close(self) -> None:
+        for timer in self._timers:
+            if timer.active():
+                timer.cancel()
+        for client in list(self._open):
+            client.transport.abortConnection()
+        while self._open:
+            await deferLater(self._run.reactor, 0, lambda: None)
 
-    def stop(self) -> None:
-        """Make no connection any more."""
-        for call in self._laters:
-            if call.active():
-                call.cancel()
+    def _connect(self) -> Deferred[StreamLoad]:
+        run = self._run
+        endpoint = endpointOf(run.reactor, self._address, run.target.host, run.timeout)
+        return cast("Deferred[StreamLoad]", endpoint.connect(self))
+
+    def _lost(self, client: StreamLoad) -> None:
+        self._open.discard(client)
+        self._reconnectLater()
+
+    def _reconnectLater(self) -> None:
+        if self._run.schedule.running:
+            later = self._run.reactor.callLater(RECONNECT_SECONDS, self._reconnect)
+            self._timers.append(later)
+
+    def _reconnect(self) -> None:
+        if self._run.schedule.running:
+            connecting = self._connect()
+            connecting.addCallback(lambda client: client.begin(perf_counter_ns()))
+            connecting.addErrback(self._cannotReconnect)
+
+    def _cannotReconnect(self, failure: Failure) -> None:
+        self._run.tally.errors["could not connect again"] += 1
+        self._reconnectLater()
+
+
+async def openStreams(run: LoadRun, exchange: Exchange) -> StreamLoadFactory:
+    """Return the connections of a run. Raises CannotConnect or TimedOut."""
+    # This connection is for its error messages, which say what to do.
+    await (await connect(run.reactor, run.target, run.timeout)).close()
+    address = await resolved(run.reactor, run.target, run.timeout)
+    factory = StreamLoadFactory(run, address, exchange)
+    await factory.connectAll()
+    return factory

@@ -1,4 +1,4 @@
-"""Answer: keyword questions and answers."""
+"""Answer: answers keyword questions from a book."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from twisted.internet.interfaces import IReactorTime
 from twistednet.core.answers import DEFAULT_ANSWERS, UNKNOWN, AnswerBook, normalised
 from twistednet.core.metrics import Histogram, Metrics
 from twistednet.core.settings import ServiceSettings
-from twistednet.services.fairness import MessagesFactory
+from twistednet.services.factory import MessagesFactory
 from twistednet.services.messages import Messages
 
 
 class AnswerFactory(MessagesFactory):
-    """All connections of the service share one `book`."""
+    """The factory of `Answer`; all its connections share one `book`."""
 
     maxMessages = 2_000
 
@@ -30,7 +30,7 @@ class AnswerFactory(MessagesFactory):
         self.book = self._default if settings.answers is None else settings.answers
 
     def answered(self, answer: str, asked: float) -> None:
-        """A question has this answer; it was asked at this time of the clock."""
+        """Count an answer; the question was asked at this time of the clock (seconds)."""
         self._misses += answer == UNKNOWN
         self._seconds.add(self.clock.seconds() - asked)
 
@@ -44,11 +44,13 @@ class AnswerFactory(MessagesFactory):
 
 
 class Answer(Messages):
-    """Answers each question from the book, or `Nothing`; `bye` gets `Bye` and the end.
+    """Answers each question from the book, or `Nothing`; `bye` is answered `Bye` and closes.
 
-    Override: `answer` is given one question, and returns the answer or a
-    coroutine or Deferred of it. Questions wait their turn while one is awaited.
+    Override: `answer` is given one question, and returns the answer, or a coroutine or
+    Deferred of it. The next question waits while an answer is awaited.
     """
+
+    factory: AnswerFactory
 
     def messageReceived(self, text: str) -> Awaitable[None] | None:
         if normalised(text) == "bye":
@@ -64,9 +66,8 @@ class Answer(Messages):
         return None
 
     def answer(self, question: str) -> str | Awaitable[str]:
-        """The answer to `question`, as it was asked."""
-        book: AnswerBook = self.factory.book
-        return book.answer(question)
+        """Return the answer to `question`, which is as it was sent."""
+        return self.factory.book.answer(question)
 
     async def _giveLater(self, awaited: Awaitable[str], asked: float) -> None:
         answer = await awaited

@@ -1,11 +1,11 @@
-"""Chat: rooms of people."""
+"""Chat: people talk in rooms."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, cast
+from typing import TypeVar, cast
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -15,16 +15,18 @@ from twistednet.core.names import BadName
 from twistednet.core.rooms import Delivery, Rooms
 from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import readable, shown
-from twistednet.services.fairness import MessagesFactory
+from twistednet.services.factory import MessagesFactory
 from twistednet.services.messages import Messages
 from twistednet.transport.closing import setCloseReason
 
-#: People in a room from which on it is a crowd.
-FEW = 16
+#: People up to which a room is small: its lines are delivered before those of large rooms.
+SMALL_ROOM = 16
+
+T = TypeVar("T")
 
 
 class ChatFactory(MessagesFactory):
-    """All people share one set of `rooms`, and one round in which they are served."""
+    """The factory of `Chat`: all connections share the `rooms`, and the turns of delivery."""
 
     maxMessage = 512
     rate = 1.0
@@ -34,7 +36,7 @@ class ChatFactory(MessagesFactory):
         super().__init__(protocol, clock)
         self.rooms = Rooms()
         self._toServe: OrderedDict[Chat, None] = OrderedDict()
-        # Of its own, so that who listens is served while a crowd waits to speak.
+        # Separate from messages, so that lines are delivered while many wait to send.
         self._serving = self.fairCooperator()
         self._isServing = False
 
@@ -52,17 +54,17 @@ class ChatFactory(MessagesFactory):
         }
 
     def deliver(self, deliveries: list[Delivery]) -> None:
-        """Give each line to everybody it is for, in the next turn.
+        """Deliver each line to everybody in its room, in the next turn.
 
-        What is said within one turn leaves in one write a person. A few who talk among
-        themselves do not wait behind a crowd.
+        The lines of one turn leave in one write for each person. People in small rooms do not
+        wait for large ones.
         """
         for delivery in deliveries:
-            isCrowd = len(delivery.to) > FEW
+            isLarge = len(delivery.to) > SMALL_ROOM
             for person in cast("tuple[Chat, ...]", delivery.to):
                 person.attempt(person.hear, delivery.text)
                 self._toServe[person] = None
-                if not isCrowd:
+                if not isLarge:
                     self._toServe.move_to_end(person, last=False)
         if self._toServe and not self._isServing:
             self._isServing = True
@@ -77,19 +79,20 @@ class ChatFactory(MessagesFactory):
 
 
 class Chat(Messages):
-    """One person in a room. What they say, everybody else in it hears.
+    """One person in a room. Everybody else in the room gets what they send.
 
-    Override: `said` is given what a person says. A method `command_<verb>` is a
-    command of its own: `/verb rest` calls it with `rest`; its docstring is the
-    line that `/help` shows.
+    Override: `said` is given each line of a person. A method `command_<verb>` is a command:
+    `/verb rest` calls it with `rest`, and its docstring is its line in `/help`.
     """
 
-    #: Bytes that may wait for a person who reads too slowly; then they are cut off.
-    MOST_UNSENT = 8 * 1024
+    factory: ChatFactory
+
+    #: Bytes that may wait for a person who reads too slowly, before the connection is aborted.
+    MAX_UNSENT_BYTES = 8 * 1024
 
     def share(self) -> int:
-        """A message in a crowd costs as much as many elsewhere, and waits its turn."""
-        return FEW // self.factory.rooms.crowd(self)
+        """Return fewer for a large room, where each message is delivered to many."""
+        return SMALL_ROOM // self.factory.rooms.roomSize(self)
 
     def connectionMade(self) -> None:
         super().connectionMade()
@@ -101,12 +104,12 @@ class Chat(Messages):
         self.factory.takeTurn(self, self._leave)
 
     def end(self, cause: str = "service") -> None:
-        # Their client may keep the socket for as long as it is waited for.
+        # The client may keep the socket open for as long as the lingering close waits.
         super().end(cause)
         self.factory.takeTurn(self, self._leave)
 
-    # Coming and going is told to the whole room, and so takes its turn like a message:
-    # a thousand who come, or are cut off, at once hold nobody up.
+    # The whole room is notified of a person who enters or leaves, so that takes its turn like a
+    # message: a thousand at once delay nobody.
 
     def _enter(self) -> None:
         if not self._ended:
@@ -134,7 +137,7 @@ class Chat(Messages):
             self.said(readable(text))
 
     def said(self, text: str) -> None:
-        """Everybody else in the room hears it; someone alone is told so."""
+        """Deliver a line to everybody else in the room; a person alone gets a notice."""
         self.factory.deliver(self.factory.rooms.say(self, text))
 
     def command_nick(self, rest: str) -> None:
@@ -142,19 +145,19 @@ class Chat(Messages):
         self._try(partial(self.factory.rooms.rename, self, rest))
 
     def command_join(self, rest: str) -> None:
-        """/join ROOM: go to another room; it is made if it is not there"""
+        """/join ROOM: go to another room, which is created if necessary"""
         self._try(partial(self.factory.rooms.join, self, rest))
 
     def command_who(self, rest: str) -> None:
-        """/who: who is in this room"""
+        """/who: list the people in this room"""
         self.factory.deliver(self.factory.rooms.who(self))
 
     def command_rooms(self, rest: str) -> None:
-        """/rooms: which rooms there are"""
+        """/rooms: list the rooms"""
         self.factory.deliver(self.factory.rooms.rooms(self))
 
     def command_me(self, rest: str) -> None:
-        """/me TEXT: say what you do"""
+        """/me TEXT: say what you are doing"""
         self.factory.deliver(self.factory.rooms.say(self, readable(rest), "* {name} {text}"))
 
     def command_help(self, rest: str) -> None:
@@ -169,10 +172,10 @@ class Chat(Messages):
         self.send("byebye")
         self.end()
 
-    # What a person is told
+    # What a person gets
 
-    def attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
-        """Do something for this connection, unless it has ended; if it raises, it has `failed`."""
+    def attempt(self, act: Callable[..., T], *arguments: object) -> T | None:
+        """Call `act` unless this connection has ended; if it raises, call `failed`."""
         try:
             return None if self._ended else act(*arguments)
         except Exception:
@@ -180,19 +183,19 @@ class Chat(Messages):
             return None
 
     def hear(self, text: str) -> None:
-        """One line for this person, sent by the next `serve`."""
+        """Queue one line for this person; the next `serve` sends it."""
         if not self._isTooFarBehind():
-            self.send(text)
+            self._queue(text)
 
     def serve(self) -> None:
-        """Send what was heard; someone who has fallen too far behind is cut off."""
+        """Send the queued lines; abort the connection of a person who is too far behind."""
         self._flush()
         if self._isTooFarBehind():
             self._ended = True
             self._cutOff()
 
     def _isTooFarBehind(self) -> bool:
-        return len(self._unsent) > self.MOST_UNSENT and "transport" in self._holds
+        return len(self._unsent) > self.MAX_UNSENT_BYTES and "transport" in self._holds
 
     def _tell(self, text: str) -> None:
         self.factory.deliver([Delivery((self,), f"* {text}")])
@@ -200,11 +203,11 @@ class Chat(Messages):
     def _command(self, verb: str, rest: str) -> None:
         command = getattr(self, f"command_{verb}", None) if verb.isidentifier() else None
         if command is None:
-            self._tell(f"there is no /{shown(verb, 30)}; /help tells what there is")
+            self._tell(f"there is no /{shown(verb, 30)}; /help lists the commands")
         else:
             command(rest)
 
-    def _try(self, change: Any) -> None:
+    def _try(self, change: Callable[[], list[Delivery]]) -> None:
         try:
             self.factory.deliver(change())
         except BadName as reason:

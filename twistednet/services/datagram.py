@@ -1,10 +1,9 @@
-"""Datagram: each one is displayed and returned as it is."""
+"""Datagram: logs each datagram and returns it."""
 
 from __future__ import annotations
 
 from collections.abc import Set
 from string import whitespace
-from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
@@ -12,27 +11,31 @@ from twisted.logger import Logger
 
 from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import addressText, shown
-from twistednet.services.display import RateLimitedLog
-from twistednet.transport.closing import endConversation
+from twistednet.services.ratelimitedlog import RateLimitedLog
+from twistednet.transport.closing import endConversation, refuse
+from twistednet.transport.interfaces import DatagramTransport
 
-# The first bytes of what is `bye` once white space is stripped.
+# The first bytes that a datagram can have which is `bye` once white space is stripped.
 _BEGIN_OF_BYE = frozenset(b"b" + whitespace.encode())
+
+#: The limit that a dropped reply is reported with.
+TOO_LONG = "reply longer than its request"
 
 
 class Datagram(DatagramProtocol):
-    """Returns each datagram to its sender; `bye` ends that sender's conversation.
+    """Returns each datagram to its sender; `bye` ends that sender's UDP conversation.
 
-    A reply is never longer than its request, so that nobody can make this
-    service shout at somebody else; a longer one is dropped, and the log says so.
+    A reply is never longer than its request: with a forged sender, a longer one would
+    amplify the traffic to a victim. A longer reply is dropped and reported.
 
-    Override: `reply` is given a datagram and its sender, and returns what goes
-    back, or None for nothing.
+    Override: `reply` is given a datagram and its sender, and returns the reply, or None for
+    no reply.
     """
 
     noisy = False
     replies = True
     stopOnBye = False
-    transport: Any
+    transport: DatagramTransport  # type: ignore[assignment]
     log = Logger()
 
     def __init__(self, clock: IReactorTime | None = None) -> None:
@@ -43,7 +46,7 @@ class Datagram(DatagramProtocol):
         self._display = RateLimitedLog(self.log, clock)
 
     def configure(self, settings: ServiceSettings) -> None:
-        """Take the settings that are in force from now on."""
+        """Take the settings that are current from now on."""
         self.stopOnBye = settings.datagramBye == "stop"
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
@@ -60,8 +63,9 @@ class Datagram(DatagramProtocol):
         if reply is None:
             return
         if len(reply) > len(datagram):
+            refuse(self.transport, addr, TOO_LONG)
             self._display.show(
-                "no reply to {peer}: {reply} B would answer {size} B",
+                "no reply to {peer}: it would have {reply} B, and the request has {size} B",
                 peer=peer,
                 reply=len(reply),
                 size=len(datagram),
@@ -70,8 +74,11 @@ class Datagram(DatagramProtocol):
         self.transport.write(reply, addr)
 
     def mayReturn(self, senders: Set[tuple[str, int]], firsts: bytes) -> bool:
-        """May these datagrams be returned unseen? Only where `reply` was not overridden,
-        none can be `bye`, and none is displayed, because too many are."""
+        """True if these datagrams may be returned without a call of `datagramReceived`.
+
+        That is so if `reply` is not overridden, no datagram can be `bye`, and so many arrive
+        that none is logged.
+        """
         return (
             self._returnsAll
             and _BEGIN_OF_BYE.isdisjoint(firsts)
@@ -84,12 +91,12 @@ class Datagram(DatagramProtocol):
         return ours.reply is Datagram.reply and ours.datagramReceived is Datagram.datagramReceived
 
     def reply(self, data: bytes, address: tuple[str, int]) -> bytes | None:
-        """What to answer to `data`, in at most as many bytes; None for no answer."""
+        """Return the reply, which has at most as many bytes as `data`; None for no reply."""
         return data
 
     def _bye(self, peer: str, addr: tuple[str, int]) -> None:
         endConversation(self.transport, addr)
-        self._display.show("{peer} said bye: its conversation is over", peer=peer)
+        self._display.show("{peer} sent bye: its conversation is over", peer=peer)
         if self.stopOnBye:
-            self.log.info("{peer} said bye: no longer listening", peer=peer)
+            self.log.info("{peer} sent bye: no longer listening", peer=peer)
             self.transport.stopListening()

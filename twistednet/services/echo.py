@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.protocol import Protocol
+
+from twistednet.transport.interfaces import Transport
 
 
 class Echo(Protocol):
-    """Returns what it is sent; the client's FIN ends it, once all is returned.
+    """Returns every byte; closes at the client's FIN, once every byte is returned.
 
-    Override: `reply` is given each chunk as it was read, and returns what goes back.
+    Override: `reply` is given each chunk as it was read, and returns the answer.
     """
 
-    transport: Any
+    # A stream has more than ITransport: half-close, abort.
+    transport: Transport  # type: ignore[assignment]
 
     def dataReceived(self, data: bytes) -> None:
         self.transport.write(self.reply(data))
 
     def reply(self, data: bytes) -> bytes:
-        """What to answer to this chunk. TCP may split or join what was sent."""
+        """Return the answer to a chunk. TCP may split or join what was sent."""
         return data

@@ -1,4 +1,4 @@
-"""Hello: greets a browser over HTTP/1.1, and displays its request (RFC 9110)."""
+"""Hello: greets a browser over HTTP/1.1 and logs its request (RFC 9110)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted.web.server import Request
 
 from twistednet.core.metrics import Metrics
 from twistednet.core.text import addressText, shown
-from twistednet.services.display import RateLimitedLog
+from twistednet.services.ratelimitedlog import RateLimitedLog
 from twistednet.transport.http import BoundedChannel, BoundedSite
 
 _KNOWN = frozenset((b"POST", b"PUT", b"DELETE", b"PATCH", b"TRACE", b"CONNECT"))
@@ -24,10 +24,10 @@ _PAGE = """<!doctype html>
 
 
 class Hello(Resource):
-    """Answers 200 with a greeting on any path, as HTML to whoever asks for HTML.
+    """Answers 200 with a greeting on any path, in HTML if the client accepts HTML.
 
-    Override: `greeting` is given the request (a `twisted.web.server.Request`) and
-    returns the greeting as UTF-8 text; a browser gets it escaped, in a page.
+    Override: `greeting` is given the request (a `twisted.web.server.Request`) and returns
+    the greeting as UTF-8 text; a browser gets it escaped, in a page.
     """
 
     isLeaf = True
@@ -44,7 +44,7 @@ class Hello(Resource):
         return b"only GET, HEAD and OPTIONS work here\n"
 
     def greeting(self, request: Request) -> bytes:
-        """`Hello World!`, or for `?name=Michael` `Hello World, Michael!`"""
+        """Return `Hello World!`, or `Hello World, Michael!` for `?name=Michael`."""
         names = request.args.get(b"name")
         return b"Hello World, %b!" % names[0] if names and names[0] else b"Hello World!"
 
@@ -64,7 +64,7 @@ class Hello(Resource):
 
 
 class HelloSite(BoundedSite):
-    """Displays each request as it was sent, and the status it got."""
+    """The site of `Hello`: logs each request as it was sent, and its status."""
 
     logger = Logger()
 
@@ -74,7 +74,7 @@ class HelloSite(BoundedSite):
         self._answered = 0
 
     def metrics(self) -> Metrics:
-        """What `/metrics` shows of the service: requests, whatever their answer."""
+        """Return the metrics of the service: every request counts, whatever its status."""
         return {
             "received_messages_total": self._answered,
             "sent_messages_total": self._answered,
@@ -86,12 +86,12 @@ class HelloSite(BoundedSite):
             "{peer} asked, and got {status}:\n{head}",
             peer=addressText(channel.getPeer()),
             status=status,
-            head="\n".join(_lines(channel.head)),
+            head="\n".join(_lines(channel.headerLines)),
         )
 
 
 def _lines(head: list[bytes]) -> Iterator[str]:
-    """What is shown of a header: 100 lines, and how many more there were."""
+    """Yield the lines of a header that are logged: 100, and how many more there were."""
     for line in head[:100]:
         yield shown(line, 1024)
     if len(head) > 100:

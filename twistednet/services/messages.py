@@ -1,78 +1,92 @@
-"""What services of whole messages stand on: lines and bare messages on one port."""
+"""The base class of services that take whole messages: lines and bare messages on one port."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Awaitable, Iterator
 
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
-from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IPushProducer
-from twisted.internet.protocol import Protocol
+from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistednet.core.framing import Framer, TooLong
 from twistednet.core.limits import TokenBucket
-from twistednet.transport.closing import lingeringClose, setCloseReason
+from twistednet.services.factory import MessagesFactory
+from twistednet.services.holding import HoldingProtocol
+from twistednet.transport.closing import LingeringClose, lingeringClose, setCloseReason
+from twistednet.transport.interfaces import Transport
 
 #: Seconds without a byte that end a message on a stream without newlines.
 PAUSE = 0.1
-#: Bytes of answers that leave in one write, or a little more.
-WRITE = 8 * 1024
+#: Bytes of answers that are sent in one write, or a little more.
+MAX_WRITE_BYTES = 8 * 1024
 
 _TURN = frozenset({"turn"})
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer)
-class Messages(Protocol):
-    """Takes messages one after another, each answered before the next.
+@implementer(IHalfCloseableProtocol)
+class Messages(HoldingProtocol):
+    """A connection whose client sends messages; each is answered before the next is taken.
 
-    While anything holds (a full transport, an answer that is awaited, the rate,
-    others' turn) no message is taken and nothing is read, so a connection's
-    memory is bounded by what was read last and by what is queued.
+    A message is a line that ends in LF or CRLF, or what a client without newlines sends
+    before a pause of `PAUSE` seconds. While there is a reason to wait (the transport is full,
+    an answer is awaited, the rate is used up, other connections have their turn) no message
+    is taken and nothing is read. So the memory of a connection is bounded by one read and by
+    what is queued.
 
-    Override: `messageReceived` is given each message as text, and may return a
-    coroutine or a Deferred. `send` answers, `end` closes.
+    Override: `messageReceived` is given each message as text, and may return a coroutine or
+    a Deferred. `send` answers, and may be called at any time from connectionMade on; `end`
+    closes. A subclass that has a factory of its own declares it (`factory: MyFactory`), so
+    that a type checker knows its attributes.
     """
 
     log = Logger()
-    factory: Any
-    transport: Any
+    factory: MessagesFactory
 
     _ending = b"\n"
     _inputOver = False
     _ended = False
     _silence: IDelayedCall | None = None
-    _closing: IDelayedCall | None = None
-    _awaited: Deferred[Any] | None = None
+    _closing: LingeringClose | None = None
+    _awaited: Deferred[object] | None = None
+    #: True while a message is handled: what is sent meanwhile leaves in one write.
+    _isTaking = False
 
-    def connectionMade(self) -> None:
+    def makeConnection(self, transport: Transport) -> None:
+        # Before connectionMade, which is the subclass's and may send.
+        self.transport = transport
         self._framer = Framer(self.factory.maxMessage)
         self._unsent = b""
-        self._holds: set[str] = set()
-        self._bucket, self._left = self.factory.allowance(self.transport.getPeer())
-        self.transport.registerProducer(self, True)
+        self._holds = set()
+        self._bucket, self._left = self.factory.allowance(transport.getPeer())
+        transport.registerProducer(self, True)
+        super().makeConnection(transport)
 
     def share(self) -> int:
-        """Messages that are handled, and answered in one write, before the others' turn."""
+        """Return how many messages are taken, and answered in one write, before others' turn."""
         return 32
 
-    def messageReceived(self, text: str) -> Any:
-        """One whole message, without its newline."""
+    def messageReceived(self, text: str) -> Awaitable[object] | None:
+        """Handle one whole message, without its newline."""
 
     def send(self, text: str) -> None:
-        """Send one line, ended the way this client ends its own.
+        """Send one line, with the line end that this client uses (LF before its first line).
 
-        To a client that sends no newlines, several lines at once are parted by one.
+        For a client that sends no newlines, a newline separates lines that are sent together.
         """
+        self._queue(text)
+        if not self._isTaking:
+            self._flush()
+
+    def _queue(self, text: str) -> None:
         if self._unsent and not self._ending:
             self._unsent += b"\n"
         self._unsent += text.encode() + self._ending
         self.factory.messagesOut += 1
 
     def end(self, cause: str = "service") -> None:
-        """Close the connection, once what was sent has gone out."""
+        """Close the connection once what was sent has left; `cause` is the reason in the log."""
         if not self._ended:
             self._ended = True
             self._holds.discard("transport")
@@ -93,7 +107,7 @@ class Messages(Protocol):
             self._advance()
 
     def readConnectionLost(self) -> None:
-        """The client's FIN ends its last message; all is answered before ours."""
+        """End the last message at the client's FIN; every message is answered before our FIN."""
         self._inputOver = True
         if self._ended:
             self.transport.loseConnection()
@@ -103,7 +117,7 @@ class Messages(Protocol):
             self._advance()
 
     def writeConnectionLost(self) -> None:
-        """Our FIN has gone out after the last words; what still comes is ignored."""
+        """Our FIN has been sent; ignore what still arrives."""
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self._ended = True
@@ -136,7 +150,7 @@ class Messages(Protocol):
         return not self._ended and self._holds <= _TURN and self._framer.ready
 
     def _takeUpTo(self, count: int) -> bool:
-        """Take messages; False if there is none left for sure."""
+        """Take messages. Return False if certainly none is left."""
         framer = self._framer
         for _ in range(count):
             try:
@@ -150,7 +164,7 @@ class Messages(Protocol):
             self._take(message)
             if not framer.buffer:
                 return False
-            if self._ended or len(self._unsent) > WRITE or self._holds - _TURN:
+            if self._ended or len(self._unsent) > MAX_WRITE_BYTES or self._holds - _TURN:
                 break
         return True
 
@@ -164,25 +178,27 @@ class Messages(Protocol):
         try:
             text = message.decode()
         except UnicodeDecodeError as error:
-            self.send(f"not UTF-8 at byte {error.start}")
+            self._queue(f"not UTF-8 at byte {error.start}")
             return
         if self._bucket is not None:
             self._awaitRate(self._bucket)
+        self._isTaking = True
         try:
             awaited = self.messageReceived(text)
+            if awaited is not None:
+                self._await(maybeDeferred(lambda: awaited))
         except Exception:
             self.failed(Failure())
-            return
-        if awaited is not None:
-            self._await(maybeDeferred(lambda: awaited))
+        finally:
+            self._isTaking = False
 
     def _refuse(self, why: str, cause: str) -> None:
-        """One line that says why, and the end; a line by itself, so it has a newline."""
+        """Send a line that says why, always with a newline, and close."""
         self._ending = self._framer.newline or b"\n"
-        self.send(why)
+        self._queue(why)
         self.end(cause)
 
-    def _await(self, awaited: Deferred[Any]) -> None:
+    def _await(self, awaited: Deferred[object]) -> None:
         self._awaited = awaited
         if not awaited.called:
             self._hold("answer")
@@ -193,10 +209,10 @@ class Messages(Protocol):
         self._release("answer")
 
     def failed(self, failure: Failure) -> None:
-        """Something done for this connection raised: that is logged, and ends it alone."""
+        """Log what was raised for this connection, and close it, and no other."""
         self._awaited = None
         if self._ended and failure.check(CancelledError):
-            return  # An answer that nobody waits for any more.
+            return  # The answer is not needed any more.
         self.log.failure("{what} failed", failure, what=type(self).__name__)
         if not self._ended:
             self._ended = True
@@ -221,28 +237,11 @@ class Messages(Protocol):
         if not self._holds and not self._ended:
             self._advance()
 
-    def _hold(self, why: str) -> None:
-        if not self._holds:
-            self.transport.pauseProducing()
-        self._holds.add(why)
-
-    def _release(self, why: str) -> None:
-        if why not in self._holds:
-            return
-        self._holds.remove(why)
-        if not self._holds and not self._ended:
+    def _released(self) -> None:
+        if not self._ended:
             if not self._inputOver:
                 self.transport.resumeProducing()
             self._advance()
-
-    def pauseProducing(self) -> None:
-        self._hold("transport")
-
-    def resumeProducing(self) -> None:
-        self._release("transport")
-
-    def stopProducing(self) -> None:
-        """The transport is lost; connectionLost follows."""
 
     def _flush(self) -> None:
         if self._unsent and "transport" not in self._holds:

@@ -1,8 +1,6 @@
-"""Receive: display what arrives, and send nothing (RFC 863 with eyes)."""
+"""Receive: logs what arrives and sends nothing (RFC 863, with a log)."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
@@ -10,22 +8,24 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistednet.core.text import addressText, shown
+from twistednet.transport.interfaces import Transport
 
 
 class Receive(Protocol):
-    """Logs a line for each chunk that arrives, and one when the peer goes offline.
+    """Logs a line for each chunk that arrives, and one when the client disconnects.
 
-    Override: `received` is given each chunk as it was read (each datagram, on
-    UDP). `self.peer` says from whom.
+    Override: `received` is given each chunk as it was read, or over UDP each datagram.
+    `self.peer` is the address of its sender.
     """
 
     log = Logger()
     peer = "?"
-    transport: Any
+    # A stream has more than ITransport: half-close, abort.
+    transport: Transport  # type: ignore[assignment]
 
     @classmethod
     def forPeer(cls, address: IAddress | tuple[str, int]) -> Receive:
-        """An instance for what one peer sends without a connection."""
+        """Return an instance for the datagrams of one peer."""
         receive = cls()
         receive.peer = addressText(address)
         return receive
@@ -37,7 +37,7 @@ class Receive(Protocol):
         self.received(data)
 
     def received(self, data: bytes) -> None:
-        """Display it; nothing is ever sent back."""
+        """Log a chunk."""
         self.log.info(
             "{peer} sent {size} B: {text}", peer=self.peer, size=len(data), text=shown(data)
         )
@@ -47,7 +47,7 @@ class Receive(Protocol):
 
 
 class ReceiveDatagrams(DatagramProtocol):
-    """Gives each datagram to a `Receive` of its own, and never replies."""
+    """Passes each datagram to a new `Receive`, and never replies."""
 
     noisy = False
     replies = False

@@ -1,92 +1,29 @@
-"""Where settings come from: flags over environment over the TOML file."""
+"""From what was given to settings: flags over environment over the TOML file."""
 
 from __future__ import annotations
 
 import os
 import socket
 import sys
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.python.reflect import namedAny
 
 from twistednet.core.plugins import BadPlugin
-from twistednet.core.settings import BadSetting
+from twistednet.core.settings import BadSetting, parsed
+from twistednet.faults.grammar import Grammar
 from twistednet.faults.plugins import grammar
-from twistednet.faults.scenario import unknownScenario
 from twistednet.services.catalog import Service, carriers
-from twistednet.settings.faultsettings import faults, scenarios
-from twistednet.settings.schema import SHARED, Settings
+from twistednet.settings.schema import SHARED, RuleContext, Settings, ownSettings
+from twistednet.settings.sources import PREFIX, Given, fromEnvironment, fromFile, suggestion
 from twistednet.transport.endpoints import BadEndpoint, Endpoint
 
-PREFIX = "NETDEMO_"
-#: Where the admin site listens unless told otherwise.
+T = TypeVar("T")
+
+#: The default endpoint of the admin site.
 ADMIN = "tcp:8800"
-# A Kubernetes service that is called netdemo puts these in everybody's environment.
-_KUBERNETES = ("SERVICE_", "PORT")
-
-# Settings that are paths, and the values of theirs that are none.
-_PATHS: dict[str, tuple[str, ...]] = {"answers": (), "events": ("", "-", "off")}
-
-
-@dataclass(frozen=True)
-class Given:
-    """One value as it was given, and where: what a complaint about it begins with.
-
-    Paths in it are relative to `folder`.
-    """
-
-    where: str
-    value: Any
-    folder: str = ""
-
-
-def names(services: Mapping[str, Service]) -> set[str]:
-    """All keys there are."""
-    return {"admin", "only", *SHARED, *services, *(f"{name}-class" for name in services)}
-
-
-def fromFile(path: str, services: Mapping[str, Service]) -> dict[str, Given]:
-    """What the settings file gives. Raises BadSetting."""
-    try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise BadSetting(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadSetting(f"{path}: not TOML: {error}") from None
-    for key in content:
-        if key not in names(services):
-            raise BadSetting(f"{path}: {key}: no such key{_guess(key, names(services))}")
-    folder = os.path.dirname(path)
-    return {key: Given(f"{path}: {key}", value, folder) for key, value in content.items()}
-
-
-def fromEnvironment(
-    environment: Mapping[str, str], services: Mapping[str, Service], folder: str
-) -> dict[str, Given]:
-    """What NETDEMO_... variables give; lists are parted by spaces. Raises BadSetting."""
-    given = {}
-    for variable, value in environment.items():
-        rest = variable.removeprefix(PREFIX)
-        # An empty variable is one that is not set, as in a compose file.
-        if not value or rest in (variable, "CONFIG") or rest.startswith(_KUBERNETES):
-            continue
-        key = rest.lower().replace("_", "-")
-        if key not in names(services):
-            known = {_variable(key) for key in names(services)}
-            raise BadSetting(f"{variable}: no such setting{_guess(variable, known)}")
-        listed = key in services or key in ("admin", "only")
-        given[key] = Given(variable, value.split() if listed else value, folder)
-    return given
-
-
-def _variable(key: str) -> str:
-    return PREFIX + key.upper().replace("-", "_")
 
 
 def load(
@@ -96,7 +33,7 @@ def load(
     environment: Mapping[str, str] | None = None,
     folder: str = "",
 ) -> Settings:
-    """The settings in force. Raises BadSetting for the first one that is wrong.
+    """Return the current settings. Raises BadSetting for the first value that is wrong.
 
     Paths in the environment, and `config`, are relative to `folder`.
     """
@@ -105,38 +42,52 @@ def load(
     given = fromFile(os.path.join(folder, config), services) if config else {}
     given |= fromEnvironment(environment, services, folder)
     given |= flags
-    for key, others in _PATHS.items():
-        one = given.get(key)
-        if one is not None and isinstance(one.value, str) and one.value not in others:
-            given[key] = replace(one, value=os.path.join(one.folder, one.value))
-    values = {
-        SHARED[key].name: _parsed(one, SHARED[key].metadata["parse"])
-        for key, one in given.items()
-        if key in SHARED
+    rules = _grammar(services)
+    values: dict[str, Any] = {
+        one.name: _parsed(given[key], partial(_field, one, given[key], rules))
+        for key, one in SHARED.items()
+        if key in given
     }
-    try:
-        rules = grammar(carriers(services))
-    except BadPlugin as why:
-        raise BadSetting(str(why)) from None
-    for key, parse in {"fault": faults, "scenario": scenarios}.items():
-        if key in given:
-            texts = replace(given[key], value=values[key])
-            values[key] = _parsed(texts, partial(parse, rules))
-    known = values.get("scenario", {})
-    if values.get("play") and values["play"] not in known:
-        raise BadSetting(f"{given['play'].where}: {unknownScenario(values['play'], known)}")
     listen = dict(_endpoints(given, services))
     if not any(listen.values()):
         raise BadSetting(f"nothing is left to serve; there are {', '.join(services)}")
-    return Settings(
-        listen=listen,
-        protocols={name: _protocol(given, service) for name, service in services.items()},
-        admin=_admin(given.get("admin", Given("the default of admin", ADMIN))),
-        **values,
-    )
+    try:
+        return Settings(
+            listen=listen,
+            protocols={name: _protocol(given, service) for name, service in services.items()},
+            admin=_admin(given.get("admin", Given("the default of admin", ADMIN))),
+            own=_own(given, services, rules),
+            grammar=rules,
+            **values,
+        )
+    except BadSetting as why:
+        where = f"{given[why.key].where}: " if why.key in given else ""
+        raise BadSetting(f"{where}{why}") from None
 
 
-def _parsed(given: Given, parse: Callable[[Any], Any]) -> Any:
+def _grammar(services: Mapping[str, Service]) -> Grammar:
+    try:
+        return grammar(carriers(services))
+    except BadPlugin as why:
+        raise BadSetting(str(why)) from None
+
+
+def _own(
+    given: Mapping[str, Given], services: Mapping[str, Service], rules: Grammar
+) -> dict[type, object]:
+    """Return the settings that services declare, by the classes that declare them."""
+    values: dict[type, dict[str, object]] = {one.settings: {} for one in services.values()}
+    for key, (kind, one) in ownSettings(services.values()).items():
+        if key in given:
+            values[kind][one.name] = _parsed(given[key], partial(_field, one, given[key], rules))
+    return {kind: kind(**own) for kind, own in values.items()}
+
+
+def _field(one: Any, given: Given, rules: Grammar, value: object) -> object:
+    return parsed(one, value, RuleContext(given.folder, rules))
+
+
+def _parsed(given: Given, parse: Callable[[object], T]) -> T:
     try:
         return parse(given.value)
     except (BadSetting, BadEndpoint) as error:
@@ -161,7 +112,7 @@ def _endpoints(
 
 
 def _hasIPv6() -> bool:
-    """Has this machine the IPv6 loopback that the defaults name?"""
+    """True if this machine has the IPv6 loopback address that the defaults name."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
@@ -170,15 +121,15 @@ def _hasIPv6() -> bool:
     return True
 
 
-def _chosen(value: Any, services: Mapping[str, Service]) -> list[str]:
+def _chosen(value: object, services: Mapping[str, Service]) -> list[str]:
     chosen = [name for text in _texts(value) for name in text.replace(",", " ").split()]
     for name in chosen:
         if name not in services:
-            raise BadSetting(f"there is no service {name!r}{_guess(name, services)}")
+            raise BadSetting(f"there is no service {name!r}{suggestion(name, services)}")
     return chosen
 
 
-def _listen(service: Service, folder: str, value: Any) -> tuple[Endpoint, ...]:
+def _listen(service: Service, folder: str, value: object) -> tuple[Endpoint, ...]:
     endpoints = _parseAll(folder, value)
     for endpoint in endpoints:
         if endpoint.isDatagram and service.datagram is None:
@@ -199,12 +150,12 @@ def _admin(given: Given) -> tuple[Endpoint, ...]:
     return endpoints
 
 
-def _parseAll(folder: str, value: Any) -> tuple[Endpoint, ...]:
+def _parseAll(folder: str, value: object) -> tuple[Endpoint, ...]:
     texts = _texts(value)
     return () if texts == ["off"] else tuple(Endpoint.parse(text, folder) for text in texts)
 
 
-def _texts(value: Any) -> list[str]:
+def _texts(value: object) -> list[str]:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise BadSetting(f"{value!r} is neither a text nor a list of texts")
@@ -218,21 +169,16 @@ def _protocol(given: Mapping[str, Given], service: Service) -> type:
     return _parsed(given[key], lambda value: _subclass(value, service.protocol))
 
 
-def _subclass(value: Any, base: type) -> type:
-    # Somebody's class most often stands in the folder that they are in.
+def _subclass(value: object, base: type) -> type:
+    # The class is most often in a file of the working folder.
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     if not isinstance(value, str):
-        raise BadSetting(f"{value!r} is no class: write it as package.module.Class")
+        raise BadSetting(f"{value!r} is not a class: write it as package.module.Class")
     try:
         found = namedAny(value)
     except Exception as error:
         raise BadSetting(f"{value!r} cannot be imported: {error}") from None
     if not (isinstance(found, type) and issubclass(found, base)):
-        raise BadSetting(f"{value} is no subclass of {base.__module__}.{base.__name__}")
+        raise BadSetting(f"{value} is not a subclass of {base.__module__}.{base.__name__}")
     return found
-
-
-def _guess(name: str, known: Iterable[str]) -> str:
-    close = get_close_matches(name, known, 1)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(sorted(known))}"

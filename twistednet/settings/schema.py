@@ -1,120 +1,181 @@
-"""What a daemon can be told, setting by setting: how each is read, and its default."""
+"""The settings of a daemon: each with its type, its default and how it is read."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import Field, dataclass, field
+from typing import TypeVar
 
+from twistednet.core.plugins import BadPlugin
 from twistednet.core.settings import (
     SECONDS,
     BadSetting,
+    Context,
+    InContext,
     ServiceSettings,
+    declared,
+    filePath,
     number,
     setting,
+    text,
 )
+from twistednet.faults.grammar import BadFault, Grammar, parseAll
 from twistednet.faults.rules import Rule
-from twistednet.faults.scenario import Scenario
+from twistednet.faults.scenario import Scenario, parseScenario, unknownScenario
+from twistednet.services.catalog import Service
 from twistednet.transport.endpoints import Endpoint
 
-#: Characters that a token needs at least, when somebody chooses their own.
-SHORTEST_TOKEN = 16
+T = TypeVar("T")
+
+#: Characters that a token of somebody's own must have.
+MIN_TOKEN_LENGTH = 16
+#: Values of `events` that are not a path: standard output, and no events.
+STDOUT, OFF = "-", "off"
 
 
-def _path(value: Any) -> str:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise BadSetting(f"{value!r} is no file: write its name in quotes")
-    return value
+@dataclass(frozen=True)
+class RuleContext(Context):
+    """A context with what rules of faults may say."""
+
+    grammar: Grammar = field(default_factory=Grammar)
 
 
-def _token(value: Any) -> str:
+def _events(value: object, context: Context) -> str:
+    return value if value in (STDOUT, OFF) and isinstance(value, str) else filePath(value, context)
+
+
+def _token(value: object) -> str:
     if not isinstance(value, str) or not re.fullmatch(r"[\x21-\x7e]+", value):
-        raise BadSetting("a token is printable ASCII, without spaces")
-    if len(value) < SHORTEST_TOKEN:
-        raise BadSetting(f"a token of {len(value)} characters is guessed: give it {SHORTEST_TOKEN}")
+        raise BadSetting("a token is printable ASCII without spaces")
+    if len(value) < MIN_TOKEN_LENGTH:
+        raise BadSetting(
+            f"a token of {len(value)} characters can be guessed: use {MIN_TOKEN_LENGTH} or more"
+        )
     return value
 
 
-def _hosts(value: Any) -> frozenset[str]:
+def _hosts(value: object) -> frozenset[str]:
     listed = value.replace(",", " ").split() if isinstance(value, str) else value
-    if not _areTexts(listed):
-        raise BadSetting(f"{value!r} is no list of names")
+    if not _isListOfTexts(listed):
+        raise BadSetting(f"{value!r} is not a list of names")
+    assert isinstance(listed, list)
     for name in listed:
         if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+", name):
-            raise BadSetting(f"{name!r} is no host: write it without a scheme and a port")
+            raise BadSetting(f"{name!r} is not a host: write it without a scheme and a port")
     return frozenset(name.lower() for name in listed)
 
 
-def _rules(value: Any) -> list[str]:
-    rules = []
+def parseRules(value: object, context: Context) -> tuple[Rule, ...]:
+    """Parse rules of faults, of which each text may have several. Raises BadSetting."""
+    parsed: list[Rule] = []
     for one in value if isinstance(value, list) else [value]:
         rule = one.get("rule") if isinstance(one, dict) and len(one) == 1 else one
         if not isinstance(rule, str):
-            raise BadSetting(f'{one!r} is no rule: write "echo: latency 100ms", in quotes')
-        rules.append(rule)
-    return rules
+            raise BadSetting(f'{one!r} is not a rule: write "echo: latency 100ms", in quotes')
+        parsed += _grammatical(parseAll, rule, context)
+    return tuple(parsed)
 
 
-def _scenarios(value: Any) -> list[str]:
-    scenarios = []
+def _scenarios(value: object, context: Context) -> Mapping[str, Scenario]:
+    texts: list[str] = []
     for one in value if isinstance(value, list) else [value]:
-        if isinstance(one, dict) and set(one) == {"name", "parts"} and _areTexts(one["parts"]):
-            scenarios.append(f"{one['name']} = {' | '.join(one['parts'])}")
+        if isinstance(one, dict) and set(one) == {"name", "parts"} and _isListOfTexts(one["parts"]):
+            texts.append(f"{one['name']} = {' | '.join(one['parts'])}")
         elif isinstance(one, str):
-            scenarios += one.strip().splitlines()
+            texts += one.strip().splitlines()
         else:
-            raise BadSetting(f'{one!r} is no scenario: write "down = 5s echo: refuse", in quotes')
-    return scenarios
+            raise BadSetting(
+                f'{one!r} is not a scenario: write "down = 5s echo: refuse", in quotes'
+            )
+    scenarios = [_grammatical(parseScenario, text, context) for text in texts]
+    byName = {scenario.name: scenario for scenario in scenarios}
+    if len(byName) < len(scenarios):
+        raise BadSetting("two scenarios have the same name")
+    return byName
 
 
-def _areTexts(value: Any) -> bool:
+def _grammatical(parse: Callable[[str, Grammar], T], text: str, context: Context) -> T:
+    assert isinstance(context, RuleContext)
+    try:
+        return parse(text, context.grammar)
+    except BadFault as why:
+        raise BadSetting(str(why)) from None
+
+
+def _isListOfTexts(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) for one in value)
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str):
-        raise BadSetting(f"{value!r} is no name: write it in quotes")
-    return value
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ServiceSettings):
-    """What a daemon runs with. Times are in seconds, sizes in bytes."""
+    """All settings of a daemon. Times are in seconds, sizes in bytes.
+
+    Raises BadSetting for values that do not go together.
+    """
 
     listen: Mapping[str, tuple[Endpoint, ...]]
     protocols: Mapping[str, type]
     admin: tuple[Endpoint, ...] = ()
+    #: What rules of faults may say.
+    grammar: Grammar = field(default_factory=Grammar)
 
     adminToken: str | None = setting(
-        None, _token, "what who asks the admin site must know", "made anew at each start"
+        None, _token, "the access token of the admin site", "a new one at each start"
     )
     adminHosts: frozenset[str] = setting(
-        frozenset(), _hosts, "names that the admin site has besides localhost", "none"
+        frozenset(), _hosts, "host names of the admin site besides localhost", "none"
     )
-    drainTimeout: float = setting(30.0, SECONDS, "seconds that a stopping daemon serves on")
+    drainTimeout: float = setting(
+        30.0, SECONDS, "seconds that open connections have to end when the daemon stops"
+    )
     fault: tuple[Rule, ...] = setting(
-        (), _rules, "what is to go wrong, as in `echo: latency 100ms`; may be repeated", "nothing"
+        (),
+        InContext(parseRules),
+        "a fault rule, such as `echo: latency 100ms`; repeatable",
+        "none",
+        True,
     )
     scenario: Mapping[str, Scenario] = setting(
-        dict, _scenarios, "a name and a sequence of faults with times; may be repeated", "none"
+        dict, InContext(_scenarios), "a named sequence of timed faults; repeatable", "none", True
     )
-    play: str = setting("", _name, "the scenario that is played from the start", "none")
+    play: str = setting("", text("a name"), "the scenario to play from the start", "none")
     journal: int = setting(
-        1000, number(int, 0), "conversations kept in memory, with what was sent; 0 for none"
+        1000, number(int, 0), "conversations kept in memory with their data; 0 for none"
     )
     events: str = setting(
-        "off", _path, "a file or pipe for a line of JSON an event, - for standard output, or off"
+        OFF, InContext(_events), "a file or pipe for events as JSON lines, - for stdout, or off"
     )
     eventsPayload: int = setting(
-        256, number(int, 0), "bytes of each chunk or datagram that its line shows"
+        256, number(int, 0), "bytes of each chunk or datagram that its event shows"
     )
 
+    def __post_init__(self) -> None:
+        if self.play and self.play not in self.scenario:
+            raise BadSetting(unknownScenario(self.play, self.scenario), "play")
 
-def kebabCase(name: str) -> str:
-    """maxConnections -> max-connections"""
-    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)
+
+#: The settings that do not belong to one service, by the name that people write.
+SHARED = declared(Settings)
+#: Keys that no service or setting of one may have: other flags, and those whose variables
+#: Kubernetes sets in every pod for a service that is called netdemo (NETDEMO_PORT).
+RESERVED = frozenset(
+    {"admin", "config", "help", "only", "version", "port", "service-host", "service-port"}
+)
 
 
-#: The settings that every service shares, by the name that people write.
-SHARED = {kebabCase(one.name): one for one in fields(Settings) if one.metadata}
+def ownSettings(services: Iterable[Service]) -> dict[str, tuple[type, Field[object]]]:
+    """Return the settings that services declare: the class and the field, by name.
+
+    Raises BadPlugin for a name of a service or of its setting that is taken.
+    """
+    taken: set[str] = {*RESERVED, *SHARED}
+    own: dict[str, tuple[type, Field[object]]] = {}
+    for service in services:
+        names = (service.name, f"{service.name}-class")
+        for name in (*names, *declared(service.settings)):
+            if name in taken:
+                raise BadPlugin(f"{service.origin}: the name {name} is taken")
+            taken.add(name)
+        own |= {name: (service.settings, one) for name, one in declared(service.settings).items()}
+    return own

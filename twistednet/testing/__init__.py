@@ -1,4 +1,4 @@
-"""Servers for tests, with or without pytest: `with testing.serve("echo") as server: ...`"""
+"""Servers for tests of clients, with or without pytest: `testing.serve("echo")`."""
 
 from twistednet.testing.server import CannotServe, Connection, Netdemo, Server, serve
 

@@ -1,71 +1,44 @@
-"""The process behind `twistednet.testing`: daemons on request, and what happens to each.
+"""The process behind `twistednet.testing`: starts servers on request, and reports their events.
 
-Requests come as JSON, one a line, on standard input; answers and what happens go
-out the same way. When standard input ends, so does the process, and every port and
-socket file with it: nothing outlives the test's own process.
+`twistednet.testing.messages` has the messages. When standard input ends, so does the process,
+and every port and socket file with it: nothing outlives the test's own process.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any, cast
+from typing import cast
 
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
+from twisted.internet.posixbase import PosixReactorBase
+from twisted.internet.protocol import connectionDone
 from twisted.internet.stdio import StandardIO
 from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogBeginner
 from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
 
-from twistednet.core.settings import BadSetting
+from twistednet.core.settings import BadSetting, camelCase, kebabCase
 from twistednet.daemon.daemon import Daemon
 from twistednet.daemon.logfile import safely
-from twistednet.events.model import Event, Received, Sent
 from twistednet.services.catalog import loadServices
-from twistednet.settings.faultsettings import faults
-from twistednet.settings.loading import Given, load, names
-from twistednet.settings.schema import kebabCase
+from twistednet.settings.loading import load
+from twistednet.settings.schema import RuleContext, Settings, parseRules
+from twistednet.settings.sources import Given, names, suggestion
+from twistednet.testing.messages import Address, ChildAnswer, Message, Request
+from twistednet.testing.sink import ParentSink
 from twistednet.transport.listening import CannotListen
 
-#: Bytes received by one daemon that are told; what comes later is only served.
-MOST_TOLD = 64 * 1024 * 1024
-#: Passes of the reactor without news after which all that was under way has arrived.
-QUIET = 3
-
-Tell = Callable[..., None]
-
-
-class ParentSink:
-    """A sink that tells the test of what happens, and of each byte that arrives."""
-
-    def __init__(self, tell: Tell) -> None:
-        self._tell = tell
-        self._told = 0
-
-    def __call__(self, event: Event) -> None:
-        name = type(event).__name__.lower()
-        if isinstance(event, Received):
-            self._received(event)
-        elif not isinstance(event, Sent) and getattr(event, "kind", None) != "udp":
-            self._tell(event=name, **asdict(event))
-
-    def _received(self, event: Received) -> None:
-        isDatagram = event.callback == "datagramReceived"
-        # On a connection an empty chunk is the client's FIN.
-        if self._told < MOST_TOLD and (event.data or isDatagram):
-            self._told += len(event.data)
-            self._tell(
-                event="received",
-                connection=0 if isDatagram else event.connection,
-                peer=event.peer,
-                data=b64encode(event.data).decode(),
-            )
+#: The longest request.
+MAX_REQUEST_BYTES = 1 << 20
+#: Turns of the reactor without a report after which everything under way has arrived.
+QUIET_TURNS = 3
 
 
 def _rulesOf(service: str, rules: str | list[str]) -> list[str]:
-    """The rules with their service, which need not be said where there is one alone."""
+    """Return the rules with their service, which a rule need not name."""
     listed = [rules] if isinstance(rules, str) else rules
     return [
         rule if rule.partition(":")[0].strip() == service else f"{service}: {rule}"
@@ -74,55 +47,60 @@ def _rulesOf(service: str, rules: str | list[str]) -> list[str]:
 
 
 class ChildDaemon(Daemon):
-    """A daemon among others in one process, whose signals it leaves alone."""
+    """A daemon with one service, among others in one process."""
 
     def _takeSignals(self) -> None:
-        """They are the process's."""
+        """Do nothing: signals are handled once for the process."""
 
     @classmethod
-    def of(cls, reactor: Any, name: str, values: dict[str, Any], tell: Tell) -> ChildDaemon:
-        """Listening, with these settings. Raises BadSetting or CannotListen."""
+    def of(
+        cls, reactor: PosixReactorBase, name: str, values: dict[str, object], sink: ParentSink
+    ) -> ChildDaemon:
+        """Return a daemon that listens, with these settings. Raises BadSetting or CannotListen."""
         services = loadServices()
         if name not in services:
             raise BadSetting(f"there is no service {name!r}; there are {', '.join(services)}")
         default = "udp:0" if services[name].stream is None else "tcp:0"
         values = {"listen": default, "admin": "off", **values, "only": name}
         if "faults" in values:
-            values["fault"] = _rulesOf(name, values.pop("faults"))
+            values["fault"] = _rulesOf(name, cast("str | list[str]", values.pop("faults")))
         keys = {setting: kebabCase(setting.replace("_", "-")) for setting in values} | {
             "listen": name
         }
         given = {keys[one]: Given(f"{name}: {one}", value) for one, value in values.items()}
 
+        known = names(services)
         for key, one in given.items():
-            if key not in names(services):
-                raise BadSetting(f"{one.where}: there is no such setting")
+            if key not in known:
+                camel = {"listen", "faults", *(camelCase(name) for name in known - {*services})}
+                written = one.where.partition(": ")[2]
+                raise BadSetting(f"{one.where}: no such setting{suggestion(written, camel)}")
 
-        def read() -> Any:
+        def read() -> Settings:
             return load(given, None, services, environment={})
 
         daemon = cls(reactor, services, read(), read)
-        daemon.events.attach(ParentSink(tell), chunks=True)
+        daemon.events.attach(sink, chunks=True)
         daemon.listen()
         daemon.startService()
         return daemon
 
     @property
-    def where(self) -> dict[str, Any]:
+    def address(self) -> Address:
         """The address of its port."""
-        _, _, host = next(iter(self.serving))
-        if hasattr(host, "port"):
-            return {"host": host.host, "port": host.port, "path": None}
-        return {"host": None, "port": None, "path": os.fsdecode(host.name)}
+        _, _, host = next(iter(self.ports))
+        if isinstance(host, UNIXAddress):
+            return {"host": None, "port": None, "path": os.fsdecode(host.name or b"")}
+        return {"host": host.host, "port": host.port, "path": None}
 
-    def misbehave(self, rules: list[str]) -> None:
-        """These faults are in force from now on, anew, and no others. Raises BadSetting."""
-        name, *_ = self.serving.names()
-        wanted = faults(self.grammar, _rulesOf(name, rules))
+    def replaceFaults(self, rules: list[str]) -> None:
+        """Replace the faults by these, with counts and draws reset. Raises BadSetting."""
+        name, *_ = self.ports.names()
+        wanted = parseRules(_rulesOf(name, rules), RuleContext(grammar=self.grammar))
         self.connections.faults.replace(wanted, isReset=True)
 
     async def end(self) -> None:
-        """Now: nobody waits for the clients of a test that is over."""
+        """Stop, and abort the connections: a test that is over waits for no client."""
         stopped = self.stopService()
         if len(self.connections):
             self.abort()
@@ -130,84 +108,85 @@ class ChildDaemon(Daemon):
 
 
 class ParentConnection(LineOnlyReceiver):
-    """The test's side of the conversation: serve, misbehave, sync, stop; its end is ours."""
+    """The connection to the test, over standard input and output."""
 
     delimiter = b"\n"
-    MAX_LENGTH = 1 << 20
+    MAX_LENGTH = MAX_REQUEST_BYTES
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: PosixReactorBase) -> None:
         self._reactor = reactor
         self._daemons: dict[int, ChildDaemon] = {}
-        self._news = 0
+        self._sent = 0
 
-    def tell(self, **what: Any) -> None:
-        self._news += 1
-        self.sendLine(json.dumps(what).encode())
+    def send(self, message: Message) -> None:
+        """Send a message to the test."""
+        self._sent += 1
+        self.sendLine(json.dumps(message).encode())
 
     def log(self, event: LogEvent) -> None:
-        """What went wrong; all else that is logged is an event, and told as such."""
+        """Send warnings and errors of the log; the rest of it is reported as events."""
         text = safely(event)
         if text and event.get("log_level", LogLevel.info) >= LogLevel.warn:
-            self.tell(event="log", text=text.rstrip("\n"))
+            self.send({"type": "log", "text": text.rstrip("\n")})
 
     def lineReceived(self, line: bytes) -> None:
-        request = json.loads(line)
-        Deferred.fromCoroutine(self._answer(**request))
+        Deferred.fromCoroutine(self._answer(json.loads(line)))
 
-    async def _answer(self, id: int, do: str, **rest: Any) -> None:
+    async def _answer(self, request: Request) -> None:
+        answer: ChildAnswer = {"type": "answer", "id": request["id"]}
         try:
-            answer = await getattr(self, f"do_{do}")(**rest)
-        except (BadSetting, CannotListen) as why:
-            self.tell(answer=id, error=str(why))
+            await self._do(request, answer)
+        except (BadSetting, CannotListen) as error:
+            answer["error"] = str(error)
         except Exception as error:
-            self.tell(answer=id, error=f"{type(error).__name__}: {error}")
+            answer["error"] = f"{type(error).__name__}: {error}"
+        self.send(answer)
+
+    async def _do(self, request: Request, answer: ChildAnswer) -> None:
+        """Do what a request says, and add to the answer."""
+        if request["do"] == "serve":
+            number, sink = request["server"], ParentSink(request["server"], self.send)
+            daemon = ChildDaemon.of(self._reactor, request["service"], request["settings"], sink)
+            self._daemons[number] = daemon
+            answer["address"] = daemon.address
+        elif request["do"] == "faults":
+            self._daemons[request["server"]].replaceFaults(request["rules"])
+        elif request["do"] == "stop":
+            await self._daemons.pop(request["server"]).end()
         else:
-            self.tell(answer=id, **answer)
+            await self._quiet()
 
-    async def do_serve(self, server: int, service: str, settings: dict[str, Any]) -> Any:
-        def tell(**what: Any) -> None:
-            self.tell(server=server, **what)
-
-        daemon = self._daemons[server] = ChildDaemon.of(self._reactor, service, settings, tell)
-        return daemon.where
-
-    async def do_misbehave(self, server: int, rules: list[str]) -> Any:
-        self._daemons[server].misbehave(rules)
-        return {}
-
-    async def do_stop(self, server: int) -> Any:
-        await self._daemons.pop(server).end()
-        return {}
-
-    async def do_sync(self) -> Any:
-        """Answered when all that clients had sent before it was asked is told."""
+    async def _quiet(self) -> None:
+        """Wait until everything that clients have sent is reported."""
         quiet = 0
-        while quiet < QUIET:
-            before = self._news
+        while quiet < QUIET_TURNS:
+            before = self._sent
             turn: Deferred[None] = Deferred()
             self._reactor.callLater(0, turn.callback, None)
             await turn
-            quiet = quiet + 1 if before == self._news else 0
-        return {}
+            quiet = quiet + 1 if before == self._sent else 0
 
-    def connectionLost(self, reason: Any = None) -> None:
-        """The test is gone, and so are we; the reactor closes every port, and its file."""
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """The test has ended: end, too. The reactor closes every port, and its file."""
         self._reactor.stop()
 
 
 def main() -> None:
+    """Serve until standard input ends."""
     from twisted.internet import reactor
 
-    # What a subclass prints must not get between the lines of the conversation.
-    conversation = os.dup(1)
+    installed = cast(PosixReactorBase, reactor)
+    # A service that prints must not write between the messages: it gets standard error.
+    output = os.dup(1)
     os.dup2(2, 1)
-    requests = ParentConnection(reactor)
+    parent = ParentConnection(installed)
     globalLogBeginner.beginLoggingTo(
-        [cast(ILogObserver, requests.log)], redirectStandardIO=False, discardBuffer=True
+        [cast(ILogObserver, parent.log)], redirectStandardIO=False, discardBuffer=True
     )
-    standardIO: Any = StandardIO
-    standardIO(requests, stdin=0, stdout=conversation)
-    reactor.run()
+    # mypy knows its signature on Windows only.
+    standardIO = cast("Callable[..., object]", StandardIO)
+    standardIO(parent, stdin=0, stdout=output)
+    installed.run()
 
 
 if __name__ == "__main__":

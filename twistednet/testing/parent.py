@@ -1,4 +1,4 @@
-"""The process of the servers as a test sees it: requests to it, and its news."""
+"""The test's side of the process that serves its servers: requests, and what it reports."""
 
 from __future__ import annotations
 
@@ -13,16 +13,29 @@ from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any
+from typing import cast
 
 from twistednet.core.text import shown
+from twistednet.testing.messages import (
+    Address,
+    ChildAnswer,
+    ClosedMessage,
+    EventMessage,
+    FaultedMessage,
+    Message,
+    ReceivedMessage,
+    Request,
+)
 
-#: Seconds that the process behind has for an answer.
-PATIENCE = 20.0
+#: Seconds that the process has for an answer, and to end.
+ANSWER_SECONDS = 20.0
+END_SECONDS = 5.0
+#: Seconds between two calls of a condition while nothing happens.
+POLL_SECONDS = 0.05
 
 
 class CannotServe(Exception):
-    """Why there is no such server, in one line."""
+    """Why a server cannot be started or changed, in one line."""
 
 
 @dataclass
@@ -38,7 +51,7 @@ class Connection:
 
 @dataclass
 class ServerRecord:
-    """What one server has told so far."""
+    """What one server has reported so far; `journal` has it as lines of text."""
 
     connections: dict[int, Connection] = field(default_factory=dict)
     received: list[bytes] = field(default_factory=list)
@@ -46,91 +59,103 @@ class ServerRecord:
     refused: list[str] = field(default_factory=list)
     journal: list[str] = field(default_factory=list)
 
-    def opened(self, connection: int, peer: str, **_: Any) -> str:
-        self.connections[connection] = Connection(connection, peer)
-        return f"#{connection} {peer} connected"
+    def take(self, message: EventMessage) -> None:
+        """Record an event."""
+        self.journal.append(self._record(message))
 
-    def heard(self, connection: int, peer: str, data: str, **_: Any) -> str:
-        chunk = b64decode(data)
+    def _record(self, message: EventMessage) -> str:
+        if message["type"] == "opened":
+            number, peer = message["connection"], message["peer"]
+            self.connections[number] = Connection(number, peer)
+            return f"#{number} {peer} connected"
+        if message["type"] == "received":
+            return self._received(message)
+        if message["type"] == "closed":
+            return self._closed(message)
+        if message["type"] == "faulted":
+            return (
+                f"{_name(message)} fault {message['fault']}: {message['did']} ({message['rule']})"
+            )
+        self.refused.append(message["limit"])
+        return f"{message['peer']} refused: {message['limit']}"
+
+    def _received(self, message: ReceivedMessage) -> str:
+        chunk = b64decode(message["data"])
         self.received.append(chunk)
-        if connection:
-            self.connections[connection].received += chunk
+        if message["connection"]:
+            self.connections[message["connection"]].received += chunk
         else:
             self.datagrams.append(chunk)
-        who = f"#{connection}" if connection else peer
-        return f"{who} sent {len(chunk)} B: {shown(chunk)}"
+        return f"{_name(message)} sent {len(chunk)} B: {shown(chunk)}"
 
-    def closed(self, connection: int, reason: str, bytesOut: int, **_: Any) -> str:
-        self.connections[connection].closed = reason
-        return f"#{connection} closed: {reason}; {bytesOut} B had been sent to it"
-
-    def faulted(self, connection: int, peer: str, fault: str, rule: str, did: str, **_: Any) -> str:
-        who = f"#{connection}" if connection else peer
-        return f"{who} fault {fault}: {did} ({rule})"
-
-    def wasRefused(self, peer: str, limit: str, **_: Any) -> str:
-        self.refused.append(limit)
-        return f"{peer} refused: {limit}"
-
-    def take(self, event: str, **values: Any) -> None:
-        take: Callable[..., str] = getattr(self, _TAKES[event])
-        self.journal.append(take(**values))
+    def _closed(self, message: ClosedMessage) -> str:
+        number, reason = message["connection"], message["reason"]
+        self.connections[number].closed = reason
+        return f"#{number} closed: {reason}; {message['bytesOut']} B had been sent to it"
 
 
-_TAKES = {
-    "opened": "opened",
-    "received": "heard",
-    "faulted": "faulted",
-    "refused": "wasRefused",
-    "closed": "closed",
-}
+def _name(message: ReceivedMessage | FaultedMessage) -> str:
+    return f"#{message['connection']}" if message["connection"] else message["peer"]
 
 
 class ChildProcess:
-    """A process that serves any number of daemons; started by the first."""
+    """A process that serves any number of servers. The first one starts it.
+
+    `records` has what each server reported, by its number, `open` the numbers of those that
+    serve, `log` the warnings and errors that the process logged.
+    """
 
     def __init__(self) -> None:
-        self.seen: dict[int, ServerRecord] = {}
+        self.records: dict[int, ServerRecord] = {}
         self.open: set[int] = set()
         self.log: list[str] = []
         self._numbers = count(1)
-        self._answers: dict[int, Any] = {}
-        self._news = threading.Condition()
+        self._answers: dict[int, ChildAnswer] = {}
+        self._changed = threading.Condition()
         self._child: subprocess.Popen[bytes] | None = None
         self._ended = False
 
-    def serve(self, service: str, settings: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """A fresh daemon's number, and where it listens. Raises CannotServe."""
+    def serve(self, service: str, settings: dict[str, object]) -> tuple[int, Address]:
+        """Start a server; return its number and address. Raises CannotServe."""
         if self._child is None or self._child.poll() is not None:
             self._start()
         number = next(self._numbers)
-        self.seen[number] = ServerRecord()
-        where = self._ask("serve", server=number, service=service, settings=settings)
+        self.records[number] = ServerRecord()
+        answer = self._ask(
+            {
+                "id": next(self._numbers),
+                "do": "serve",
+                "server": number,
+                "service": service,
+                "settings": settings,
+            }
+        )
         self.open.add(number)
-        return number, where
+        return number, answer["address"]
 
-    def misbehave(self, number: int, rules: list[str]) -> None:
-        """Raises CannotServe for a rule that is wrong."""
-        self._ask("misbehave", server=number, rules=rules)
+    def replaceFaults(self, number: int, rules: list[str]) -> None:
+        """Replace the faults of a server. Raises CannotServe for a rule that is wrong."""
+        self._ask({"id": next(self._numbers), "do": "faults", "server": number, "rules": rules})
 
     def stop(self, number: int) -> None:
+        """Stop a server, if it still serves."""
         self.open.discard(number)
         with contextlib.suppress(CannotServe):
-            self._ask("stop", server=number)
+            self._ask({"id": next(self._numbers), "do": "stop", "server": number})
 
     def sync(self) -> None:
-        """Hear of all that has arrived by now."""
+        """Return once everything that clients have sent until now is recorded."""
         if self.open:
-            self._ask("sync")
+            self._ask({"id": next(self._numbers), "do": "sync"})
 
     def waitFor(self, condition: Callable[[], object], timeout: float) -> bool:
-        """Until it holds, asked again at every piece of news."""
+        """Return whether the condition became true; it is tried at every report."""
         end = time.monotonic() + timeout
         while not condition():
             if time.monotonic() >= end:
                 return False
-            with self._news:
-                self._news.wait(0.05)
+            with self._changed:
+                self._changed.wait(POLL_SECONDS)
         return True
 
     def close(self) -> None:
@@ -142,7 +167,7 @@ class ChildProcess:
         with contextlib.suppress(OSError):
             child.stdin.close()
         try:
-            child.wait(5)
+            child.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
@@ -152,7 +177,7 @@ class ChildProcess:
         paths = [path or os.getcwd() for path in sys.path]
         self.open.clear()
         self._ended = False
-        # Its own session: Ctrl-C is for the test, and the end of its input for it.
+        # In its own session, so that Ctrl-C interrupts the test only.
         self._child = subprocess.Popen(
             [sys.executable, "-m", "twistednet.testing.child"],
             stdin=subprocess.PIPE,
@@ -163,20 +188,21 @@ class ChildProcess:
         self._reader = threading.Thread(target=self._read, args=(self._child,), daemon=True)
         self._reader.start()
 
-    def _ask(self, do: str, **request: Any) -> Any:
-        child = self._child
-        number = next(self._numbers)
-        line = json.dumps({"id": number, "do": do, **request}).encode() + b"\n"
-        with self._news:
+    def _ask(self, request: Request) -> ChildAnswer:
+        """Send a request and return the answer. Raises CannotServe with its error."""
+        child, number = self._child, request["id"]
+        with self._changed:
             try:
                 if child is None or child.stdin is None:
                     raise BrokenPipeError
-                child.stdin.write(line)
+                child.stdin.write(json.dumps(request).encode() + b"\n")
                 child.stdin.flush()
             except (OSError, ValueError):
                 raise CannotServe("the process of the servers has ended") from None
-            self._news.wait_for(lambda: number in self._answers or self._ended, PATIENCE)
-            answer = self._answers.pop(number, {"error": "the process of the servers is gone"})
+            self._changed.wait_for(lambda: number in self._answers or self._ended, ANSWER_SECONDS)
+            answer = self._answers.pop(number, None)
+        if answer is None:
+            raise CannotServe("the process of the servers is gone")
         if "error" in answer:
             raise CannotServe(answer["error"])
         return answer
@@ -185,19 +211,17 @@ class ChildProcess:
         assert child.stdout is not None
         with child.stdout:
             for line in child.stdout:
-                with self._news:
-                    self._take(**json.loads(line))
-                    self._news.notify_all()
-        with self._news:
+                with self._changed:
+                    self._take(cast(Message, json.loads(line)))
+                    self._changed.notify_all()
+        with self._changed:
             self._ended = True
-            self._news.notify_all()
+            self._changed.notify_all()
 
-    def _take(
-        self, answer: int | None = None, server: int | None = None, event: str = "", **rest: Any
-    ) -> None:
-        if answer is not None:
-            self._answers[answer] = rest
-        elif server is not None:
-            self.seen[server].take(event, **rest)
+    def _take(self, message: Message) -> None:
+        if message["type"] == "answer":
+            self._answers[message["id"]] = message
+        elif message["type"] == "log":
+            self.log.append(message["text"])
         else:
-            self.log.append(rest["text"])
+            self.records[message["server"]].take(message)

@@ -1,9 +1,8 @@
-"""The pytest fixture `netdemo`: servers for clients under test."""
+"""The pytest plugin with the fixture `netdemo`: servers to test a client against."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Generator, Iterator
 
 import pytest
 
@@ -15,7 +14,7 @@ _NETDEMO: pytest.StashKey[Netdemo] = pytest.StashKey()
 
 @pytest.fixture(scope="session")
 def _netdemoProcess() -> Iterator[ChildProcess]:
-    """One process for all tests (of an xdist worker); started by the first `serve`."""
+    """One process for all tests (of an xdist worker). The first `serve` starts it."""
     process = ChildProcess()
     yield process
     process.close()
@@ -31,7 +30,10 @@ def netdemo(request: pytest.FixtureRequest, _netdemoProcess: ChildProcess) -> It
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Any:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the journal of the servers to the report of a failed test."""
     report = yield
     netdemo = item.stash.get(_NETDEMO, None)
     if report.failed and netdemo is not None:

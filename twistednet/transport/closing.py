@@ -1,17 +1,27 @@
-"""Ways to end a connection that survive a real network."""
+"""Closing: ends of connections after which the peer has everything that was sent.
+
+Closing a socket that has unread bytes makes TCP send a RST, and a peer in the middle of
+sending may then lose the last bytes that it was sent (RFC 1122, section 4.2.2.13).
+
+A service's transport may be a stream, TLS on one, what faults put in between, or a test's
+fake. The first three forward what they lack by `__getattr__`, and the last has only what its
+test needs; so optional methods are found by `getattr`, which a Protocol would not see.
+"""
 
 from __future__ import annotations
 
 import select
 import sys
 from contextlib import suppress
-from typing import Any
 
 from twisted.internet.interfaces import (
+    IDelayedCall,
     IHalfCloseableDescriptor,
     IReactorTime,
     ISSLTransport,
 )
+
+from twistednet.transport.interfaces import DatagramAddress, ObservedStream, Transport
 
 try:
     from fcntl import ioctl
@@ -19,38 +29,43 @@ try:
 except ImportError:
     ioctl = None  # type: ignore[assignment]
 
-#: Seconds that a peer has to close its own side, once it has our last words.
-LINGER = 2.0
-#: Seconds in which a peer must take some of our last words.
-STALL = 30.0
-#: Seconds between two looks at what it has taken.
-LOOK = 0.25
-#: The first of them, where nothing is waited for but that it has taken all; each is twice as
-#: far from the next.
-GLANCE = 0.005
+#: Seconds that a peer has to send its FIN, once it has everything that we sent.
+LINGER_SECONDS = 2.0
+#: Seconds within which a peer must take some of what was sent.
+STALL_SECONDS = 30.0
+#: Seconds between two looks at what the peer has taken.
+CHECK_SECONDS = 0.25
+#: Seconds until the first look before a RST. Each further one waits twice as long, up to
+#: CHECK_SECONDS.
+FIRST_CHECK_SECONDS = 0.005
 
 
-def setCloseReason(transport: Any, cause: str) -> None:
-    """Tell the transport why it is about to be closed, if it keeps account."""
-    getattr(transport, "setCloseReason", _untold)(cause)
+def setCloseReason(transport: object, cause: str) -> None:
+    """Say why a connection is about to be closed, if its transport has an observer."""
+    report = getattr(transport, "setCloseReason", None)
+    if report is not None:
+        report(cause)
 
 
-def endConversation(transport: Any, address: tuple[str, int]) -> None:
-    """Tell a UDP port that this peer's conversation has ended, if it keeps account."""
-    getattr(transport, "endConversation", _untold)(address)
+def endConversation(transport: object, address: DatagramAddress) -> None:
+    """Report the end of a peer's UDP conversation, if the port has a tap."""
+    report = getattr(transport, "endConversation", None)
+    if report is not None:
+        report(address)
 
 
-def _untold(what: object) -> None:
-    """Transports of tests and of other programs keep no account."""
+def refuse(transport: object, address: DatagramAddress, limit: str) -> None:
+    """Report that a UDP service did not answer this peer, and because of which limit."""
+    report = getattr(transport, "refuse", None)
+    if report is not None:
+        report(address, limit)
 
 
-def lingeringClose(transport: Any, clock: IReactorTime) -> Any:
-    """Send what is queued and our FIN, and give the peer a while to send its own.
+def lingeringClose(transport: Transport, clock: IReactorTime) -> LingeringClose | None:
+    """Send the queue and our FIN, and read until the peer's FIN, or until it is late.
 
-    Closing a socket that still has unread bytes makes TCP send RST, and a peer
-    that is in the middle of sending may then lose the last words it was sent
-    (RFC 1122, section 4.2.2.13). So the protocol goes on reading, and throws away.
-    Returns the wait: a `LingeringClose`, or None for TLS, which says goodbye in its own way.
+    The protocol goes on being given data, and must drop it. Returns the wait, which can be
+    cancelled once the connection is lost; None for TLS, which closes by close_notify.
     """
     if _canHalfClose(transport):
         transport.loseWriteConnection()
@@ -61,18 +76,18 @@ def lingeringClose(transport: Any, clock: IReactorTime) -> Any:
 
 
 class LingeringClose:
-    """Waits for the peer's FIN, for LINGER seconds from when it has taken all we said.
+    """The wait for a peer's FIN, of LINGER_SECONDS from when the peer has all that was sent.
 
-    Of a peer that reads slowly no word is destroyed; one that takes nothing for
-    STALL seconds has had its chance.
+    A peer that reads slowly gets everything. One that takes nothing for STALL_SECONDS is
+    closed. The name is nginx's, whose `lingering_close` does the same.
     """
 
-    def __init__(self, transport: Any, clock: IReactorTime) -> None:
+    def __init__(self, transport: Transport, clock: IReactorTime) -> None:
         self._transport = transport
         self._clock = clock
-        self._untaken = undelivered(transport)
-        self._since = clock.seconds()
-        self._call = clock.callLater(LOOK, self._look)
+        self._undelivered = undelivered(transport)
+        self._lastProgress = clock.seconds()
+        self._call = clock.callLater(CHECK_SECONDS, self._check)
 
     def active(self) -> bool:
         return self._call.active()
@@ -80,76 +95,87 @@ class LingeringClose:
     def cancel(self) -> None:
         self._call.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now = self._clock.seconds()
         left = undelivered(self._transport)
-        if left != self._untaken:
-            self._untaken, self._since = left, now
-        if now - self._since >= (STALL if left else LINGER):
+        if left != self._undelivered:
+            self._undelivered, self._lastProgress = left, now
+        if now - self._lastProgress >= (STALL_SECONDS if left else LINGER_SECONDS):
             self._transport.loseConnection()
         else:
-            self._call = self._clock.callLater(LOOK, self._look)
+            self._call = self._clock.callLater(CHECK_SECONDS, self._check)
 
 
 class DrainThenReset:
-    """Ends a connection with a RST, once the peer's system has got all that we said.
+    """A RST, sent once the peer's system has everything that was sent before it.
 
-    A RST destroys what is on its way, and it is not meant for that; a peer that takes nothing
-    for STALL seconds has had its chance. `stream` is what is below the transport, or the
-    same: TLS would say goodbye first.
+    A RST destroys what is in flight, and that is not its purpose here. A peer that takes
+    nothing for STALL_SECONDS gets it anyway. `stream` is the stream below the transport, or
+    the transport itself: TLS would send close_notify first.
     """
 
-    def __init__(self, transport: Any, clock: IReactorTime, stream: Any) -> None:
+    def __init__(self, transport: object, clock: IReactorTime, stream: ObservedStream) -> None:
         self._transport = transport
         self._clock = clock
         self._stream = stream
-        self._call: Any = None
-        self._untaken = 0
-        self._since = clock.seconds()
-        self._wait = GLANCE
-        self._look()
+        self._call: IDelayedCall | None = None
+        self._undelivered = 0
+        self._lastProgress = clock.seconds()
+        self._nextWait = FIRST_CHECK_SECONDS
+        self._check()
 
     def active(self) -> bool:
-        return self._call is not None and bool(self._call.active())
+        return self._call is not None and self._call.active()
 
     def cancel(self) -> None:
-        self._call.cancel()
+        if self._call is not None:
+            self._call.cancel()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         now, left = self._clock.seconds(), undelivered(self._transport)
-        if left != self._untaken:
-            self._untaken, self._since = left, now
-        if left and now - self._since < STALL:
-            # A thousand peers that do not read would else be looked at, and nobody served.
-            self._call = self._clock.callLater(self._wait, self._look)
-            self._wait = min(2 * self._wait, LOOK)
+        if left != self._undelivered:
+            self._undelivered, self._lastProgress = left, now
+        if left and now - self._lastProgress < STALL_SECONDS:
+            # The wait grows: looks at a thousand peers that do not read would take all time.
+            self._call = self._clock.callLater(self._nextWait, self._check)
+            self._nextWait = min(2 * self._nextWait, CHECK_SECONDS)
         else:
             self._stream.abortConnection()
 
 
-def undelivered(transport: Any) -> int:
-    """Bytes that the peer's system is still to get, from our queue or the kernel's; our FIN is
-    one. It gets no more once it has answered with a RST, which may wait to be noticed."""
+def queuedBytes(transport: object) -> int:
+    """Return the bytes that a transport has queued; 0 if it does not count them."""
     queued: int = getattr(transport, "queued", 0)
+    return queued
+
+
+def undelivered(transport: object) -> int:
+    """Return the bytes that the peer's system does not have yet.
+
+    They are in our queue, or the kernel's (TIOCOUTQ, tcp(7)), where our FIN counts as one. It
+    is 0 once the peer has answered with a RST, even one that no read has found yet.
+    """
+    queued = queuedBytes(transport)
     if ioctl is not None and hasattr(transport, "fileno"):
-        # Other kinds of socket, and other systems, may not tell. (`getHandle` of TLS is no socket.)
+        # Other kinds of socket and other systems may not know. (`getHandle` of TLS is not a
+        # socket.)
         with suppress(OSError, ValueError):
             socket = transport.fileno()
-            if _isBroken(socket):
+            if _hasError(socket):
                 return 0
             answer = ioctl(socket, TIOCOUTQ, bytes(4))
             queued += int.from_bytes(answer, sys.byteorder)
     return queued
 
 
-def _isBroken(socket: int) -> bool:
-    """Has it an error? It is left there, for who reads or writes next."""
+def _hasError(socket: int) -> bool:
+    """True if the socket has an error, which stays for the next read or write (poll(2))."""
     poll = select.poll()
     poll.register(socket, 0)
     return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
-def _canHalfClose(transport: Any) -> bool:
+def _canHalfClose(transport: object) -> bool:
     return bool(IHalfCloseableDescriptor.providedBy(transport)) and not (
         ISSLTransport.providedBy(transport)
     )

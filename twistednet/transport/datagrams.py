@@ -14,10 +14,10 @@ from twisted.logger import Logger
 from twistednet.transport import mmsg
 
 #: Datagrams handled before other sockets' turn.
-TURN = 64
+MAX_DATAGRAMS = 64
 
 #: The most that a datagram can carry over IPv4.
-LARGEST = 65_507
+MAX_PAYLOAD_BYTES = 65_507
 
 _SOCKADDR_IN = 16
 
@@ -37,9 +37,12 @@ class DatagramTap(Protocol):
     def endConversation(self, address: _Address) -> None:
         """Who is there has ended its conversation."""
 
+    def refuse(self, address: _Address, limit: str) -> None:
+        """The protocol does not answer this peer, because of this limit."""
+
 
 class DatagramPort(udp.Port):
-    """Reads `TURN` datagrams a turn, whatever their size, and any size whole.
+    """Reads `MAX_DATAGRAMS` datagrams a turn, whatever their size, and any size whole.
 
     They are read by one system call, where libc has recvmmsg, and what is written to
     their senders meanwhile leaves by one. A reply that the kernel will not take is
@@ -59,27 +62,27 @@ class DatagramPort(udp.Port):
     datagramsIn = datagramsOut = bytesIn = bytesOut = 0
 
     def __init__(self, port: int, protocol: Any, interface: str, reactor: Any) -> None:
-        super().__init__(port, protocol, interface, maxPacketSize=mmsg.SIZE, reactor=reactor)
+        super().__init__(port, protocol, interface, maxPacketSize=mmsg.SLOT_BYTES, reactor=reactor)
         self.unsent = 0
         self.unread = 0
         self._mayReturn = getattr(protocol, "mayReturn", lambda senders, firsts: False)
-        self._incoming = mmsg.Slots(TURN) if mmsg.available else None
-        self._outgoing = mmsg.Slots(TURN) if mmsg.available else None
+        self._incoming = mmsg.Slots(MAX_DATAGRAMS) if mmsg.available else None
+        self._outgoing = mmsg.Slots(MAX_DATAGRAMS) if mmsg.available else None
         #: Raw addresses of this turn's senders, by how a protocol knows them.
         self._senders: dict[tuple[str, int], bytes] = {}
 
     def doRead(self) -> None:
         if self._incoming is None:
-            self._deliver(self._oneByOne())
+            self._deliver(self._receivedOneByOne())
             return
         try:
             self._incoming.receive(self.fileno())
         except OSError as problem:
-            self._notRead(problem)
+            self._readFailed(problem)
             return
-        names = self._incoming.names()
+        names = self._incoming.addresses()
         known = {name: _address(name) for name in set(names)}
-        if self._mayReturn(set(known.values()), self._incoming.firsts()):
+        if self._mayReturn(set(known.values()), self._incoming.firstBytes()):
             self._return(names, known)
             return
         self._senders = {address: name for name, address in known.items()}
@@ -104,12 +107,12 @@ class DatagramPort(udp.Port):
                 totals[name] += one
             self.tap.returned((known[name], total) for name, total in totals.items())
 
-    def _oneByOne(self) -> Iterable[tuple[bytes, tuple[str, int]]]:
-        for _ in range(TURN):
+    def _receivedOneByOne(self) -> Iterable[tuple[bytes, tuple[str, int]]]:
+        for _ in range(MAX_DATAGRAMS):
             try:
                 data, address = self.socket.recvfrom(self.maxPacketSize)
             except OSError as problem:
-                self._notRead(problem)
+                self._readFailed(problem)
                 return
             yield data, address[:2]
 
@@ -124,18 +127,18 @@ class DatagramPort(udp.Port):
             if not self.connected:
                 return
 
-    def _notRead(self, problem: OSError) -> None:
+    def _readFailed(self, problem: OSError) -> None:
         if problem.errno not in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR):
             self.unread += 1
 
     def write(self, datagram: bytes, addr: tuple[str, int] | None = None) -> None:
         name = self._senders.get(addr) if addr else None
-        if name is None or self._outgoing is None or len(datagram) > LARGEST:
+        if name is None or self._outgoing is None or len(datagram) > MAX_PAYLOAD_BYTES:
             self._writeNow(datagram, addr)
             return
         self._outgoing.put(datagram, name)
-        self._tellSent(datagram, addr)
-        if self._outgoing.used == TURN:
+        self._countSent(datagram, addr)
+        if self._outgoing.used == MAX_DATAGRAMS:
             self.flush()
 
     def _writeNow(self, datagram: bytes, addr: tuple[str, int] | None) -> None:
@@ -144,14 +147,19 @@ class DatagramPort(udp.Port):
         except (OSError, error.MessageLengthError):
             self.unsent += 1
         else:
-            self._tellSent(datagram, addr)
+            self._countSent(datagram, addr)
 
     def endConversation(self, address: _Address) -> None:
         """A protocol tells that this peer's conversation has ended."""
         if self.tap is not None:
             self.tap.endConversation(address)
 
-    def _tellSent(self, datagram: bytes, address: _Address | None) -> None:
+    def refuse(self, address: _Address, limit: str) -> None:
+        """Report that the protocol does not answer this peer, because of this limit."""
+        if self.tap is not None:
+            self.tap.refuse(address, limit)
+
+    def _countSent(self, datagram: bytes, address: _Address | None) -> None:
         self.datagramsOut += 1
         self.bytesOut += len(datagram)
         if self.tap is not None and address is not None:

@@ -41,13 +41,13 @@ class BoundedChannel(HTTPChannel):
     transport: Any
     requestFactory = BoundedRequest
     #: The header section as it was sent, a line each.
-    head: list[bytes]
+    headerLines: list[bytes]
     #: Nothing more is taken.
-    over = False
+    isFinished = False
     #: Who chooses which of its requests faults are done to, once one was met.
     selector: Any = None
     #: The client's FIN has come, and will be seen to when the reply that waits has gone.
-    hasFIN = False
+    finReceived = False
 
     #: What is awaited of a request, and since when.
     _awaited = "header"
@@ -57,7 +57,7 @@ class BoundedChannel(HTTPChannel):
     _closing: Any = None
 
     def connectionMade(self) -> None:
-        self.head = []
+        self.headerLines = []
         self.site.channels.add(self)
         # Ours are the limits that count: they answer, and do not only hang up.
         self.MAX_LENGTH = self.totalHeadersSize = self.site.maxHeader
@@ -67,20 +67,20 @@ class BoundedChannel(HTTPChannel):
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:
-        if not self.over:
+        if not self.isFinished:
             super().dataReceived(data)
             if self._buffer and self._since is None:
                 self._await("header")
 
     def lineReceived(self, line: bytes) -> None:
-        if self.over:
+        if self.isFinished:
             return
         self._headerSize += len(line) + 2
         if self._headerSize > self.site.maxHeader:
             self.lineLengthExceeded(line)
             return
         if line:
-            self.head.append(line)
+            self.headerLines.append(line)
             if self._since is None:
                 self._await("header")
         super().lineReceived(line)
@@ -89,7 +89,7 @@ class BoundedChannel(HTTPChannel):
         self.refuse(431, f"a header may have {self.site.maxHeader} bytes", "header")
 
     def rawDataReceived(self, data: bytes) -> None:
-        if not self.over:
+        if not self.isFinished:
             super().rawDataReceived(data)
 
     def allHeadersReceived(self) -> None:
@@ -107,9 +107,9 @@ class BoundedChannel(HTTPChannel):
 
     def allContentReceived(self) -> None:
         self._since = None
-        if not self.over:
+        if not self.isFinished:
             super().allContentReceived()
-            self.head = []
+            self.headerLines = []
 
     def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
         self.complete(headers)
@@ -126,9 +126,9 @@ class BoundedChannel(HTTPChannel):
 
     def refuse(self, status: int, why: str, cause: str) -> None:
         """Answer `status` and why, take nothing more, and end the connection."""
-        if self.over:
+        if self.isFinished:
             return
-        self.over = True
+        self.isFinished = True
         body = f"{why}\n".encode()
         self.transport.write(
             b"HTTP/1.1 %d %b\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -145,7 +145,7 @@ class BoundedChannel(HTTPChannel):
 
     def leave(self, end: Callable[[Any, IReactorTime], Any]) -> None:
         """The same, with another kind of end, which returns its wait as `lingeringClose` does."""
-        self.over = True
+        self.isFinished = True
         self._since = None
         self.transport.unregisterProducer()
         if self._closing is None:
@@ -156,12 +156,12 @@ class BoundedChannel(HTTPChannel):
 
     def readConnectionLost(self) -> None:
         """The client's FIN: what it asked for is answered, then we close."""
-        self.hasFIN = True
-        if not self.over and self.requests and self.requests[0].faulty is not None:
+        self.finReceived = True
+        if not self.isFinished and self.requests and self.requests[0].faulty is not None:
             return
         if self._buffer.strip():
-            self.head.append(self._buffer)
-        if self.head:
+            self.headerLines.append(self._buffer)
+        if self.headerLines:
             # Or it ended its lines with bare LFs, which twisted.web does not take.
             self.refuse(400, "the request is not whole", "request")
         self.transport.unregisterProducer()
@@ -204,7 +204,7 @@ class BoundedSite(Site):
     headerTimeout = 10.0
 
     #: Given each request before its resource is, while faults concern them.
-    meetRequest: Callable[[Any], None] | None = None
+    requestHook: Callable[[Any], None] | None = None
 
     def __init__(self, resource: Any, clock: IReactorTime | None = None) -> None:
         super().__init__(resource, requestFactory=BoundedRequest, timeout=None, reactor=clock)
@@ -223,7 +223,7 @@ class BoundedSite(Site):
         self.answered(request.channel, request.code)
 
     def answered(self, channel: BoundedChannel, status: int) -> None:
-        """A request, or what could not become one, was answered; `channel.head` has it."""
+        """A request, or what could not become one, was answered; `channel.headerLines` has it."""
 
     def drain(self) -> None:
         """Close the connections that wait for a next request; answer the others' last."""

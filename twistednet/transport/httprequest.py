@@ -25,13 +25,13 @@ class BoundedRequest(Request):
             super().handleContentChunk(data)
 
     def process(self) -> None:
-        if self.channel.over:
+        if self.channel.isFinished:
             return
         if (self.method, self.path) == (b"OPTIONS", b"*"):
             # About the whole server (RFC 9110, 9.3.7); twisted.web would not ask the resource.
             self.path = b"/"
-        if self.channel.site.meetRequest is not None:
-            self.channel.site.meetRequest(self)
+        if self.channel.site.requestHook is not None:
+            self.channel.site.requestHook(self)
         super().process()
 
     def connectionLost(self, reason: Failure) -> None:

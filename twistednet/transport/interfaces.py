@@ -1,38 +1,29 @@
-"""The shapes of clocks, transports and ports that other packages work with.
+"""The shapes of transports, and of what they report to, for the packages that use them.
 
-They are what Twisted's own objects and ours have in common, so that a test can pass a
-fake and mypy can check the callers.
+Twisted's transports, ours, and what stands in for them (TLS, faults, the fakes of tests) have
+these methods in common.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Protocol, TypeAlias
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
 
 #: The address of a peer or of a port.
 Address: TypeAlias = IPv4Address | IPv6Address | UNIXAddress
-#: The address of a datagram's sender.
+#: Host and port of a datagram's sender.
 DatagramAddress: TypeAlias = tuple[str, int]
 
-
-class Clock(Protocol):
-    """What measures time: a reactor, or `twisted.internet.task.Clock` in tests."""
-
-    def seconds(self) -> float:
-        """Return the time in seconds."""
-
-    def callLater(
-        self, delay: float, callable: Callable[..., object], *args: object, **kwargs: object
-    ) -> IDelayedCall:
-        """Call it with the arguments after `delay` seconds."""
+#: The value of `Tap.inside` while no callback of the protocol runs.
+LATER = "later"
 
 
 class Producer(Protocol):
-    """What writes to a transport as fast as that takes it (IPushProducer, IPullProducer)."""
+    """A source of data for a transport (IPushProducer, IPullProducer)."""
 
     def resumeProducing(self) -> None:
         """Write more."""
@@ -51,13 +42,13 @@ class Transport(Protocol):
         """Send all of them, in order."""
 
     def loseConnection(self) -> None:
-        """Close once what is queued has been sent."""
+        """Close once the queue is sent."""
 
     def loseWriteConnection(self) -> None:
-        """Send a FIN once what is queued has been sent, and go on reading."""
+        """Send a FIN once the queue is sent, and go on reading."""
 
     def abortConnection(self) -> None:
-        """Close now, with a RST, and drop what is queued."""
+        """Close now, with a RST, and drop the queue."""
 
     def registerProducer(self, producer: Producer, streaming: bool) -> None:
         """Let `producer` write as fast as the peer reads."""
@@ -91,13 +82,88 @@ class DatagramTransport(Protocol):
         """Return our address."""
 
 
-class Port(Protocol):
-    """An open listening port."""
+class Observer(Protocol):
+    """A listener for the failure and the end of one stream."""
 
-    connected: bool
+    def failed(self, failure: Failure) -> None:
+        """A callback of the protocol raised; the stream is about to be aborted."""
 
-    def getHost(self) -> Address:
-        """Return the address that it listens on."""
+    def closed(self, cause: str) -> None:
+        """The stream has ended.
 
-    def stopListening(self) -> Deferred[None] | None:
-        """Close it; the Deferred fires once it is closed."""
+        `cause` is the argument of the first call of `setCloseReason`, or else client FIN,
+        client RST, connection lost, or service.
+        """
+
+
+class Tap(Protocol):
+    """A listener for the chunks that pass between a stream and its protocol.
+
+    Both methods return False to be removed from the stream.
+    """
+
+    #: The callback of the protocol that runs now, or LATER.
+    inside: str
+
+    def received(self, data: bytes, callback: str) -> bool:
+        """`callback` is about to be called with `data`, which is empty for the peer's FIN."""
+
+    def sent(self, data: bytes) -> bool:
+        """The protocol has written `data`, which is never empty."""
+
+
+class Receiver(Protocol):
+    """What a stream passes its data to: a service's protocol, TLS, or a fault."""
+
+    def makeConnection(self, transport: Transport) -> None:
+        """Begin with this transport."""
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take a chunk."""
+
+    def connectionLost(self, reason: Failure) -> None:
+        """End."""
+
+
+class ServiceProtocol(Receiver, Protocol):
+    """The protocol of a service, whose transport can be replaced."""
+
+    transport: object
+
+
+class PlainStream(Transport, Protocol):
+    """The transport that carries what a service sees: a stream, or the TLS on it."""
+
+    #: tcp, unix or tls.
+    kind: str
+    tap: Tap | None
+
+    @property
+    def queued(self) -> int:
+        """Bytes written by the protocol that the kernel has not taken."""
+
+    @property
+    def disconnecting(self) -> object:
+        """True if it closes once the queue is sent."""
+
+
+class ObservedStream(PlainStream, Protocol):
+    """A stream (see `streams`), below TLS: what it counts, and whom it reports to."""
+
+    protocol: Receiver
+    observer: Observer | None
+    #: Why it ends; see `setCloseReason`.
+    cause: str | None
+    #: Bytes that were read, and that the kernel took.
+    bytesIn: int
+    bytesOut: int
+
+    @property
+    def wantsReading(self) -> bool:
+        """True if neither the protocol nor a producer has paused reading."""
+
+    def setCloseReason(self, cause: str) -> None:
+        """Say why the connection is about to be closed. The first call counts."""
+
+    def fail(self, failure: Failure) -> None:
+        """Report the failure of a callback, and abort the connection."""

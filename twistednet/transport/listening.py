@@ -15,7 +15,8 @@ from twisted.python.failure import Failure
 
 from twistednet.transport.datagrams import DatagramPort
 from twistednet.transport.endpoints import Endpoint
-from twistednet.transport.streams import TCPStream, UNIXStream, setOptions
+from twistednet.transport.options import setOptions
+from twistednet.transport.streams import TCPStream, UNIXStream
 from twistednet.transport.tls import useHalfClosingTLS, wrappedInTLS
 
 

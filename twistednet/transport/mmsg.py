@@ -16,9 +16,9 @@ from array import array
 from typing import Any, ClassVar
 
 #: Bytes that a slot holds; the largest payload is 65,507, over IPv6 65,527.
-SIZE = 64 * 1024
+SLOT_BYTES = 64 * 1024
 #: Bytes that a slot has for a raw address; sockaddr_in6 is the largest, with 28.
-NAME = 32
+ADDRESS_BYTES = 32
 
 
 class _Message(ctypes.Structure):
@@ -56,30 +56,30 @@ class Slots:
         self.count = count
         #: Slots in use: those received last, or those to be sent.
         self.used = 0
-        self._data = mmap.mmap(-1, count * SIZE)
-        self._names = mmap.mmap(-1, count * NAME)
+        self._data = mmap.mmap(-1, count * SLOT_BYTES)
+        self._addresses = mmap.mmap(-1, count * ADDRESS_BYTES)
         vectors = bytearray(count * _VECTOR.size)
         headers = bytearray(count * ctypes.sizeof(_Header))
         self._headers = (_Header * count).from_buffer(headers)
-        data, names, vectorsAt = map(_addressOf, (self._data, self._names, vectors))
+        data, names, vectorsAt = map(_startOf, (self._data, self._addresses, vectors))
         for n, header in enumerate(self._headers):
-            header.name = names + n * NAME
+            header.name = names + n * ADDRESS_BYTES
             header.vector = vectorsAt + n * _VECTOR.size
             header.vectorSize = 1
-            _VECTOR.pack_into(vectors, n * _VECTOR.size, data + n * SIZE, SIZE)
+            _VECTOR.pack_into(vectors, n * _VECTOR.size, data + n * SLOT_BYTES, SLOT_BYTES)
         # The numbers that change, of all slots at once.
         words = memoryview(headers).cast("I")
         step = ctypes.sizeof(_Header) // 4
         self._received = words[_Header.received.offset // 4 :: step]
-        self._nameSizes = words[_Header.nameSize.offset // 4 :: step]
+        self._addressSizes = words[_Header.nameSize.offset // 4 :: step]
         self._sizes = memoryview(vectors).cast("L")[1::2]
-        self._emptySizes = memoryview(array("L", [SIZE] * count))
-        self._emptyNameSizes = memoryview(array("I", [NAME] * count))
+        self._emptySizes = memoryview(array("L", [SLOT_BYTES] * count))
+        self._emptyAddressSizes = memoryview(array("I", [ADDRESS_BYTES] * count))
 
     def receive(self, fd: int) -> None:
         """Take the datagrams that wait, `used` of them. Raises OSError."""
         self._sizes[:] = self._emptySizes
-        self._nameSizes[:] = self._emptyNameSizes
+        self._addressSizes[:] = self._emptyAddressSizes
         self.used = 0
         count = _libc.recvmmsg(fd, self._headers, self.count, socket.MSG_DONTWAIT, None)
         if count < 0:
@@ -89,21 +89,24 @@ class Slots:
     def datagrams(self) -> list[bytes]:
         """Those received last."""
         sizes = self.sizes()
-        return [self._data[n * SIZE : n * SIZE + size] for n, size in enumerate(sizes)]
+        return [self._data[n * SLOT_BYTES : n * SLOT_BYTES + size] for n, size in enumerate(sizes)]
 
     def sizes(self) -> list[int]:
         """The bytes of each."""
         sizes: list[int] = self._received[: self.used].tolist()
         return sizes
 
-    def names(self) -> list[bytes]:
+    def addresses(self) -> list[bytes]:
         """The raw address of each."""
-        sizes = self._nameSizes[: self.used].tolist()
-        return [self._names[n * NAME : n * NAME + size] for n, size in enumerate(sizes)]
+        sizes = self._addressSizes[: self.used].tolist()
+        return [
+            self._addresses[n * ADDRESS_BYTES : n * ADDRESS_BYTES + size]
+            for n, size in enumerate(sizes)
+        ]
 
-    def firsts(self) -> bytes:
+    def firstBytes(self) -> bytes:
         """The first byte of each (of an empty one: any byte)."""
-        return self._data[: self.used * SIZE : SIZE]
+        return self._data[: self.used * SLOT_BYTES : SLOT_BYTES]
 
     def sendBack(self, fd: int) -> int:
         """Send what was received to those it came from; returns as `send` does."""
@@ -111,12 +114,12 @@ class Slots:
         return self.send(fd)
 
     def put(self, data: bytes, name: bytes) -> None:
-        """Fill the next slot; `data` may have `SIZE` bytes, and a slot must be free."""
+        """Fill the next slot; `data` may have `SLOT_BYTES` bytes, and a slot must be free."""
         n = self.used
-        self._data[n * SIZE : n * SIZE + len(data)] = data
-        self._names[n * NAME : n * NAME + len(name)] = name
+        self._data[n * SLOT_BYTES : n * SLOT_BYTES + len(data)] = data
+        self._addresses[n * ADDRESS_BYTES : n * ADDRESS_BYTES + len(name)] = name
         self._sizes[n] = len(data)
-        self._nameSizes[n] = len(name)
+        self._addressSizes[n] = len(name)
         self.used += 1
 
     def send(self, fd: int) -> int:
@@ -134,5 +137,5 @@ class Slots:
         return refused
 
 
-def _addressOf(buffer: Any) -> int:
+def _startOf(buffer: Any) -> int:
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))

@@ -22,7 +22,7 @@ Undo = Callable[[], None]
 #: <asm-generic/socket.h>; Python has no names for them.
 _SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
 #: One instruction of the classic BPF, `ret #0` (bpf(4)): no packet passes.
-_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
+_DROP_ALL = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 
 def refuse(port: Any) -> Undo:
@@ -30,7 +30,7 @@ def refuse(port: Any) -> Undo:
 
     Those that are open stay so. Raises OSError where the system has no such state.
     """
-    return _replaced(port) if isinstance(port, unix.Port) else _unlistened(port)
+    return _moveAside(port) if isinstance(port, unix.Port) else _stopListening(port)
 
 
 def stall(port: Any) -> Undo:
@@ -41,7 +41,7 @@ def stall(port: Any) -> Undo:
     """
     if not isinstance(port, unix.Port):
         with contextlib.suppress(OSError):
-            return _deaf(port)
+            return _dropSYNs(port)
     port.stopReading()
     port.socket.listen(0)
     return lambda: _listen(port)
@@ -52,7 +52,7 @@ def _listen(port: Any) -> None:
     port.startReading()
 
 
-def _unlistened(port: Any) -> Undo:
+def _stopListening(port: Any) -> Undo:
     """Linux lets a socket that listens go back to being bound, and keep its number."""
     address = port.socket.getsockname()
     port.stopReading()
@@ -63,7 +63,7 @@ def _unlistened(port: Any) -> Undo:
     return lambda: _listen(port)
 
 
-def _replaced(port: Any) -> Undo:
+def _moveAside(port: Any) -> Undo:
     """At its path is a socket on which nobody listens; its own is put aside."""
     path = os.fsencode(port.socket.getsockname())
     if not path or path.startswith(b"\0"):
@@ -76,8 +76,8 @@ def _replaced(port: Any) -> Undo:
     return lambda: os.replace(aside, path)
 
 
-def _deaf(port: Any) -> Undo:
-    code = ctypes.create_string_buffer(_NOTHING, len(_NOTHING))
+def _dropSYNs(port: Any) -> Undo:
+    code = ctypes.create_string_buffer(_DROP_ALL, len(_DROP_ALL))
     program = struct.pack("HP", 1, ctypes.addressof(code))
     port.socket.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
     return lambda: port.socket.setsockopt(socket.SOL_SOCKET, _SO_DETACH_FILTER, 0)

@@ -1,77 +1,65 @@
-"""Connections that are fast, and stay bounded, whatever their protocol does.
+"""Streams: the transports of connections, fast and bounded whatever their protocol does.
 
-A `Stream` is a Twisted server transport with these differences, so that a plain
-`Protocol` that writes what it likes is well-behaved in a real network:
+A `TCPStream` or `UNIXStream` is a Twisted server transport with these differences, so that a
+plain `Protocol` that writes what it likes works well in a real network:
 
-- **Backpressure.** A peer that does not read stops being read, from 16 KiB
-  queued on; stock transports queue without bound.
-- **Half-close.** After the peer's FIN what is queued is sent before the protocol
-  hears of the end; stock transports drop it.
-- **Eager writes.** What the kernel takes at once costs one system call, not three;
-  what it does not take is kept as it is, and never copied. (See also `readiness`.)
-- **Accounts.** `bytesIn` and `bytesOut` count, `queued` tells, and an observer
-  learns of failures and of the end, told apart.
+- **Backpressure.** While more than 16 KiB are queued, the peer is not read; stock transports
+  queue without bound.
+- **Half-close.** After the peer's FIN the queue is sent before the protocol's
+  `connectionLost` is called; stock transports drop the queue.
+- **Eager writes.** `write` sends at once. What the kernel takes costs one system call, send(2);
+  a stock transport needs three (epoll_ctl, send, epoll_ctl). The rest is queued without a copy
+  and sent by sendmsg(2), up to 1024 chunks a call.
+- **Batched reads.** See `polling`. A chunk costs one recv(2) of 16 KiB, and up to 256 KiB
+  while the peer sends much and few others do.
+- **Counts.** `bytesIn`, `bytesOut` and `queued` are in bytes; an observer gets failures and
+  the reason of the end.
 """
 
 from __future__ import annotations
 
 import socket
-import sys
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twisted.internet import main, tcp, unix
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
-from twistednet.transport.observing import LATER, ObservedTransport
-from twistednet.transport.readiness import LARGEST, SMALLEST, PolledTransport
+from twistednet.transport.interfaces import LATER, ObservedStream, Receiver
+from twistednet.transport.observing import ObservedTransport
+from twistednet.transport.options import INHERITS_OPTIONS, setOptions
+from twistednet.transport.polling import MAX_READ_BYTES, MIN_READ_BYTES, PolledTransport
 
-#: No delay of small messages (Nagle); 128 KiB that may wait in the kernel unsent, where
-#: a peer that never reads would cost megabytes (what is on its way does not count); after
-#: 60 s of silence three questions, 10 s apart, whether the peer is still there.
-OPTIONS = (
-    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-    (socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 128 * 1024),
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 10),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
-)
-#: Pieces that one system call sends (IOV_MAX is 1024).
-PIECES = 1024
+#: Chunks that one sendmsg(2) sends (IOV_MAX).
+MAX_CHUNKS = 1024
 
-
-#: Have accepted connections the options of the socket that listens (tcp(7))?
-INHERITED = sys.platform == "linux"
-
-
-def setOptions(sock: socket.socket) -> None:
-    """Set OPTIONS: of a socket that listens, for all connections that it will accept."""
-    for option in OPTIONS:
-        sock.setsockopt(*option)
+_End: TypeAlias = ConnectionLost | ConnectionDone
 
 
 class _StreamMixin(ObservedTransport, PolledTransport):
     """What TCP and UNIX streams have in common; mixed in before a stock Server.
 
-    The queue is Twisted's `_tempDataBuffer` (its length in bytes `_tempDataLen`), so
-    that TLS, which bypasses `write`, is queued and counted like the rest.
+    The queue is Twisted's `_tempDataBuffer`, a list of chunks (`_tempDataLen` is its length in
+    bytes), because TLS puts its records there without a call of `write`.
     """
 
-    #: Bytes queued from which on neither the peer nor a producer is read.
+    #: Bytes. While more are queued, neither the peer nor a producer is read.
     bufferSize = 16 * 1024
 
-    #: Closing says goodbye by itself: no other process has the socket.
+    #: A close(2) sends the FIN, because no other process has the socket: shutdown(2) is spared.
     _shouldShutdown = False
 
-    _tempDataBuffer: list[Any]
+    protocol: Receiver  # type: ignore[assignment]
+    _tempDataBuffer: list[bytes | memoryview]  # type: ignore[assignment]
 
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
-        # Each message looks at these, and a class's attribute costs ten times as much.
+        # Each message reads these; an attribute of a class costs ten times as much.
         self.bytesIn = self.bytesOut = 0
-        self._readSize = SMALLEST
+        self._readSize = MIN_READ_BYTES
         self.TLS = self._writeDisconnected = self._aborting = False
         self.producer = self.tap = None
         super().__init__(sock, *rest)
@@ -84,8 +72,9 @@ class _StreamMixin(ObservedTransport, PolledTransport):
     # Writing
 
     def write(self, data: bytes) -> None:
+        """Send `data` at once, as far as the kernel takes it, and queue the rest."""
         if self.tap is not None:
-            self._tellWritten(data)
+            self._tapWritten(data)
         if (
             self._tempDataLen
             or self.TLS
@@ -95,15 +84,16 @@ class _StreamMixin(ObservedTransport, PolledTransport):
             or (self.producer is not None and not self.streamingProducer)
             or type(data) is not bytes
         ):
-            # Behind what is queued, through TLS, to nobody; a pull producer is asked
-            # for more when the socket is writable; and what is no bytes is refused.
+            # Twisted's own: appends to what is queued, encrypts, drops what cannot be sent,
+            # and raises for what is not bytes. A pull producer is called for more once the
+            # socket is writable, so it needs that event.
             super().write(data)
             return
         try:
             sent = self.socket.send(data)
         except OSError:
-            # Would block, or is lost: doWrite meets it again and deals with it
-            # outside of the caller's frame.
+            # It would block, or the connection is lost: doWrite gets the same error, and
+            # handles it outside of the caller's frame.
             sent = 0
         self.bytesOut += sent
         if sent < len(data):
@@ -112,25 +102,26 @@ class _StreamMixin(ObservedTransport, PolledTransport):
             self._maybePauseProducer()
             self.startWriting()
 
-    def writeSequence(self, iovec: Any) -> None:
-        pieces = list(iovec)
-        if all(isinstance(piece, bytes) for piece in pieces):
-            self.write(b"".join(pieces))
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        chunks = list(iovec)
+        if all(isinstance(chunk, bytes) for chunk in chunks):
+            self.write(b"".join(chunks))
         else:
-            super().writeSequence(pieces)  # It says what is wrong.
+            super().writeSequence(chunks)  # It raises TypeError.
 
-    def doWrite(self) -> Any:
+    def doWrite(self) -> _End | None:  # type: ignore[override]
+        """Send what is queued, by one sendmsg(2) of up to MAX_CHUNKS chunks."""
         if self._tempDataLen:
             try:
-                sent = self.socket.sendmsg(self._tempDataBuffer[:PIECES])
+                sent = self.socket.sendmsg(self._tempDataBuffer[:MAX_CHUNKS])
             except OSError as error:
                 return self._failedWith(error)
             self._dequeue(sent)
             if self._tempDataLen:
                 return None
         try:
-            # What comes when all is out is Twisted's own: producers, half-close, close.
-            why = super().doWrite()
+            # Twisted's own, with an empty queue: producers, half-close, close.
+            why: _End | None = super().doWrite()
         except Exception:
             self.fail(Failure())
             return None
@@ -140,28 +131,34 @@ class _StreamMixin(ObservedTransport, PolledTransport):
         return why
 
     def _dequeue(self, sent: int) -> None:
+        """Drop the first `sent` bytes of the queue, copying nothing."""
         self.bytesOut += sent
         self._tempDataLen -= sent
         whole = 0
-        for piece in self._tempDataBuffer:
-            if sent < len(piece):
+        for chunk in self._tempDataBuffer:
+            if sent < len(chunk):
                 break
-            sent -= len(piece)
+            sent -= len(chunk)
             whole += 1
         del self._tempDataBuffer[:whole]
         if sent:
             self._tempDataBuffer[0] = memoryview(self._tempDataBuffer[0])[sent:]
 
-    def writeSomeData(self, data: bytes) -> Any:
-        """Nothing is left when Twisted asks for this, and nothing costs nothing."""
+    def writeSomeData(self, data: bytes) -> int | ConnectionLost:
+        """Spare the system call: Twisted's doWrite calls this with an empty buffer."""
         return super().writeSomeData(data) if data else 0
 
     # Reading
 
-    def doRead(self) -> Any:
+    def doRead(self) -> _End | None:  # type: ignore[override]
+        """Pass one chunk to the protocol, by one recv(2).
+
+        Its size doubles after a read that was full, and halves after one of less than a
+        quarter; it is never more than the stream's share of the batch.
+        """
         size = self._readSize
-        if size > SMALLEST:
-            size = min(size, self._readiness.share)
+        if size > MIN_READ_BYTES:
+            size = min(size, self._poller.share)
         try:
             data = self.socket.recv(size)
         except OSError as error:
@@ -171,9 +168,9 @@ class _StreamMixin(ObservedTransport, PolledTransport):
         got = len(data)
         self.bytesIn += got
         if got == size:
-            self._readSize = min(2 * size, LARGEST)
-        elif size > SMALLEST and got < size // 4:
-            self._readSize = max(size // 2, SMALLEST)
+            self._readSize = min(2 * size, MAX_READ_BYTES)
+        elif size > MIN_READ_BYTES and got < size // 4:
+            self._readSize = max(size // 2, MIN_READ_BYTES)
         tap = self.tap
         if tap is not None and not tap.received(data, "dataReceived"):
             self.tap = tap = None
@@ -186,6 +183,7 @@ class _StreamMixin(ObservedTransport, PolledTransport):
         return None
 
     def readConnectionLost(self, reason: Failure) -> None:
+        """The peer has sent its FIN: notify the protocol, now or once the queue is sent."""
         self._finReceived = True
         self.stopReading()
         tap = self.tap
@@ -203,7 +201,7 @@ class _StreamMixin(ObservedTransport, PolledTransport):
             if producer is not None:
                 self.unregisterProducer()
                 producer.stopProducing()
-            # Not TLS's way: it would wait for a goodbye that cannot come any more.
+            # Not that of TLS, which would wait for a close_notify that can no longer come.
             FileDescriptor.loseConnection(self)
 
     def startReading(self) -> None:
@@ -211,11 +209,9 @@ class _StreamMixin(ObservedTransport, PolledTransport):
             super().startReading()
 
     def startWriting(self) -> None:
-        # Twisted calls this whenever something was queued, whoever queued it.
+        # Twisted calls this after each append to the queue, also for TLS.
         self._throttled = self._throttled or self._tempDataLen > self.bufferSize
         super().startWriting()
-
-    # The end
 
     def connectionLost(self, reason: Failure) -> None:
         observer, self.observer = self.observer, None
@@ -229,22 +225,26 @@ class _StreamMixin(ObservedTransport, PolledTransport):
 
 
 class TCPStream(_StreamMixin, tcp.Server):
-    """A `Stream` over TCP, without Nagle's delay and with keepalive."""
+    """A stream over TCP, without Nagle's delay and with keepalive (see OPTIONS)."""
 
     kind = "tcp"
 
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
         super().__init__(sock, *rest)
-        if not INHERITED:
-            # Of a peer that is gone already the first read tells.
+        if not INHERITS_OPTIONS:
+            # If the peer is already gone, the first read finds it.
             with suppress(OSError):
                 setOptions(sock)
 
 
 class UNIXStream(_StreamMixin, unix.Server):
-    """A `Stream` over a UNIX socket, for bytes alone."""
+    """A stream over a UNIX socket. It sends bytes, and no file descriptors."""
 
     kind = "unix"
 
     def sendFileDescriptor(self, fileno: int) -> None:
         raise NotImplementedError("this transport carries bytes alone")
+
+
+if TYPE_CHECKING:
+    _shapes: tuple[Callable[..., ObservedStream], ...] = (TCPStream, UNIXStream)

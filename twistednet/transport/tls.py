@@ -1,19 +1,27 @@
-"""TLS as it should be offered today: 1.2 and 1.3, forward secrecy and AEAD only."""
+"""TLS 1.2 and 1.3 with forward secrecy and AEAD only, which handles a client's bare FIN."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocolFactory
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistednet.transport.closing import setCloseReason
-from twistednet.transport.observing import LATER, Tap
+from twistednet.transport.interfaces import (
+    LATER,
+    ObservedStream,
+    PlainStream,
+    Producer,
+    Receiver,
+    ServiceProtocol,
+    Tap,
+)
 
 try:
     from OpenSSL import SSL
@@ -24,8 +32,8 @@ except ImportError:
     ssl = _PullToPush = None  # type: ignore[assignment,misc]
     BufferingTLSTransport = TLSMemoryBIOFactory = object  # type: ignore[assignment,misc]
 
-# Mozilla's intermediate profile, version 5.7, less the finite-field DHE suites.
-# (TLS 1.3 chooses among its own suites, all of which are AEAD.)
+# Mozilla's intermediate profile, version 5.7, without the finite-field DHE suites. (TLS 1.3
+# chooses among its own suites, all of which are AEAD.)
 _CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
@@ -33,19 +41,21 @@ _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE--
 
 @implementer(IHalfCloseableProtocol)
 class HalfClosingTLS(BufferingTLSTransport):
-    """TLS that answers what it was sent also to a client that ends with a bare FIN.
+    """TLS that sends its answers also to a client that ends with a bare FIN.
 
-    TLS has no half-close that both sides agree on (RFC 8446, section 6.1, allows
-    one, OpenSSL's peers seldom do it), so after a FIN we say goodbye and close.
+    TLS has no half-close that both sides support (RFC 8446, section 6.1, allows one, but
+    clients that use OpenSSL seldom do it), so after a FIN we send close_notify and close.
     """
 
     kind = "tls"
-    transport: Any
+    #: A service's protocol, or the `_Tapped` before it.
+    wrappedProtocol: Receiver  # type: ignore[assignment]
+    transport: ObservedStream  # type: ignore[assignment]
     _tap: Tap | None = None
 
     @property
     def tap(self) -> Tap | None:
-        """Hears what its protocol reads and writes, as a stream's does: plain text."""
+        """The listener for the plain text that the protocol reads and writes."""
         return self._tap
 
     @tap.setter
@@ -55,25 +65,23 @@ class HalfClosingTLS(BufferingTLSTransport):
         self._tap = tap
         self.write = self._aggregator.write  # type: ignore[method-assign]
         if tap is not None:
-            self.wrappedProtocol = _Tapped(self, self.wrappedProtocol, tap)  # type: ignore[assignment]
+            self.wrappedProtocol = cast(Receiver, _Tapped(self, self.wrappedProtocol, tap))
             self.write = self._writeTapped  # type: ignore[method-assign]
 
     @property
     def queued(self) -> int:
         """Bytes written by the protocol that the kernel has not taken, most of them encrypted."""
-        gathered = getattr(self._aggregator, "_buffer", ())
-        queued: int = self.transport.queued
-        return queued + sum(map(len, (*gathered, *self._appSendBuffer)))
+        aggregated = getattr(self._aggregator, "_buffer", ())
+        return self.transport.queued + sum(map(len, (*aggregated, *self._appSendBuffer)))
 
     def _writeTapped(self, data: bytes) -> None:
-        dropped = self.disconnecting and self._producer is None
-        going = data and not (dropped or self._lostTLSConnection)
-        if going and self._tap is not None and not self._tap.sent(data):
+        isDropped = self._lostTLSConnection or (self.disconnecting and self._producer is None)
+        if data and not isDropped and self._tap is not None and not self._tap.sent(data):
             self.tap = None
         self._aggregator.write(data)
 
     def writeSequence(self, sequence: Iterable[bytes]) -> None:
-        # The base class's goes past `write`.
+        # That of the base class does not call `write`.
         self.write(b"".join(sequence))
 
     def readConnectionLost(self) -> None:
@@ -83,19 +91,19 @@ class HalfClosingTLS(BufferingTLSTransport):
         self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """TLS closes both directions at once."""
+        """Do nothing: TLS closes both directions at once."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if isHandshaking(self):
-            # Garbage, no cipher in common, or a peer that does not trust us.
+            # Not TLS, no cipher in common, or a client that does not trust the certificate.
             setCloseReason(self.transport, "handshake")
         super().connectionLost(reason)
 
 
 class _Tapped:
-    """Stands before the protocol of a `HalfClosingTLS` while somebody listens."""
+    """Stands before the protocol of a `HalfClosingTLS` while that has a tap."""
 
-    def __init__(self, tls: HalfClosingTLS, protocol: Any, tap: Tap) -> None:
+    def __init__(self, tls: HalfClosingTLS, protocol: Receiver, tap: Tap) -> None:
         self._tls = tls
         self.protocol = protocol
         self._tap = tap
@@ -110,56 +118,76 @@ class _Tapped:
         self._tap.inside = LATER
 
 
-def plaintextOf(transport: Any) -> Any:
-    """Where what the service's protocol sees passes: the stream, or its TLS."""
-    protocol = transport.protocol
-    return protocol if isinstance(protocol, HalfClosingTLS) else transport
+def plaintextOf(stream: ObservedStream) -> PlainStream:
+    """Return what carries the data that the service sees: the TLS on a stream, or the stream."""
+    protocol = stream.protocol
+    # TLS forwards to its stream, by `__getattr__`, the methods that it lacks.
+    return cast(PlainStream, protocol) if isinstance(protocol, HalfClosingTLS) else stream
 
 
-def protocolOf(plain: Any) -> Any:
-    """Who is given what arrives there."""
+def protocolOf(plain: PlainStream) -> ServiceProtocol:
+    """Return the protocol that is given the data."""
+    if isinstance(plain, HalfClosingTLS):
+        inner = plain.wrappedProtocol
+        protocol = inner.protocol if isinstance(inner, _Tapped) else inner
+    else:
+        protocol = cast(ObservedStream, plain).protocol
+    return cast(ServiceProtocol, protocol)
+
+
+def setProtocol(plain: PlainStream, protocol: Receiver) -> None:
+    """Give the data to this protocol from now on."""
     if not isinstance(plain, HalfClosingTLS):
-        return plain.protocol
-    inner: Any = plain.wrappedProtocol
-    return inner.protocol if isinstance(inner, _Tapped) else inner
-
-
-def setProtocol(plain: Any, protocol: Any) -> None:
-    """From now on what arrives there is given to this one."""
-    if not isinstance(plain, HalfClosingTLS):
-        plain.protocol = protocol
+        cast(ObservedStream, plain).protocol = protocol
     elif isinstance(plain.wrappedProtocol, _Tapped):
         plain.wrappedProtocol.protocol = protocol
     else:
         plain.wrappedProtocol = protocol
 
 
-def producerOf(plain: Any) -> tuple[Any, bool, bool]:
-    """Who produces what is written there, whether it pushes, and whether it is paused; None
-    for nobody."""
+class Production(NamedTuple):
+    """The producer that writes to a transport, if it has one, and its state."""
+
+    producer: Producer | None
+    #: True for a push producer.
+    streaming: bool
+    paused: bool
+
+
+def producerOf(plain: PlainStream) -> Production:
+    """Return the producer that `setProducer` can replace.
+
+    There is none for a pull producer of TLS, which Twisted turns into a push producer.
+    """
     if not isinstance(plain, HalfClosingTLS):
-        return plain.producer, bool(plain.streamingProducer), bool(plain.producerPaused)
+        stream: Any = plain
+        return Production(
+            stream.producer, bool(stream.streamingProducer), bool(stream.producerPaused)
+        )
     membrane: Any = plain._producer
     if membrane is None or isinstance(membrane._producer, _PullToPush):
-        # Who pulls is polled by what TLS itself puts between.
-        return None, True, False
-    return membrane._producer, True, bool(membrane._producerPaused)
+        return Production(None, True, False)
+    return Production(membrane._producer, True, bool(membrane._producerPaused))
 
 
-def setProducer(plain: Any, producer: Any) -> None:
-    """Put this one in the place of whom `producerOf` tells."""
+def setProducer(plain: PlainStream, producer: Producer) -> None:
+    """Replace the producer that `producerOf` returns."""
     if isinstance(plain, HalfClosingTLS):
         membrane: Any = plain._producer
         membrane._producer = producer
     else:
-        plain.producer = producer
+        stream: Any = plain
+        stream.producer = producer
 
 
-def wrappedInTLS(factory: Any, privateKey: str, certificate: str = "") -> Any:
-    """`factory` behind TLS. Both files are PEM; the certificate's may hold its chain.
+def wrappedInTLS(
+    factory: IProtocolFactory, privateKey: str, certificate: str = ""
+) -> TLSMemoryBIOFactory:
+    """Return `factory` behind TLS. Both files are PEM; the certificate's may hold its chain.
 
-    Raises ValueError for a file that holds no key or certificate, or where the
-    extra `tls` is not installed; OSError for one that cannot be read.
+    Without `certificate`, the file of the key holds both. Raises ValueError for a file that
+    holds no key or certificate, and if the extra `tls` is not installed; OSError for a file
+    that cannot be read.
     """
     if ssl is None:
         raise ValueError("TLS needs an extra: pip install 'twistednet[tls]'")
@@ -184,20 +212,20 @@ def wrappedInTLS(factory: Any, privateKey: str, certificate: str = "") -> Any:
     return TLSMemoryBIOFactory(options, False, factory)
 
 
-def useHalfClosingTLS(factory: Any) -> None:
+def useHalfClosingTLS(factory: object) -> None:
     """Make the connections of a TLS factory, ours or an endpoint's, `HalfClosingTLS`."""
     if ssl is not None and isinstance(factory, TLSMemoryBIOFactory):
         factory.protocol = HalfClosingTLS
 
 
-def isHandshaking(protocol: Any) -> bool:
-    """Has this connection begun TLS, and not yet finished the handshake?"""
+def isHandshaking(protocol: object) -> bool:
+    """True if a stream's protocol is TLS whose handshake has not finished."""
     if not isinstance(protocol, HalfClosingTLS):
         return False
     connection = protocol.getHandle()
     return connection is not None and connection.get_peer_finished() is None
 
 
-def isClosing(protocol: Any) -> bool:
-    """Has TLS said goodbye, and waits for the peer to say it too?"""
+def isClosing(protocol: object) -> bool:
+    """True if a stream's protocol is TLS that waits for the peer's close_notify."""
     return bool(getattr(protocol, "disconnecting", False))

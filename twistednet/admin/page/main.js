@@ -1,18 +1,21 @@
-// The frame around the views: which one is shown, the theme, and whether the daemon is there.
+// Frame of the page: routing between the views, the theme, and the state of the daemon.
+//
+// Imports go one way, so that a folder can be read without those that use it:
+// main -> views -> faults, lessons -> wire -> lib.
 
-import { h, fill, say, setText } from "./dom.js";
-import { live, onChange, start, totals } from "./live.js";
-import { counted, rate } from "./format.js";
-import { connectionView } from "./connection.js";
-import { connectionsView } from "./connections.js";
-import { lessonsView } from "./lessonview.js";
-import { servicesView } from "./services.js";
-import { bolt } from "./faultmarks.js";
-import { faultsView } from "./faultview.js";
-import { closeSource } from "./source.js";
-import { tryView } from "./tryview.js";
+import { bolt } from "./lib/bolt.js";
+import { announce, fill, h, setText } from "./lib/dom.js";
+import { plural, rate } from "./lib/format.js";
+import { live, onChange, start, totals } from "./lib/live.js";
+import { connectionView } from "./views/connection.js";
+import { connectionsView } from "./views/connections.js";
+import { faultsView } from "./views/faults.js";
+import { lessonsView } from "./views/lessons.js";
+import { servicesView } from "./views/services.js";
+import { tryView } from "./views/try.js";
+import { closeSource } from "./wire/source.js";
 
-/** A view fills `main`, and returns what ends it. What is after the name in the address is its argument. */
+/** `show` fills `main` and returns a function that closes the view. Its argument is the part of the hash after the name. */
 const VIEWS = {
   services: { title: "Services", show: servicesView },
   connections: { title: "Connections", show: (main, id) => (id ? connectionView : connectionsView)(main, id) },
@@ -24,16 +27,16 @@ const VIEWS = {
 const main = /** @type {HTMLElement} */ (document.getElementById("main"));
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 /** @type {(() => void) | void} */
-let leave;
+let closeView;
 
 function route(isFirst = false) {
   if (location.hash && !location.hash.startsWith("#/")) return;
   const [, name = "services", ...rest] = location.hash.split("/");
   const view = VIEWS[name] ?? VIEWS.services;
-  leave?.();
+  closeView?.();
   closeSource();
   fill(main);
-  leave = view.show(main, decodeURIComponent(rest.join("/")));
+  closeView = view.show(main, decodeURIComponent(rest.join("/")));
   document.title = `${view.title} · twistednet`;
   for (const link of document.querySelectorAll(".bar nav a")) {
     const isHere = link.getAttribute("href") === `#/${VIEWS[name] ? name : "services"}`;
@@ -48,41 +51,41 @@ function route(isFirst = false) {
 
 function showState() {
   const { open, opened } = totals();
-  const pulse = byId("pulse");
-  pulse.classList.toggle("off", !live.connected);
-  setText(pulse, live.connected ? `${counted(open, "open", "open")} · ${rate(opened)}/s` : "not connected");
+  const state = byId("daemon-state");
+  state.classList.toggle("off", !live.connected);
+  setText(state, live.connected ? `${plural(open, "open", "open")} · ${rate(opened)}/s` : "not connected");
   const banner = byId("banner");
-  banner.hidden = live.connected || (!live.gone && !everConnected);
+  banner.hidden = live.connected || (!live.failure && !everConnected);
   everConnected ||= live.connected;
-  setText(banner, banner.hidden ? "" : live.gone || "The daemon does not answer. What you see is from before; trying again.");
+  setText(banner, banner.hidden ? "" : live.failure || "The daemon does not answer. The values shown are old; reconnecting.");
 }
 let everConnected = false;
 
-/** Nobody is to wonder, in any view, why the server misbehaves. */
+/** Every view shows this, so that a faulty response is never mistaken for a defect of the server. */
 function showFaults() {
   const { faults, playing } = live;
-  const inForce = `${counted(faults, "fault")} in force`;
-  const parts = [faults > 0 && inForce, playing && `${playing.name}, part ${playing.part} of ${playing.of}`];
+  const count = plural(faults, "active fault");
+  const parts = [faults > 0 && count, playing && `${playing.name}, part ${playing.part} of ${playing.of}`];
   const shown = parts.filter(Boolean).join(" · ");
-  const badge = byId("in-force");
+  const badge = byId("active-faults");
   if (badge.textContent !== shown) {
     badge.hidden = !shown;
     fill(badge, bolt(), h("span", {}, shown));
   }
-  // A scenario may go from part to part faster than anybody can listen.
-  const told = playing ? `scenario ${playing.name} is played` : inForce;
-  if (toldFaults !== null && told !== toldFaults) say(told);
-  toldFaults = told;
+  // The parts are not announced: they may change faster than a screen reader speaks.
+  const announced = playing ? `playing scenario ${playing.name}` : count;
+  if (announcedFaults !== null && announced !== announcedFaults) announce(announced);
+  announcedFaults = announced;
 }
 /** @type {string | null} */
-let toldFaults = null;
+let announcedFaults = null;
 
 const THEMES = { auto: "Auto", light: "Light", dark: "Dark" };
 
 function showTheme() {
   const chosen = document.documentElement.dataset.theme ?? "auto";
   const button = byId("theme");
-  fill(button, h("span", { class: "unseen" }, "Colours: "), h("span", { class: "sign", "aria-hidden": "true" }, "◐ "), h("span", { class: "word" }, THEMES[chosen]));
+  fill(button, h("span", { class: "visually-hidden" }, "Colours: "), h("span", { class: "sign", "aria-hidden": "true" }, "◐ "), h("span", { class: "word" }, THEMES[chosen]));
 }
 
 byId("theme").addEventListener("click", () => {

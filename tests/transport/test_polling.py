@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import contextlib
+import select
+from typing import Any
+
+from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.task import Clock
+from twisted.python.context import get
+from twisted.python.failure import Failure
+from twisted.python.log import ILogContext
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.support.loops import Loop, LoopTestCase, Recorder
+from twistednet.transport import polling
+from twistednet.transport.polling import (
+    MAX_BATCH,
+    MAX_BATCH_BYTES,
+    MAX_READ_BYTES,
+    MIN_READ_BYTES,
+    EpollPoller,
+    ReactorPoller,
+)
+
+_ROOM = bytes(4 << 20)
+
+
+class BatchTests(LoopTestCase):
+    def test_oneReader(self) -> None:
+        """However many streams there are, the reactor has one reader for them."""
+        for _ in range(3):
+            self.connect(Recorder())
+        self.assertEqual(1, len(self.loop.readers))
+
+    def test_bounded(self) -> None:
+        """A batch is bounded, and who had to wait is served in the next one."""
+        protocols = [Recorder() for _ in range(MAX_BATCH + 20)]
+        for client, _ in [self.connect(protocol) for protocol in protocols]:
+            client.send(b"x")
+        self.loop.turn()
+        self.assertEqual(MAX_BATCH, sum(len(protocol.chunks) for protocol in protocols))
+        self.loop.turn()
+        self.assertEqual({b"x"}, {protocol.received for protocol in protocols})
+
+    def test_starvesNobody(self) -> None:
+        """Connections with endless data do not keep a small message waiting."""
+        endless = [self.connect(Recorder()) for _ in range(MAX_BATCH + 5)]
+        for client, _ in endless:
+            client.setblocking(False)
+            client.send(_ROOM)
+        small = Recorder()
+        client, _ = self.connect(small)
+        client.send(b"x")
+        self.loop.turn()
+        self.loop.turn()
+        self.assertEqual(b"x", small.received)
+
+    def test_budget(self) -> None:
+        """Streams that are all busy share what a batch may read, however far they had grown."""
+        busy = [self.connect(Recorder()) for _ in range(40)]
+        for client, stream in busy:
+            stream._readSize = MAX_READ_BYTES
+            client.setblocking(False)
+            client.send(_ROOM)
+        before = sum(stream.bytesIn for _, stream in busy)
+        self.loop.turn()
+        read = sum(stream.bytesIn for _, stream in busy) - before
+        self.assertLessEqual(read, MAX_BATCH_BYTES)
+        self.assertGreater(read, MAX_BATCH_BYTES // 2)
+
+    def test_grows(self) -> None:
+        """Who sends much is read more and more at once; a small message shrinks that."""
+        protocol = Recorder()
+        client, stream = self.connect(protocol)
+        client.setblocking(False)
+        for _ in range(8):
+            with contextlib.suppress(BlockingIOError):
+                client.send(_ROOM)
+            self.loop.turn()
+        sizes = [len(chunk) for chunk in protocol.chunks]
+        self.assertEqual([MIN_READ_BYTES, 2 * MIN_READ_BYTES, 4 * MIN_READ_BYTES], sizes[:3])
+        self.assertEqual(MAX_READ_BYTES, max(sizes))
+        self.loop.drain()
+        grown = stream._readSize
+        client.send(b"x")
+        self.loop.turn()
+        self.assertEqual(max(grown // 2, MIN_READ_BYTES), stream._readSize)
+        for _ in range(5):
+            client.send(b"x")
+            self.loop.turn()
+        self.assertEqual(MIN_READ_BYTES, stream._readSize)
+
+    def test_manyNonReaders(self) -> None:
+        """The more peers do not read, the less each of them is read at once."""
+        for _ in range(40):
+            # More than the kernel takes for a peer that does not read.
+            self.connect(Recorder())[1].write(bytes(16 << 20))
+        protocol = Recorder()
+        client, stream = self.connect(protocol)
+        stream._readSize = MAX_READ_BYTES
+        client.setblocking(False)
+        client.send(_ROOM)
+        self.loop.turn()
+        self.assertEqual(MAX_BATCH_BYTES // 40, len(protocol.chunks[0]))
+
+    def test_pausedByAnother(self) -> None:
+        """A stream that another one of its batch has paused is not read in that batch."""
+        protocols = [Recorder(), Recorder()]
+        connections = [self.connect(protocol) for protocol in protocols]
+
+        def pauseAll(data: bytes) -> None:
+            reads.append(data)
+            for _, stream in connections:
+                stream.pauseProducing()
+
+        reads: list[bytes] = []
+        for protocol in protocols:
+            protocol.dataReceived = pauseAll  # type: ignore[method-assign]
+        for client, _ in connections:
+            client.send(b"x")
+        self.loop.turn()
+        self.assertEqual([b"x"], reads)
+
+    def test_pausedByAnotherWhileQueued(self) -> None:
+        """The same where it goes on waiting until it can write."""
+        reads: list[bytes] = []
+        connections = [self.connect(Recorder()) for _ in range(2)]
+
+        def pauseAll(data: bytes) -> None:
+            reads.append(data)
+            for _, stream in connections:
+                stream.pauseProducing()
+
+        for client, stream in connections:
+            stream.protocol.dataReceived = pauseAll
+            while not stream.queued:
+                stream.write(bytes(1024))
+            client.send(b"x")
+        self.loop.turn()
+        self.assertEqual([b"x"], reads)
+
+    def test_contextIsRestored(self) -> None:
+        """What is logged after a batch does not name the last stream of it."""
+        client, _ = self.connect(Recorder())
+        client.send(b"x")
+        (epoll,) = self.loop.readers
+        before = dict(get(ILogContext))
+        self.loop.turn()
+        client.send(b"y")
+        select.select([epoll], [], [], 5)
+        epoll.doRead()
+        self.assertEqual(before, get(ILogContext))
+
+    def test_numberReused(self) -> None:
+        """A stream closed within its batch is not served, and one that took its number
+        meanwhile is not disturbed by the event that was meant for the other."""
+        protocols = [Recorder(), Recorder()]
+        connections = [self.connect(protocol) for protocol in protocols]
+        (_, first), (_, second) = connections
+        served: list[Any] = []
+        fresh = Recorder()
+
+        def replace(gone: Any) -> None:
+            served.append(gone)
+            number = gone.fd
+            gone.connectionLost(Failure(CONNECTION_LOST))
+            # The client's socket comes first, so it takes the number: swap them.
+            client, stream = self.connect(fresh)
+            self.assertIn(number, (client.fileno(), stream.fd))
+            self.client = client
+
+        protocols[0].dataReceived = lambda data: replace(second)  # type: ignore[method-assign]
+        protocols[1].dataReceived = lambda data: replace(first)  # type: ignore[method-assign]
+        for client, _ in connections:
+            client.send(b"x")
+        self.loop.turn()
+        self.assertEqual(1, len(served))
+        self.assertIsNone(fresh.lost)
+        self.client.send(b"fresh")
+        self.loop.turn()
+        self.assertEqual(b"fresh", fresh.received)
+
+    def test_raisesAlone(self) -> None:
+        """What a protocol raises, even as it is told of its end, ends no other stream."""
+        protocols = [Recorder() for _ in range(3)]
+        connections = [self.connect(protocol) for protocol in protocols]
+
+        def leave(reason: Failure) -> None:
+            raise SystemExit("mine")
+
+        protocols[0].connectionLost = leave  # type: ignore[method-assign,assignment]
+        connections[0][0].close()
+        for client, _ in connections[1:]:
+            client.send(b"x")
+        self.loop.turn()
+        self.assertEqual([b"x", b"x"], [protocol.received for protocol in protocols[1:]])
+        self.assertEqual(1, len(self.flushLoggedErrors(SystemExit)))
+
+    def test_reactorStops(self) -> None:
+        """When the reactor drops its readers, every stream is told that it is lost."""
+        protocols = [Recorder(), Recorder()]
+        for protocol in protocols:
+            self.connect(protocol)
+        (epoll,) = self.loop.readers
+        epoll.connectionLost(Failure(CONNECTION_LOST))
+        self.assertNotIn(None, [protocol.lost for protocol in protocols])
+
+    def test_closedUnderUs(self) -> None:
+        """A socket that somebody else closed is let go of without an error."""
+        _, stream = self.connect(Recorder())
+        stream.socket.close()
+        stream.connectionLost(Failure(CONNECTION_LOST))
+        self.assertEqual(set(), self.loop.readers)
+
+
+class WhichTests(SynchronousTestCase):
+    def test_epoll(self) -> None:
+        """A reactor that takes descriptors has one epoll of ours, and another reactor another."""
+        loop = Loop()
+        found = polling.pollerOf(loop)
+        self.assertIsInstance(found, EpollPoller)
+        self.assertIs(found, polling.pollerOf(loop))
+        self.assertIsNot(found, polling.pollerOf(Loop()))
+
+    def test_noEpoll(self) -> None:
+        """Where the operating system has no epoll, the reactor itself watches."""
+        epoll = select.epoll
+        del select.epoll
+        self.addCleanup(setattr, select, "epoll", epoll)
+        self.assertIsInstance(polling.pollerOf(Loop()), ReactorPoller)
+
+    def test_noDescriptors(self) -> None:
+        """So it does where it takes no descriptors but its own."""
+        self.assertIsInstance(polling.pollerOf(Clock()), ReactorPoller)

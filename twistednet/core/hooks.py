@@ -1,0 +1,32 @@
+"""Optional methods of factories and datagram protocols that the daemon calls."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from twistednet.core.metrics import Metrics
+from twistednet.core.settings import ServiceSettings
+
+
+@runtime_checkable
+class Configurable(Protocol):
+    """A factory or datagram protocol that takes settings, at start and after each reload."""
+
+    def configure(self, settings: ServiceSettings) -> None:
+        """Take the settings that are current from now on."""
+
+
+@runtime_checkable
+class Drainable(Protocol):
+    """A factory that is notified when the daemon begins to stop."""
+
+    def drain(self) -> None:
+        """Accept nothing new, and end what only waits for another request."""
+
+
+@runtime_checkable
+class HasMetrics(Protocol):
+    """A factory with metrics of its own, which `/metrics` shows."""
+
+    def metrics(self) -> Metrics:
+        """Return the current values."""

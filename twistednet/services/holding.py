@@ -1,0 +1,45 @@
+"""A protocol that is not read while it has a reason to wait."""
+
+from __future__ import annotations
+
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol
+from zope.interface import implementer
+
+from twistednet.transport.interfaces import Transport
+
+
+@implementer(IPushProducer)
+class HoldingProtocol(Protocol):
+    """Pauses its transport while `_holds` has a reason; registered as the transport's producer.
+
+    Each reason is a word: "transport" (the peer reads too slowly) is this class's own.
+    """
+
+    # A stream has more than ITransport: half-close, abort.
+    transport: Transport  # type: ignore[assignment]
+    _holds: set[str]
+
+    def _hold(self, reason: str) -> None:
+        if not self._holds:
+            self.transport.pauseProducing()
+        self._holds.add(reason)
+
+    def _release(self, reason: str) -> None:
+        if reason in self._holds:
+            self._holds.remove(reason)
+            if not self._holds:
+                self._released()
+
+    def _released(self) -> None:
+        """Go on: no reason to wait is left."""
+        raise NotImplementedError
+
+    def pauseProducing(self) -> None:
+        self._hold("transport")
+
+    def resumeProducing(self) -> None:
+        self._release("transport")
+
+    def stopProducing(self) -> None:
+        """Do nothing: the transport is lost, and connectionLost follows."""
