@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.faults.test_rules import SERVICES, VALUES, rules
 from twistednet.events.model import EventStream
 from twistednet.faults.grammar import BadFault, Grammar, parse
-from twistednet.faults.scenario import MOST, Part, Scenario, parseScenario
+from twistednet.faults.scenario import MAX_PARTS, Part, Scenario, parseScenario
 from twistednet.inject.injector import FaultInjector
 from twistednet.inject.player import Player
 
@@ -55,12 +55,14 @@ class GrammarTests(SynchronousTestCase):
             "a": form,
             "10s = 10s healthy": form,
             "echo: drop": form,
-            "a =": f"a scenario has 1 to {MOST} parts, and this one 0",
-            "a = again": f"a scenario has 1 to {MOST} parts, and this one 0",
-            "a = " + "1s healthy|" * MOST + "1s healthy": f"a scenario has 1 to {MOST} parts, "
-            f"and this one {MOST + 1}",
-            "a = healthy 10s": "'healthy 10s' is no part: it begins with a time, as in 10s healthy",
-            "a = 10s": "'10s': what is to be so long? Write 10s healthy, or a rule",
+            "a =": f"a scenario has 1 to {MAX_PARTS} parts, and this one 0",
+            "a = again": f"a scenario has 1 to {MAX_PARTS} parts, and this one 0",
+            "a = "
+            + "1s healthy|" * MAX_PARTS
+            + "1s healthy": f"a scenario has 1 to {MAX_PARTS} parts, and this one {MAX_PARTS + 1}",
+            "a = healthy 10s": "'healthy 10s' is not a part: a part begins with a time, "
+            "as in 10s healthy",
+            "a = 10s": "'10s' has no rule: write 10s healthy, or a rule after the time",
             "a = again | 1s healthy": "again stands at the end, or nowhere",
             "a = 1s echo: dorp": "'echo: dorp': there is no fault 'dorp'; did you mean drop?",
             "a = 1s well": "'well': a rule is a service, a colon and a fault, "

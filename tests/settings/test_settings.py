@@ -13,7 +13,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.processes import temporaryFolder
-from twistednet import Datagram, FaultKind
+from twistednet import Datagram
 from twistednet.core import plugins
 from twistednet.core.plugins import BadPlugin
 from twistednet.core.settings import BadSetting, number, setting
@@ -443,8 +443,8 @@ class CatalogTests(SynchronousTestCase):
         patch.restore()
 
 
-BROUGHT = FaultKind.of("moo N", lambda step, memory, times: [step] * times)
-TAKEN = FaultKind.of("drop", lambda step, memory: [])
+BROUGHT = StreamFaultKind("moo N", lambda step, memory, times: [step] * times)
+TAKEN = StreamFaultKind("drop", lambda step, memory: [])
 
 
 @dataclass(frozen=True)
