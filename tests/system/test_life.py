@@ -58,7 +58,7 @@ class CommandLineTests(TestCase):
         for flags, told in (
             (["--ecko", "tcp:1"], "option --ecko not recognized"),
             (["--echo"], "option --echo requires argument"),
-            (["--echo", "tcp:http"], "--echo: 'http' is no port: it is a number from 0"),
+            (["--echo", "tcp:http"], "--echo: 'http' is not a port: write a number from 0"),
             (["stray"], "'stray' is not a flag"),
             (["--config", "/no/such.toml"], "/no/such.toml: cannot be read"),
             (["--max-message", "x"], "--max-message: 'x' is not a whole number"),
