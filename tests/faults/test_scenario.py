@@ -63,7 +63,7 @@ class GrammarTests(SynchronousTestCase):
             "a = healthy 10s": "'healthy 10s' is not a part: a part begins with a time, "
             "as in 10s healthy",
             "a = 10s": "'10s' has no rule: write 10s healthy, or a rule after the time",
-            "a = again | 1s healthy": "again stands at the end, or nowhere",
+            "a = again | 1s healthy": "again may only stand at the end",
             "a = 1s echo: dorp": "'echo: dorp': there is no fault 'dorp'; did you mean drop?",
             "a = 1s well": "'well': a rule is a service, a colon and a fault, "
             "as in echo: latency 100ms",

@@ -13,7 +13,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.processes import temporaryFolder
-from twistednet import Datagram
+from twistednet import Datagram, StreamFaultKind
 from twistednet.core import plugins
 from twistednet.core.plugins import BadPlugin
 from twistednet.core.settings import BadSetting, number, setting
@@ -209,7 +209,7 @@ class SettingsTests(SynchronousTestCase):
             ({}, "answers = 5", {}, "{file}: answers: 5 is not a file name: write it in quotes"),
             ({}, "echo-class = 5", {}, "{file}: echo-class: 5 is not a class"),
             ({}, "x = " + "[" * 5000, {}, "{file}: not TOML"),
-            ({"echo": ["8888"]}, None, {}, "--echo: '8888' is no endpoint: write tcp:PORT"),
+            ({"echo": ["8888"]}, None, {}, "--echo: '8888' is not an endpoint: write tcp:PORT"),
             (
                 {"echo": ["udp:1"]},
                 None,
@@ -309,7 +309,7 @@ class SettingsTests(SynchronousTestCase):
     def test_mistakesOfWhatIsNotServed(self) -> None:
         """An endpoint is looked at also where --only leaves its service out."""
         told = self.refused({"only": ["echo"], "chat": ["nonsense"]})
-        self.assertIn("--chat: 'nonsense' is no endpoint", told)
+        self.assertIn("--chat: 'nonsense' is not an endpoint", told)
 
     def test_folders(self) -> None:
         """Paths are relative to where they were written: the file's folder, or ours."""
@@ -384,14 +384,14 @@ class EndpointTests(SynchronousTestCase):
             ("8888", "write tcp:PORT"),
             ("", "write tcp:PORT"),
             ("tcp:", "tcp: needs a port, as in tcp:8888"),
-            ("tcp:http", "'http' is no port: it is a number from 0 to 65535"),
-            ("tcp:70000", "'70000' is no port"),
+            ("tcp:http", "'http' is not a port: write a number from 0 to 65535"),
+            ("tcp:70000", "'70000' is not a port"),
             ("tcp:80:port=1:x=2", "tcp: has no 'x'; it takes port, interface, backlog"),
             ("tcp:80:0.0.0.0:5:6", "tcp: takes port, interface, backlog, and nothing after"),
-            ("unix:/x:mode=rw", "'rw' is no mode: it is three octal digits, as in 660"),
+            ("unix:/x:mode=rw", "'rw' is not a mode: write three octal digits, as in 660"),
             ("unix:", "unix: needs a address, as in unix:/run"),
             ("udp:5:backlog=3", "udp: has no 'backlog'"),
-            ("haproxy:tcp:http", "'http' is no port"),
+            ("haproxy:tcp:http", "'http' is not a port"),
         ):
             with self.assertRaises(BadEndpoint) as caught:
                 Endpoint.parse(given)

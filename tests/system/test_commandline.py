@@ -46,7 +46,10 @@ class CommandLineTests(TestCase):
         mistakes: list[tuple[list[str], str]] = [
             (["--ecko", "tcp:1"], "option --ecko not recognized"),
             (["--echo"], "option --echo requires argument"),
-            (["--echo", "tcp:http"], "--echo: 'http' is no port: it is a number from 0"),
+            (
+                ["--echo", "tcp:http"],
+                "--echo: 'http' is not a port: write a number from 0: it is a number from 0",
+            ),
             (["stray"], "'stray' is not a flag"),
             (["--config", "/no/such.toml"], "/no/such.toml: cannot be read"),
             (["--max-message", "x"], "--max-message: 'x' is not a whole number"),

@@ -126,7 +126,7 @@ class AdminPort:
     def _listen(self, endpoint: Endpoint) -> tcp.Port:
         try:
             port = listenStream(self._reactor, endpoint, self._site)
-            port.factory = TrackingFactory("admin", port.factory, self.connections)  # type: ignore[assignment]
+            port.factory = TrackingFactory("admin", port.factory, self.connections)  # type: ignore[arg-type,assignment]
             if not isLocal(hostOf(port.getHost())) and not _isTLS(endpoint):
                 port.stopListening()
                 raise CannotListen(

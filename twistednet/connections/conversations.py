@@ -101,7 +101,7 @@ class UDPConversations:
         """Must datagrams of one of these be told one by one?"""
         if self._events.chunked:
             return True
-        if not self._recorder.isThere or senders <= self._complete:
+        if not self._recorder.isActive or senders <= self._complete:
             return False
         mayBegin = self._bucket.ready(monotonic())
         return any(
@@ -161,7 +161,7 @@ class UDPConversations:
         return self._open.get(address, unheard)
 
     def _begin(self, address: _Address) -> UDPConversation | None:
-        if not self._recorder.isThere:
+        if not self._recorder.isActive:
             return None
         now = monotonic()
         if not self._events.chunked and not self._bucket.allow(now):

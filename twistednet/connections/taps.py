@@ -1,9 +1,9 @@
-"""Who listens to what passes between peers and services, if anybody does."""
+"""Recording: passes the chunks of connections and UDP conversations to the journal and sinks."""
 
 from __future__ import annotations
 
 from time import monotonic, time
-from typing import Any, Protocol
+from typing import Protocol
 
 from twistednet.events.journal import Conversation, Journal
 from twistednet.events.model import Closed, EventStream, Opened, Received, Sent
@@ -11,7 +11,7 @@ from twistednet.transport.interfaces import Tap
 
 
 class Traced(Protocol):
-    """A connection, or what stands for one over UDP."""
+    """What events name: a connection, or a UDP conversation."""
 
     id: int
     service: str
@@ -19,46 +19,58 @@ class Traced(Protocol):
     kind: str
 
 
-class ConnectionTap:
-    """The tap of one speaker for the journal and, when there are any, sinks of chunks."""
+class ByteCounts(Protocol):
+    """The bytes that a connection or a UDP conversation has received and sent."""
 
-    __slots__ = ("_events", "_kept", "_speaker", "inside")
+    @property
+    def bytesIn(self) -> int:
+        """Bytes received."""
+
+    @property
+    def bytesOut(self) -> int:
+        """Bytes sent."""
+
+
+class ConnectionTap:
+    """The tap of one traced connection, for the journal and for sinks that want chunks."""
+
+    __slots__ = ("_conversation", "_events", "_traced", "inside")
 
     def __init__(
-        self, speaker: Traced, events: EventStream, kept: Conversation | None, inside: str
+        self, traced: Traced, events: EventStream, conversation: Conversation | None, inside: str
     ) -> None:
-        self._speaker = speaker
+        self._traced = traced
         self._events = events
-        self._kept = kept
+        self._conversation = conversation
         self.inside = inside
 
     def received(self, data: bytes, callback: str) -> bool:
         self.inside = callback
-        isKept = self._kept is not None and self._kept.received(data, callback)
+        isKept = self._conversation is not None and self._conversation.received(data, callback)
         return self._publish(Received, data) or isKept
 
     def sent(self, data: bytes) -> bool:
         isKept = False
-        if self._kept is not None:
-            self._kept.inside = self.inside
-            isKept = self._kept.sent(data)
+        if self._conversation is not None:
+            self._conversation.inside = self.inside
+            isKept = self._conversation.sent(data)
         return self._publish(Sent, data) or isKept
 
     def _publish(self, kind: type[Received | Sent], data: bytes) -> bool:
         if not self._events.chunked:
             return False
-        one = self._speaker
+        traced = self._traced
         self._events.publishChunk(
-            kind(one.id, one.service, one.peer, data, self.inside, monotonic())
+            kind(traced.id, traced.service, traced.peer, data, self.inside, monotonic())
         )
         return True
 
 
 class Recorder:
-    """The journal, and sinks of events.
+    """The journal and the sinks of events.
 
-    Chunks go to the journal as they are; events are made of them only for sinks that
-    want chunks.
+    The journal takes chunks as they are. Events are made of chunks only while a sink wants
+    chunks.
     """
 
     def __init__(self, events: EventStream, journal: Journal) -> None:
@@ -66,28 +78,39 @@ class Recorder:
         self._journal = journal
 
     @property
-    def isThere(self) -> bool:
-        """Does anybody listen to what is said by who comes now?"""
+    def isActive(self) -> bool:
+        """True if the data of new connections is recorded."""
         return bool(self._journal.most or self.events.chunked)
 
-    def opened(self, one: Traced, host: str, counters: Any) -> Conversation | None:
-        """It begins; `counters` has its `bytesIn` and `bytesOut`. What the journal keeps of it."""
+    def opened(self, traced: Traced, host: str, counts: ByteCounts) -> Conversation | None:
+        """Publish its begin. Return its conversation in the journal, if the journal keeps it."""
         self.events.publish(
-            Opened(one.id, one.service, one.peer, one.kind, host, monotonic(), time())
+            Opened(traced.id, traced.service, traced.peer, traced.kind, host, monotonic(), time())
         )
-        return self._journal.begin(one.id, counters)
+        return self._journal.begin(traced.id, counts)
 
-    def tap(self, one: Traced, kept: Conversation | None, inside: str) -> Tap | None:
-        """Whom to tell of its chunks from now on."""
-        return ConnectionTap(one, self.events, kept, inside) if self.events.chunked else kept
+    def tap(self, traced: Traced, conversation: Conversation | None, inside: str) -> Tap | None:
+        """Return the tap for its chunks from now on; None if nothing wants them."""
+        if self.events.chunked:
+            return ConnectionTap(traced, self.events, conversation, inside)
+        return conversation
 
-    def kept(self, one: Traced) -> Conversation | None:
-        """What the journal keeps of an open one."""
-        return self._journal.get(one.id)
+    def conversation(self, traced: Traced) -> Conversation | None:
+        """Return the conversation that the journal keeps of an open connection."""
+        return self._journal.get(traced.id)
 
-    def closed(self, one: Traced, reason: str, counters: Any, seconds: float) -> None:
-        """It is over."""
-        sizes = (counters.bytesIn, counters.bytesOut)
+    def closed(self, traced: Traced, reason: str, counts: ByteCounts, seconds: float) -> None:
+        """Publish its end, `seconds` after its begin."""
+        sizes = (counts.bytesIn, counts.bytesOut)
         self.events.publish(
-            Closed(one.id, one.service, one.peer, reason, *sizes, seconds, one.kind, monotonic())
+            Closed(
+                traced.id,
+                traced.service,
+                traced.peer,
+                reason,
+                *sizes,
+                seconds,
+                traced.kind,
+                monotonic(),
+            )
         )

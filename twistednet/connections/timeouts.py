@@ -1,10 +1,9 @@
-"""What a connection may not do for long, and what a datagram may not be."""
+"""Timeouts: ends connections that stay in TLS handshakes, idle, or stalled for too long."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
@@ -14,8 +13,11 @@ from twistednet.connections.tracking import Connections, TrackedConnection
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds that a connection may take: for its TLS handshake, without a byte
-    either way, and with bytes queued of which the peer reads none."""
+    """The timeouts in seconds.
+
+    `handshake` limits a TLS handshake, `idle` a time without a byte either way, and `stall` a
+    time in which the peer reads nothing of what is queued.
+    """
 
     handshake: float
     idle: float
@@ -25,38 +27,41 @@ class Times:
 def sweep(
     connections: Connections,
     times: Times,
-    isHandshaking: Callable[[Any], bool],
-    isClosing: Callable[[Any], bool],
+    isHandshaking: Callable[[object], bool],
+    isClosing: Callable[[object], bool],
 ) -> Iterator[Deferred[None] | None]:
-    """Look at every connection once, and end those whose time is up.
+    """Check every connection once, and abort those that have timed out.
 
-    All is read off the transports' own counters, so that no byte pays for it.
-    Yields between connections, for the others' turn.
+    It compares the counts of the transports with those of the last sweep, so no byte costs
+    anything. Yields after each connection, so that the reactor's readers have their turn.
     """
     now = connections.clock.seconds()
     for connection in connections:
-        transport = connection.transport
-        overdue = _overdue(connection, times, now, isClosing(transport.protocol))
-        if overdue is None and now - connection.opened >= times.handshake:
-            overdue = "handshake" if isHandshaking(transport.protocol) else None
-        if overdue is None:
+        protocol = connection.transport.protocol
+        timeout = _timeout(connection, times, now, isClosing(protocol))
+        if timeout is None and now - connection.opened >= times.handshake:
+            timeout = "handshake" if isHandshaking(protocol) else None
+        if timeout is None:
             yield None
         else:
-            # Thousands may be overdue at once: one a turn, so that nobody waits.
-            connection.abort(overdue)
+            # Thousands may time out at once: abort one a turn, so that none of the others waits.
+            connection.abort(timeout)
             yield deferLater(connections.clock, 0)
 
 
-def _overdue(connection: TrackedConnection, times: Times, now: float, closing: bool) -> str | None:
-    transport = connection.transport
-    stuck = transport.queued > 0 or closing
+def _timeout(
+    connection: TrackedConnection, times: Times, now: float, isClosing: bool
+) -> str | None:
+    """Return the timeout that is over, or None."""
+    stream = connection.transport
+    isWriting = stream.queued > 0 or isClosing
     # A peer that sends but does not read makes no progress.
-    total = transport.bytesOut if stuck else transport.bytesIn + transport.bytesOut
+    total = stream.bytesOut if isWriting else stream.bytesIn + stream.bytesOut
     if total != connection.total:
         connection.total = total
         connection.lastProgress = now
         return None
     quiet = now - connection.lastProgress
-    if stuck and quiet >= times.stall:
+    if isWriting and quiet >= times.stall:
         return "write stall"
     return "idle" if quiet >= times.idle else None

@@ -1,7 +1,7 @@
-"""Every connection of the daemon, from accept to its end.
+"""Tracking of connections, from accept to end: limits, events, faults.
 
-The wrapping is of the factory, and never of the bytes: what arrives goes from the
-transport straight to the protocol, unless a fault was asked for that concerns it.
+The factory is wrapped, not the protocol: bytes go from the transport straight to the service's
+protocol, except on a connection that a fault applies to.
 """
 
 from __future__ import annotations
@@ -9,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import count
 from time import monotonic
-from typing import Any
+from typing import cast
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IProtocolFactory, IReactorTime, ISSLTransport
+from twisted.internet.interfaces import (
+    IAddress,
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    ISSLTransport,
+)
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -25,8 +31,8 @@ from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream, Refused
 from twistednet.inject.injector import FaultInjector
 from twistednet.inject.streams import FaultWrapper
-from twistednet.transport.closing import lingeringClose
-from twistednet.transport.interfaces import LATER
+from twistednet.transport.closing import LingeringClose, lingeringClose
+from twistednet.transport.interfaces import LATER, ObservedStream, Receiver, Transport
 from twistednet.transport.tls import plaintextOf
 
 
@@ -36,7 +42,7 @@ class TrackedConnection:
     __slots__ = (
         "_closing",
         "_connections",
-        "_countedHost",
+        "countedHost",
         "faultWrapper",
         "id",
         "kind",
@@ -49,21 +55,29 @@ class TrackedConnection:
         "transport",
     )
 
-    def __init__(self, on: Connections, service: str, host: str | None, transport: Any) -> None:
-        self._connections = on
-        self._countedHost = host
-        self._closing: Any = None
-        #: Where faults are done to it; None if there are none.
+    def __init__(
+        self,
+        connections: Connections,
+        service: str,
+        countedHost: str | None,
+        transport: ObservedStream,
+    ) -> None:
+        self._connections = connections
+        #: The peer's host for the limits by address; None if it is exempt from them.
+        self.countedHost = countedHost
+        self._closing: LingeringClose | None = None
+        #: What applies faults to it; None if no rule matches it.
         self.faultWrapper: FaultWrapper | None = None
-        self.id = next(on.ids)
+        self.id = next(connections.ids)
         self.service = service
         self.transport = transport
-        #: Where what the protocol sees passes: the transport, or its TLS.
+        #: The transport of the data that the service sees: `transport`, or its TLS.
         self.plaintext = plaintextOf(transport)
-        self.kind: str = self.plaintext.kind
+        self.kind = self.plaintext.kind
         self.peer = addressText(transport.getPeer())
-        #: When it was accepted, and when the sweep last saw `total` bytes change.
-        self.opened = self.lastProgress = on.clock.seconds()
+        #: The times of its accept, and of the sweep that last saw `total` change (seconds).
+        self.opened = self.lastProgress = connections.clock.seconds()
+        #: The bytes that the last sweep counted; see `timeouts`.
         self.total = 0
 
     def failed(self, failure: Failure) -> None:
@@ -74,26 +88,28 @@ class TrackedConnection:
     def closed(self, cause: str) -> None:
         if self._closing is not None and self._closing.active():
             self._closing.cancel()
-        self._connections.remove(self, self._countedHost, cause)
+        self._connections.remove(self, cause)
 
     def close(self, cause: str) -> None:
-        """End it for this reason, once what is queued has gone out."""
+        """Close it for this reason, once everything that is queued is sent."""
         if self._closing is None:
             self.transport.setCloseReason(cause)
             if self.faultWrapper is not None:
                 self.faultWrapper.flush()
-            secure = ISSLTransport.providedBy(self.transport.protocol)
-            ending = self.transport.protocol if secure else self.transport
+            # TLS is a protocol to its stream, and a transport to its own protocol.
+            protocol = self.transport.protocol
+            isTLS = ISSLTransport.providedBy(protocol)
+            ending = cast(Transport, protocol) if isTLS else self.transport
             self._closing = lingeringClose(ending, self._connections.clock)
 
     def abort(self, cause: str) -> None:
-        """End it at once, for this reason."""
+        """Close it now, with a RST, for this reason."""
         self.transport.setCloseReason(cause)
         self.transport.abortConnection()
 
 
 class Connections:
-    """All that are open, whatever their service: counted, limited, and told of."""
+    """All open connections: counted, limited, reported to the sinks."""
 
     log = Logger()
 
@@ -110,7 +126,7 @@ class Connections:
         self._whenEmpty: list[Deferred[None]] = []
 
     def configure(self, settings: ServiceSettings) -> None:
-        """Take the limits that are in force from now on; who is in may stay."""
+        """Take the limits that are current from now on. Open connections stay."""
         self.admissionControl.admission = Admission(
             settings.maxConnections, settings.maxPeerConnections, settings.peerRate
         )
@@ -120,62 +136,62 @@ class Connections:
         return len(self._open)
 
     def get(self, id: int) -> TrackedConnection | None:
-        """The open one with this number."""
+        """Return the open connection with this number."""
         return self._open.get(id)
 
     def __iter__(self) -> Iterator[TrackedConnection]:
         return iter(list(self._open.values()))
 
-    def add(self, connection: TrackedConnection, host: str | None, here: str) -> None:
-        """It is open, and its protocol is about to be told so."""
-        self.admissionControl.enter(host)
+    def add(self, connection: TrackedConnection, here: str) -> None:
+        """Track a connection whose protocol is about to be connected; `here` is our address."""
+        self.admissionControl.enter(connection.countedHost)
         self._open[connection.id] = connection
-        transport = connection.transport
-        transport.observer = connection
-        kept = self.recorder.opened(connection, here, transport)
-        connection.plaintext.tap = self.recorder.tap(connection, kept, "connectionMade")
+        connection.transport.observer = connection
+        conversation = self.recorder.opened(connection, here, connection.transport)
+        connection.plaintext.tap = self.recorder.tap(connection, conversation, "connectionMade")
         if self.faults:
             self.faults.wrap(connection)
 
     def _tapAll(self) -> None:
+        """Renew all taps: whether a sink wants chunks has changed."""
         for connection in self._open.values():
-            kept = self.recorder.kept(connection)
-            connection.plaintext.tap = self.recorder.tap(connection, kept, LATER)
+            conversation = self.recorder.conversation(connection)
+            connection.plaintext.tap = self.recorder.tap(connection, conversation, LATER)
 
-    def remove(self, connection: TrackedConnection, host: str | None, cause: str) -> None:
+    def remove(self, connection: TrackedConnection, cause: str) -> None:
+        """Report the end of a connection, and forget it."""
         if self._open.pop(connection.id, None) is None:
             return
-        self.admissionControl.leave(host)
-        # It holds the transport, which would not go before a collection of garbage.
+        self.admissionControl.leave(connection.countedHost)
+        # The tap of TLS refers to the transport: the circle would wait for a garbage collection.
         connection.plaintext.tap = None
-        transport = connection.transport
         age = self.clock.seconds() - connection.opened
-        self.recorder.closed(connection, cause, transport, age)
+        self.recorder.closed(connection, cause, connection.transport, age)
         if not self._open:
             waiting, self._whenEmpty = self._whenEmpty, []
             for deferred in waiting:
                 deferred.callback(None)
 
     def whenEmpty(self) -> Deferred[None]:
-        """Fires once none is open, which may be now."""
-        if not self._open:
-            return succeed(None)
-        deferred: Deferred[None] = Deferred()
-        self._whenEmpty.append(deferred)
+        """Return a Deferred that fires once no connection is open, which may be now."""
+        deferred: Deferred[None] = Deferred() if self._open else succeed(None)
+        if self._open:
+            self._whenEmpty.append(deferred)
         return deferred
 
 
 @implementer(IProtocolFactory)
 class TrackingFactory:
-    """The outermost factory of a listening port: lets in, or refuses.
+    """The outermost factory of a listening port: admits or refuses each connection.
 
-    `here` is our side's address, where all that come have the same: to ask costs.
+    `here` is the address of our side, if it is the same for all connections: getsockname(2)
+    for each one is spared then.
     """
 
     log = Logger()
 
     def __init__(
-        self, service: str, factory: Any, connections: Connections, here: str = ""
+        self, service: str, factory: IProtocolFactory, connections: Connections, here: str = ""
     ) -> None:
         self._service = service
         self._here = here
@@ -184,7 +200,7 @@ class TrackingFactory:
         self.doStart: Callable[[], None] = factory.doStart
         self.doStop: Callable[[], None] = factory.doStop
 
-    def buildProtocol(self, addr: Any) -> Any:
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
         connections = self._connections
         host = hostOf(addr)
         if not connections.limitLoopback and isLocal(host):
@@ -200,30 +216,31 @@ class TrackingFactory:
         except Exception:
             self.log.failure("{service} could not begin", service=self._service)
             return None
-        return protocol and _PendingProtocol(self._service, protocol, host, connections, self._here)
+        # A port calls no method of it but `makeConnection`.
+        pending = protocol and _PendingProtocol(self, cast(Receiver, protocol), host)
+        return cast(IProtocol | None, pending)
+
+    def track(self, transport: ObservedStream, countedHost: str | None) -> TrackedConnection:
+        """Track the connection of a transport from now on."""
+        connections = self._connections
+        connection = TrackedConnection(connections, self._service, countedHost, transport)
+        connections.add(connection, self._here or addressText(transport.getHost()))
+        return connection
 
 
 class _PendingProtocol:
-    """Stands in for a protocol until its transport is there, and is then gone."""
+    """Stands in for a protocol until its transport exists, and is dropped then."""
 
-    def __init__(
-        self, service: str, protocol: Any, host: str | None, on: Connections, here: str
-    ) -> None:
-        self._service = service
+    def __init__(self, factory: TrackingFactory, protocol: Receiver, host: str | None) -> None:
+        self._factory = factory
         self._protocol = protocol
-        self._countedHost = host
-        self._connections = on
-        self._here = here
+        self._host = host
 
-    def makeConnection(self, transport: Any) -> None:
+    def makeConnection(self, transport: ObservedStream) -> None:
         transport.protocol = self._protocol
-        connection = TrackedConnection(
-            self._connections, self._service, self._countedHost, transport
-        )
-        self._connections.add(
-            connection, self._countedHost, self._here or addressText(transport.getHost())
-        )
+        connection = self._factory.track(transport, self._host)
         try:
+            # A fault may have replaced the protocol.
             transport.protocol.makeConnection(transport)
         except Exception:
             # Twisted would log it, and serve the connection all the same.

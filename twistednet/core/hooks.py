@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from typing import Protocol, runtime_checkable
 
 from twistednet.core.metrics import Metrics
@@ -30,3 +31,23 @@ class HasMetrics(Protocol):
 
     def metrics(self) -> Metrics:
         """Return the current values."""
+
+
+@runtime_checkable
+class DeclaresReplies(Protocol):
+    """A datagram protocol that says whether it replies. One that does not say so does."""
+
+    #: False if it never writes: then a datagram from a port that may be a loop is harmless.
+    replies: bool
+
+
+@runtime_checkable
+class ReturnsDatagrams(Protocol):
+    """A datagram protocol that lets its port return datagrams without showing them to it."""
+
+    def mayReturn(self, senders: Set[tuple[str, int]], firstBytes: bytes) -> bool:
+        """True if the datagrams of one turn may be returned as they are.
+
+        `senders` are all their senders; `firstBytes` has the first byte of each datagram, and
+        an arbitrary one for an empty datagram.
+        """

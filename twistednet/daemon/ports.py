@@ -197,7 +197,7 @@ class Ports:
         port = listenStream(self._reactor, endpoint, factory)
         host = port.getHost()
         here = "" if hostOf(host) in ("0.0.0.0", "::") else addressText(host)
-        port.factory = TrackingFactory(name, port.factory, self._connections, here)  # type: ignore[assignment]
+        port.factory = TrackingFactory(name, port.factory, self._connections, here)  # type: ignore[arg-type,assignment]
         if name not in self._factories:
             self._factories[name] = factory
             if "request" in self._services[name].carriers:

@@ -1,59 +1,65 @@
-"""A UDP port that a flood cannot make a nuisance of, and that an error cannot close."""
+"""The UDP port: reads and sends in batches, bounds what a flood takes, survives errors.
+
+With recvmmsg(2) and sendmmsg(2) one turn of the reactor costs two system calls for up to 64
+datagrams; without them each datagram costs two.
+"""
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from functools import lru_cache
 from socket import AF_INET, AF_INET6, inet_ntop
-from typing import Any, Protocol
+from typing import Protocol
 
 from twisted.internet import error, udp
+from twisted.internet.interfaces import IReactorFDSet
+from twisted.internet.protocol import AbstractDatagramProtocol
 from twisted.logger import Logger
 
+from twistednet.core.hooks import ReturnsDatagrams
 from twistednet.transport import mmsg
+from twistednet.transport.interfaces import DatagramAddress
 
-#: Datagrams handled before other sockets' turn.
+#: Datagrams that are handled before the reactor's other readers.
 MAX_DATAGRAMS = 64
 
-#: The most that a datagram can carry over IPv4.
+#: Bytes of the largest payload over IPv4.
 MAX_PAYLOAD_BYTES = 65_507
 
-_SOCKADDR_IN = 16
-
-_Address = tuple[str, int]
+#: Bytes of a struct sockaddr_in; a longer raw address is a struct sockaddr_in6.
+_IPV4_ADDRESS_BYTES = 16
 
 
 class DatagramTap(Protocol):
-    """Who hears what a port sends. (What it receives is told by its protocol, which
-    may turn datagrams down.)"""
+    """A listener for what a port sends.
 
-    def sent(self, data: bytes, address: _Address) -> None:
-        """The protocol has sent it."""
+    The port's protocol reports what is received, because it may refuse datagrams.
+    """
 
-    def returned(self, totals: Iterable[tuple[_Address, int]]) -> None:
-        """Datagrams of so many bytes were returned to these as they were."""
+    def sent(self, data: bytes, address: DatagramAddress) -> None:
+        """The protocol has sent a datagram."""
 
-    def endConversation(self, address: _Address) -> None:
-        """Who is there has ended its conversation."""
+    def returned(self, totals: Iterable[tuple[DatagramAddress, int]]) -> None:
+        """Datagrams were returned as they were: so many bytes to each of these peers."""
 
-    def refuse(self, address: _Address, limit: str) -> None:
+    def endConversation(self, address: DatagramAddress) -> None:
+        """This peer's UDP conversation has ended."""
+
+    def refuse(self, address: DatagramAddress, limit: str) -> None:
         """The protocol does not answer this peer, because of this limit."""
 
 
 class DatagramPort(udp.Port):
-    """Reads `MAX_DATAGRAMS` datagrams a turn, whatever their size, and any size whole.
+    """A UDP port that reads up to MAX_DATAGRAMS a turn, each of them whole.
 
-    They are read by one system call, where libc has recvmmsg, and what is written to
-    their senders meanwhile leaves by one. A reply that the kernel will not take is
-    dropped, as a network would, and counted in `unsent`; an error in reading is
-    counted in `unread`, and the port goes on. The stock port raises on the first and
-    closes on the second.
+    The replies to their senders are sent together at the end of the turn. A datagram that the
+    kernel refuses is dropped, as a network would drop it, and counted in `unsent`; an error
+    of a read is counted in `unread`. (The stock port raises for the first, and closes for the
+    second.)
 
-    A protocol may have a method `mayReturn(senders, firsts)`. It is given who sent
-    the datagrams of one turn, and the first byte of each (of an empty one, any byte),
-    and says whether all may be returned as they are, unseen by anybody: that costs
-    half of what showing them to a protocol does.
+    If the protocol is a `ReturnsDatagrams`, it is asked once a turn whether all datagrams may
+    be returned unseen. That takes half the time of passing them to the protocol.
     """
 
     _log = Logger(namespace="netdemo")
@@ -61,17 +67,27 @@ class DatagramPort(udp.Port):
     #: Datagrams, and their bytes, that were read and that the kernel took.
     datagramsIn = datagramsOut = bytesIn = bytesOut = 0
 
-    def __init__(self, port: int, protocol: Any, interface: str, reactor: Any) -> None:
+    def __init__(
+        self,
+        port: int,
+        protocol: AbstractDatagramProtocol,
+        interface: str,
+        reactor: IReactorFDSet,
+    ) -> None:
         super().__init__(port, protocol, interface, maxPacketSize=mmsg.SLOT_BYTES, reactor=reactor)
         self.unsent = 0
         self.unread = 0
-        self._mayReturn = getattr(protocol, "mayReturn", lambda senders, firsts: False)
+        self._mayReturn = (
+            protocol.mayReturn if isinstance(protocol, ReturnsDatagrams) else _mayNotReturn
+        )
         self._incoming = mmsg.Slots(MAX_DATAGRAMS) if mmsg.available else None
         self._outgoing = mmsg.Slots(MAX_DATAGRAMS) if mmsg.available else None
-        #: Raw addresses of this turn's senders, by how a protocol knows them.
-        self._senders: dict[tuple[str, int], bytes] = {}
+        #: The raw addresses of this turn's senders: a reply to one of them can wait for the
+        #: end of the turn.
+        self._senders: dict[DatagramAddress, bytes] = {}
 
     def doRead(self) -> None:
+        """Handle one turn of datagrams."""
         if self._incoming is None:
             self._deliver(self._receivedOneByOne())
             return
@@ -80,18 +96,19 @@ class DatagramPort(udp.Port):
         except OSError as problem:
             self._readFailed(problem)
             return
-        names = self._incoming.addresses()
-        known = {name: _address(name) for name in set(names)}
+        rawAddresses = self._incoming.addresses()
+        known = {raw: _address(raw) for raw in set(rawAddresses)}
         if self._mayReturn(set(known.values()), self._incoming.firstBytes()):
-            self._return(names, known)
+            self._return(rawAddresses, known)
             return
-        self._senders = {address: name for name, address in known.items()}
-        senders = [known[name] for name in names]
+        self._senders = {address: raw for raw, address in known.items()}
+        senders = [known[raw] for raw in rawAddresses]
         self._deliver(zip(self._incoming.datagrams(), senders, strict=True))
         self._senders = {}
         self.flush()
 
-    def _return(self, names: list[bytes], known: Mapping[bytes, _Address]) -> None:
+    def _return(self, rawAddresses: list[bytes], known: Mapping[bytes, DatagramAddress]) -> None:
+        """Return all datagrams of this turn, by one sendmmsg(2)."""
         assert self._incoming is not None
         sizes = self._incoming.sizes()
         unsent = self._incoming.sendBack(self.fileno())
@@ -102,12 +119,13 @@ class DatagramPort(udp.Port):
         self.bytesOut += size
         self.unsent += unsent
         if self.tap is not None:
-            totals = dict.fromkeys(names, 0)
-            for name, one in zip(names, sizes, strict=True):
-                totals[name] += one
-            self.tap.returned((known[name], total) for name, total in totals.items())
+            totals = dict.fromkeys(rawAddresses, 0)
+            for raw, datagramSize in zip(rawAddresses, sizes, strict=True):
+                totals[raw] += datagramSize
+            self.tap.returned((known[raw], total) for raw, total in totals.items())
 
-    def _receivedOneByOne(self) -> Iterable[tuple[bytes, tuple[str, int]]]:
+    def _receivedOneByOne(self) -> Iterable[tuple[bytes, DatagramAddress]]:
+        """Yield the datagrams of one turn where there is no recvmmsg."""
         for _ in range(MAX_DATAGRAMS):
             try:
                 data, address = self.socket.recvfrom(self.maxPacketSize)
@@ -116,7 +134,7 @@ class DatagramPort(udp.Port):
                 return
             yield data, address[:2]
 
-    def _deliver(self, datagrams: Iterable[tuple[bytes, tuple[str, int]]]) -> None:
+    def _deliver(self, datagrams: Iterable[tuple[bytes, DatagramAddress]]) -> None:
         for data, address in datagrams:
             self.datagramsIn += 1
             self.bytesIn += len(data)
@@ -131,17 +149,18 @@ class DatagramPort(udp.Port):
         if problem.errno not in (errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR):
             self.unread += 1
 
-    def write(self, datagram: bytes, addr: tuple[str, int] | None = None) -> None:
-        name = self._senders.get(addr) if addr else None
-        if name is None or self._outgoing is None or len(datagram) > MAX_PAYLOAD_BYTES:
+    def write(self, datagram: bytes, addr: DatagramAddress | None = None) -> None:
+        """Send one datagram, at the end of the turn if it goes to a sender of this turn."""
+        raw = self._senders.get(addr) if addr else None
+        if raw is None or self._outgoing is None or len(datagram) > MAX_PAYLOAD_BYTES:
             self._writeNow(datagram, addr)
             return
-        self._outgoing.put(datagram, name)
+        self._outgoing.put(datagram, raw)
         self._countSent(datagram, addr)
         if self._outgoing.used == MAX_DATAGRAMS:
             self.flush()
 
-    def _writeNow(self, datagram: bytes, addr: tuple[str, int] | None) -> None:
+    def _writeNow(self, datagram: bytes, addr: DatagramAddress | None) -> None:
         try:
             super().write(datagram, addr)
         except (OSError, error.MessageLengthError):
@@ -149,34 +168,38 @@ class DatagramPort(udp.Port):
         else:
             self._countSent(datagram, addr)
 
-    def endConversation(self, address: _Address) -> None:
-        """A protocol tells that this peer's conversation has ended."""
+    def endConversation(self, address: DatagramAddress) -> None:
+        """Report that the protocol has ended this peer's conversation."""
         if self.tap is not None:
             self.tap.endConversation(address)
 
-    def refuse(self, address: _Address, limit: str) -> None:
+    def refuse(self, address: DatagramAddress, limit: str) -> None:
         """Report that the protocol does not answer this peer, because of this limit."""
         if self.tap is not None:
             self.tap.refuse(address, limit)
 
-    def _countSent(self, datagram: bytes, address: _Address | None) -> None:
+    def _countSent(self, datagram: bytes, address: DatagramAddress | None) -> None:
         self.datagramsOut += 1
         self.bytesOut += len(datagram)
         if self.tap is not None and address is not None:
             self.tap.sent(datagram, address)
 
     def flush(self) -> None:
-        """Send now what waits for the end of the turn."""
+        """Send now the datagrams that wait for the end of the turn."""
         if self._outgoing is not None and self._outgoing.used and self.connected:
             unsent = self._outgoing.send(self.fileno())
             self.unsent += unsent
             self.datagramsOut -= unsent
 
 
+def _mayNotReturn(senders: Set[DatagramAddress], firstBytes: bytes) -> bool:
+    return False
+
+
 @lru_cache(maxsize=4096)
-def _address(name: bytes) -> tuple[str, int]:
-    """Host and port of a struct sockaddr_in or sockaddr_in6."""
-    port = int.from_bytes(name[2:4], "big")
-    if len(name) == _SOCKADDR_IN:
-        return inet_ntop(AF_INET, name[4:8]), port
-    return inet_ntop(AF_INET6, name[8:24]), port
+def _address(raw: bytes) -> DatagramAddress:
+    """Return host and port of a struct sockaddr_in or sockaddr_in6 (ip(7), ipv6(7))."""
+    port = int.from_bytes(raw[2:4], "big")
+    if len(raw) == _IPV4_ADDRESS_BYTES:
+        return inet_ntop(AF_INET, raw[4:8]), port
+    return inet_ntop(AF_INET6, raw[8:24]), port

@@ -1,8 +1,8 @@
-"""Endpoint strings: where a service listens, with our defaults filled in.
+"""Endpoint strings, which say where a service listens, with our defaults.
 
-Any Twisted server endpoint string names a stream listener; `udp:PORT` and
-`udp:PORT:interface=ADDRESS` are ours (Twisted has none for datagrams). An address
-that is not loopback must be named.
+Every server endpoint string of Twisted names a stream port. `udp:PORT` and
+`udp:PORT:interface=ADDRESS` are ours, because Twisted has none for datagrams. The default
+address is loopback.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from twisted.internet.endpoints import quoteStringArgument
 
 from twistednet.core.limits import isLocal
 
-# The arguments of each kind that we know, in the order in which they may stand
-# without a name, and the values that they have here unless they are given.
+# The arguments of each kind, in the order in which they can be written without a name, with
+# their default values; None for an argument that is needed.
 _ARGUMENTS: dict[str, dict[str, str | None]] = {
     "tcp": {"port": None, "interface": "127.0.0.1", "backlog": "1024"},
     "tcp6": {"port": None, "backlog": "1024", "interface": "::1"},
@@ -28,36 +28,36 @@ _ARGUMENTS: dict[str, dict[str, str | None]] = {
         "backlog": "1024",
     },
     "tls": {"path": None, "port": "443", "backlog": "1024", "interface": "::1"},
-    # Twisted's strings may have a lockfile; a stale socket is found without one.
+    # Twisted's strings can have a lockfile. `UNIXPort` finds a stale socket without one.
     "unix": {"address": None, "mode": "660", "backlog": "1024", "lockfile": "0"},
     "udp": {"port": None, "interface": "127.0.0.1"},
 }
 
-# An IPv6 address as people write it, its colons not escaped.
+# An IPv6 address whose colons are not escaped.
 _BARE_IPV6 = re.compile(r"(?<=interface=)(?:[0-9A-Fa-f]*:)+[0-9A-Fa-f:.]*$")
 
 
 class BadEndpoint(ValueError):
-    """What is wrong with an endpoint string, and what would be right."""
+    """An endpoint string is wrong; the message says why, and what to write."""
 
 
 @dataclass(frozen=True)
 class Endpoint:
     """An endpoint string with our defaults filled in. Raises BadEndpoint.
 
-    `arguments` are those by name, of a kind that we know; any other kind is left
-    to Twisted, as it stands in `text`.
+    `arguments` has the arguments by name. It is empty for a kind that is not in this module:
+    Twisted parses `text`.
     """
 
     text: str
     kind: str
     arguments: dict[str, str] = field(compare=False)
-    #: As it was written, for messages to whoever wrote it.
+    #: The string as it was written, for messages.
     given: str = field(compare=False)
 
     @classmethod
     def parse(cls, given: str, folder: str = "") -> Endpoint:
-        """Of a string as it was `given`; a UNIX socket's path is relative to `folder`."""
+        """Parse an endpoint string. A UNIX socket's path is relative to `folder`."""
         text = _BARE_IPV6.sub(lambda bare: bare[0].replace(":", "\\:"), given)
         kind, colon, rest = text.partition(":")
         if kind == "haproxy":
@@ -65,7 +65,9 @@ class Endpoint:
             return cls(f"haproxy:{behind.text}", kind, behind.arguments, given)
         if kind not in _ARGUMENTS:
             if not colon:
-                raise BadEndpoint(f"{text!r} is no endpoint: write tcp:PORT, unix:PATH or udp:PORT")
+                raise BadEndpoint(
+                    f"{text!r} is not an endpoint: write tcp:PORT, unix:PATH or udp:PORT"
+                )
             return cls(text, kind, {}, given)
         arguments = _arguments(kind, rest)
         if kind == "unix":
@@ -75,7 +77,7 @@ class Endpoint:
 
     @property
     def socket(self) -> tuple[str, ...]:
-        """What two strings have in common that name the same socket."""
+        """A key that is the same for all strings that name the same socket."""
         if self.kind == "unix":
             return "unix", os.path.abspath(self.arguments["address"])
         if self.arguments:
@@ -93,7 +95,7 @@ class Endpoint:
 
     @property
     def isPublic(self) -> bool:
-        """Is it open to other machines? Of an inherited socket nobody can tell."""
+        """True if other machines can connect; False if it is not known, as of a systemd socket."""
         return not isLocal(self.arguments.get("interface"))
 
 
@@ -115,9 +117,9 @@ def _arguments(kind: str, rest: str) -> dict[str, str]:
     for name in ("port", "backlog"):
         value = given.get(name, "0")
         if not (value.isascii() and value.isdecimal() and int(value) <= 65535):
-            raise BadEndpoint(f"{value!r} is no {name}: it is a number from 0 to 65535")
+            raise BadEndpoint(f"{value!r} is not a {name}: write a number from 0 to 65535")
     if not re.fullmatch("0?[0-7]{3}", given.get("mode", "660")):
-        raise BadEndpoint(f"{given['mode']!r} is no mode: it is three octal digits, as in 660")
+        raise BadEndpoint(f"{given['mode']!r} is not a mode: write three octal digits, as in 660")
     return {**{name: default for name, default in known.items() if default is not None}, **given}
 
 

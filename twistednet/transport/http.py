@@ -1,4 +1,4 @@
-"""HTTP/1.1 by twisted.web, with the limits that twisted.web leaves out."""
+"""HTTP/1.1 by twisted.web, with limits of size and time, and a valid Host."""
 
 from __future__ import annotations
 
@@ -9,15 +9,26 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel
+from twisted.web.http_headers import Headers
+from twisted.web.resource import IResource
 from twisted.web.server import Site
 from zope.interface import implementer
 
 from twistednet.core.settings import ServiceSettings
-from twistednet.transport.closing import lingeringClose, setCloseReason
+from twistednet.transport.closing import (
+    DrainThenReset,
+    LingeringClose,
+    lingeringClose,
+    queuedBytes,
+    setCloseReason,
+)
 from twistednet.transport.httprequest import BoundedRequest
 
 # reg-name, IP-literal or IPv4address, and a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(:[0-9]*)?")
+
+#: A way to close the connection of a transport; see `closing`.
+Ending = Callable[[Any, IReactorTime], "LingeringClose | DrainThenReset | None"]
 
 _REASONS = {
     400: b"Bad Request",
@@ -29,37 +40,38 @@ _REASONS = {
 
 @implementer(IHalfCloseableProtocol)
 class BoundedChannel(HTTPChannel):
-    """One connection; each refusal is an answer that says why, and then the end.
+    """One connection to a `BoundedSite`. A refusal is a response that says why, then the end.
 
-    The header of a request must be whole `headerTimeout` seconds after it began
-    (the first one: after the connection was made), however it trickles in, and the
-    body as long after that. The header may have `maxHeader` bytes, the body `maxBody`.
-    HTTP/1.1 needs exactly one valid Host (RFC 9112, section 3.2).
+    The header of a request must be complete `headerTimeout` seconds after its first byte (the
+    first header: after the connection was made), and the body as long after that, however
+    slowly they arrive. The header may have `maxHeader` bytes, the body `maxBody`. HTTP/1.1
+    needs exactly one valid Host (RFC 9112, section 3.2).
     """
 
     site: BoundedSite
+    #: A stream, its TLS, or what faults put before them.
     transport: Any
     requestFactory = BoundedRequest
-    #: The header section as it was sent, a line each.
+    #: The lines of the header section, as they were sent.
     headerLines: list[bytes]
-    #: Nothing more is taken.
+    #: True if nothing more is read: the last response is written.
     isFinished = False
-    #: Who chooses which of its requests faults are done to, once one was met.
+    #: What chooses the requests that faults apply to; see `inject.responses`.
     selector: Any = None
-    #: The client's FIN has come, and will be seen to when the reply that waits has gone.
+    #: True if the client has sent its FIN. A response that a fault holds back is sent first.
     finReceived = False
 
-    #: What is awaited of a request, and since when.
+    #: The part of a request that is awaited, header or body, and since when (seconds).
     _awaited = "header"
     _since: float | None
     _headerSize = 0
     _lateCall: IDelayedCall | None = None
-    _closing: Any = None
+    _closing: LingeringClose | DrainThenReset | None = None
 
     def connectionMade(self) -> None:
         self.headerLines = []
         self.site.channels.add(self)
-        # Ours are the limits that count: they answer, and do not only hang up.
+        # Our limits are reached first: twisted.web's close without a response.
         self.MAX_LENGTH = self.totalHeadersSize = self.site.maxHeader
         self.maxHeaders = self.site.maxHeader
         self._await("header")
@@ -99,7 +111,7 @@ class BoundedChannel(HTTPChannel):
         if (not hosts and self._version == b"HTTP/1.1") or len(hosts) > 1:
             self.refuse(400, f"one Host header is needed, and there are {len(hosts)}", "Host")
         elif hosts and not _HOST.fullmatch(hosts[0]):
-            self.refuse(400, "the Host header is no host", "Host")
+            self.refuse(400, "the Host header is not a host", "Host")
         elif self.length is not None and self.length > self.site.maxBody:
             self.refuse(413, f"a body may have {self.site.maxBody} bytes", "body")
         else:
@@ -111,21 +123,21 @@ class BoundedChannel(HTTPChannel):
             super().allContentReceived()
             self.headerLines = []
 
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
         self.complete(headers)
         super().writeHeaders(version, code, reason, headers)
 
-    def complete(self, headers: Any) -> None:
-        """Give the headers of a reply those that are of the connection."""
+    def complete(self, headers: Headers) -> None:
+        """Add the headers of a response that concern the connection."""
         headers.setRawHeaders(b"Server", [b"twistednet"])
         if self.site.draining:
             headers.setRawHeaders(b"Connection", [b"close"])
 
     def _respondToBadRequestAndDisconnect(self) -> None:
-        self.refuse(400, "this is no HTTP/1.1 request", "request")
+        self.refuse(400, "this is not an HTTP/1.1 request", "request")
 
     def refuse(self, status: int, why: str, cause: str) -> None:
-        """Answer `status` and why, take nothing more, and end the connection."""
+        """Respond with `status` and why, and close the connection."""
         if self.isFinished:
             return
         self.isFinished = True
@@ -140,35 +152,35 @@ class BoundedChannel(HTTPChannel):
         self.loseConnection()
 
     def loseConnection(self) -> None:
-        """The last answer is given: take nothing more, and see that it arrives."""
+        """Read nothing more, and close once the client has the last response."""
         self.leave(lingeringClose)
 
-    def leave(self, end: Callable[[Any, IReactorTime], Any]) -> None:
-        """The same, with another kind of end, which returns its wait as `lingeringClose` does."""
+    def leave(self, end: Ending) -> None:
+        """Read nothing more, and close as `end` does."""
         self.isFinished = True
         self._since = None
         self.transport.unregisterProducer()
         if self._closing is None:
             self._closing = end(self.transport, self.site.clock)
 
-    def checkPersistence(self, request: Any, version: bytes) -> bool:
+    def checkPersistence(self, request: BoundedRequest, version: bytes) -> bool:
         return not self.site.draining and super().checkPersistence(request, version)
 
     def readConnectionLost(self) -> None:
-        """The client's FIN: what it asked for is answered, then we close."""
+        """The client has sent its FIN: respond to its requests, then close."""
         self.finReceived = True
         if not self.isFinished and self.requests and self.requests[0].faulty is not None:
             return
         if self._buffer.strip():
             self.headerLines.append(self._buffer)
         if self.headerLines:
-            # Or it ended its lines with bare LFs, which twisted.web does not take.
+            # Or its lines end with bare LFs, which twisted.web does not accept.
             self.refuse(400, "the request is not whole", "request")
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """Ours went out first; the client's is waited for."""
+        """Do nothing: we have sent our FIN, and wait for the client's."""
 
     def connectionLost(self, reason: Failure | None = None) -> None:
         self.site.channels.discard(self)
@@ -184,8 +196,8 @@ class BoundedChannel(HTTPChannel):
     def _checkTime(self) -> None:
         now, left = self.site.clock.seconds(), self.site.headerTimeout
         if self._since is not None:
-            if getattr(self.transport, "queued", 0):
-                # It may be us who do not read, until the client has taken its answers.
+            if queuedBytes(self.transport):
+                # The client is not read while it does not take its responses.
                 self._since = now
             left -= now - self._since
         if left > 0:
@@ -196,17 +208,17 @@ class BoundedChannel(HTTPChannel):
 
 
 class BoundedSite(Site):
-    """A site whose connections are `BoundedChannel`s. Sizes in bytes, times in seconds."""
+    """A site with `BoundedChannel`s. Sizes are in bytes, times in seconds."""
 
     noisy = False
     maxHeader = 16 * 1024
     maxBody = 64 * 1024
     headerTimeout = 10.0
 
-    #: Given each request before its resource is, while faults concern them.
-    requestHook: Callable[[Any], None] | None = None
+    #: Called with each request before its resource, while faults may apply to it.
+    requestHook: Callable[[BoundedRequest], None] | None = None
 
-    def __init__(self, resource: Any, clock: IReactorTime | None = None) -> None:
+    def __init__(self, resource: IResource, clock: IReactorTime | None = None) -> None:
         super().__init__(resource, requestFactory=BoundedRequest, timeout=None, reactor=clock)
         self.clock: IReactorTime = self.reactor
         self.protocol: Any = BoundedChannel
@@ -214,19 +226,22 @@ class BoundedSite(Site):
         self.draining = False
 
     def configure(self, settings: ServiceSettings) -> None:
-        """Take the limits that are in force from now on."""
+        """Take the limits that are current from now on."""
         self.maxHeader = settings.maxHeader
         self.maxBody = settings.maxBody
         self.headerTimeout = settings.handshakeTimeout
 
-    def log(self, request: Any) -> None:
+    def log(self, request: BoundedRequest) -> None:  # type: ignore[override]
         self.answered(request.channel, request.code)
 
     def answered(self, channel: BoundedChannel, status: int) -> None:
-        """A request, or what could not become one, was answered; `channel.headerLines` has it."""
+        """Called after each response, also to what is not a request. Override to log it.
+
+        `channel.headerLines` has the request.
+        """
 
     def drain(self) -> None:
-        """Close the connections that wait for a next request; answer the others' last."""
+        """Close idle connections now, and the others after the response that they wait for."""
         self.draining = True
         for channel in list(self.channels):
             if channel.requests:

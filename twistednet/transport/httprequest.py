@@ -1,21 +1,32 @@
-"""One request of a `BoundedSite`."""
+"""HTTP requests whose body is bounded."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 
 
-class BoundedRequest(Request):
-    """Counts its body, which may come in chunks that no header announced."""
+class HeldResponse(Protocol):
+    """A response that a fault holds back."""
 
-    #: A `BoundedChannel`, or what stands in for it while a fault has the reply.
+    def stop(self) -> None:
+        """Drop it: the connection is lost."""
+
+
+class BoundedRequest(Request):
+    """One request of a `BoundedSite`.
+
+    Its body is counted as it arrives, because chunks need no Content-Length.
+    """
+
+    #: A `BoundedChannel`, or what stands in for it while a fault holds the response.
     channel: Any
+    #: Bytes of the body that have arrived.
     bodySize = 0
-    #: Where its reply waits for what a fault makes of it, if one does.
-    faulty: Any = None
+    #: The response, if a fault holds it back.
+    faulty: HeldResponse | None = None
 
     def handleContentChunk(self, data: bytes) -> None:
         self.bodySize += len(data)
@@ -28,7 +39,8 @@ class BoundedRequest(Request):
         if self.channel.isFinished:
             return
         if (self.method, self.path) == (b"OPTIONS", b"*"):
-            # About the whole server (RFC 9110, 9.3.7); twisted.web would not ask the resource.
+            # It is about the whole server (RFC 9110, section 9.3.7). twisted.web would answer
+            # without the resource.
             self.path = b"/"
         if self.channel.site.requestHook is not None:
             self.channel.site.requestHook(self)

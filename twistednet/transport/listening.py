@@ -1,4 +1,4 @@
-"""Endpoints into listening ports, with our transports."""
+"""Listening: opens the ports of endpoints, with our transports."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import errno
 import os
 import socket
 import stat
-from typing import Any
+from typing import Any, Protocol
 
 from twisted.internet import tcp, unix
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorFDSet
+from twisted.internet.protocol import AbstractDatagramProtocol
 from twisted.python.failure import Failure
 
 from twistednet.transport.datagrams import DatagramPort
@@ -21,22 +24,39 @@ from twistednet.transport.tls import useHalfClosingTLS, wrappedInTLS
 
 
 class CannotListen(Exception):
-    """Why nothing listens there, and what to do about it."""
+    """A port cannot be opened; the message says why, and what to do."""
 
 
-def listenStream(reactor: Any, endpoint: Endpoint, factory: Any) -> tcp.Port:
-    """Listen, and hand the port over with our transport. Raises CannotListen."""
+class ListeningReactor(Protocol):
+    """The methods of a reactor that open stream ports (IReactorTCP, IReactorSocket)."""
+
+    def listenTCP(
+        self, port: int, factory: IProtocolFactory, backlog: int, interface: str
+    ) -> object:
+        """Listen on a TCP port, and return the port."""
+
+    def adoptStreamPort(
+        self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory
+    ) -> object:
+        """Listen on a socket that is open already, and return the port."""
+
+
+def listenStream(
+    reactor: ListeningReactor, endpoint: Endpoint, factory: IProtocolFactory
+) -> tcp.Port:
+    """Open a port that accepts `TCPStream`s or `UNIXStream`s. Raises CannotListen."""
     arguments = endpoint.arguments
     try:
         if endpoint.kind == "unix":
-            port: Any = UNIXPort(
+            unixPort = UNIXPort(
                 os.fsencode(arguments["address"]),
                 factory,
                 int(arguments["backlog"]),
                 int(arguments["mode"], 8),
                 reactor,
             )
-            port.startListening()
+            unixPort.startListening()
+            port: object = unixPort
         elif endpoint.kind == "ssl":
             port = reactor.listenTCP(
                 int(arguments["port"]),
@@ -54,7 +74,7 @@ def listenStream(reactor: Any, endpoint: Endpoint, factory: Any) -> tcp.Port:
     except OSError as error:
         raise CannotListen(_why(error, "ltnp")) from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        # What an endpoint's own parser makes of a string that it does not like.
+        # These are what the parser of Twisted's endpoint raises for a string that is wrong.
         raise CannotListen(str(error) or type(error).__name__) from error
     if not isinstance(port, tcp.Port):
         raise CannotListen(f"{endpoint.kind}: gives no listening socket")
@@ -67,8 +87,10 @@ def listenStream(reactor: Any, endpoint: Endpoint, factory: Any) -> tcp.Port:
     return port
 
 
-def listenDatagram(reactor: Any, endpoint: Endpoint, protocol: Any) -> DatagramPort:
-    """Listen for datagrams. Raises CannotListen."""
+def listenDatagram(
+    reactor: IReactorFDSet, endpoint: Endpoint, protocol: AbstractDatagramProtocol
+) -> DatagramPort:
+    """Open a UDP port. Raises CannotListen."""
     port = DatagramPort(
         int(endpoint.arguments["port"]), protocol, endpoint.arguments["interface"], reactor
     )
@@ -79,12 +101,12 @@ def listenDatagram(reactor: Any, endpoint: Endpoint, protocol: Any) -> DatagramP
     return port
 
 
-def _adopted(reactor: Any, endpoint: Endpoint, factory: Any) -> Any:
-    """Listen on a socket that systemd made, and whose path and mode are systemd's.
+def _adopted(reactor: ListeningReactor, endpoint: Endpoint, factory: IProtocolFactory) -> object:
+    """Listen on a socket that systemd opened; its path and mode stay as they are.
 
-    Twisted's own `listen` would open a UNIX socket to everybody and remove its path
-    at the end, and would close the descriptor, whose number a client's connection
-    then gets: a reload that names the endpoint anew would adopt that.
+    Twisted's own `listen` would let every user connect to a UNIX socket, and remove its path
+    at the end. It would also close the descriptor, so that a connection gets its number, and
+    a reload that names the endpoint again would adopt that connection.
     """
     try:
         made: Any = serverFromString(reactor, endpoint.text)
@@ -100,24 +122,25 @@ def _adopted(reactor: Any, endpoint: Endpoint, factory: Any) -> Any:
         return reactor.adoptStreamPort(made.fileno, made.addressFamily, factory)
     port: Any = unix.Port._fromListeningDescriptor(reactor, made.fileno, factory)
     port.backlog = 1024
-    # A name outside the file system: the base class leaves the path alone.
+    # The base class does not remove a name outside the file system.
     port._bindPath = b"\0"
     port.startListening()
     return port
 
 
-def _fired(deferred: Any) -> Any:
-    """The result of a listen(), which every endpoint of sockets has at once."""
-    results: list[Any] = []
+def _fired(deferred: Deferred[IListeningPort]) -> object:
+    """Return the result of a listen(), which every endpoint of sockets has at once."""
+    results: list[object] = []
     deferred.addBoth(results.append)
     if not results:
         return None
-    if isinstance(results[0], Failure):
-        results[0].raiseException()
-    return results[0]
+    result = results[0]
+    if isinstance(result, Failure):
+        result.raiseException()
+    return result
 
 
-def _why(error: Any, listing: str) -> str:
+def _why(error: object, listing: str) -> str:
     number = getattr(error, "errno", None)
     if number == errno.EADDRINUSE:
         return f"address already in use (`ss -{listing}` shows by whom)"
@@ -129,7 +152,7 @@ def _why(error: Any, listing: str) -> str:
 
 
 class UNIXPort(unix.Port):
-    """A UNIX port that removes its socket when it closes, and nobody else's."""
+    """A UNIX port that removes its own socket when it closes, and nothing else at its path."""
 
     _inode: tuple[int, int] | None = None
 
@@ -143,9 +166,9 @@ class UNIXPort(unix.Port):
         self._inode = self._onDisk()
 
     def _removeStale(self) -> None:
-        """Remove the socket of a daemon that is no more: nobody listens on it.
+        """Remove the socket of a daemon that has died: a connect to it is refused.
 
-        Twisted's way, a lock that names a process, names the wrong one after a fork.
+        Twisted's lock file names a process, and after a fork that is the wrong one.
         """
         with socket.socket(socket.AF_UNIX) as probe:
             try:
@@ -154,18 +177,19 @@ class UNIXPort(unix.Port):
                 if stat.S_ISSOCK(os.stat(self._bindPath).st_mode):
                     os.unlink(self._bindPath)
             except OSError:
-                # Nothing is there, or nothing that bind would not speak of better.
+                # Nothing is there, or else bind will fail with a better message.
                 pass
 
-    def connectionLost(self, reason: Any) -> None:
+    def connectionLost(self, reason: Failure) -> None:
         if self._onDisk() != self._inode:
-            # Somebody put something else there. A name outside the file system
-            # makes the base class leave the path alone.
+            # Another party replaced it. The base class does not remove a name outside the
+            # file system.
             self._bindPath = b"\0"
         try:
             super().connectionLost(reason)
         except OSError:
-            # The folder may no longer be ours to write to, once privileges are shed.
+            # Without root's privileges, which the daemon has dropped, the directory may not be
+            # writable.
             tcp.Port.connectionLost(self, reason)
 
     def _onDisk(self) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
-"""recvmmsg and sendmmsg, which libc has and Python has not: many datagrams a system call.
+"""recvmmsg(2) and sendmmsg(2): many datagrams in one system call.
 
-The layout is the kernel's (recvmsg(2), recvmmsg(2)), which is the same on every
-Linux; where libc lacks either call, `available` is False.
+Python has no functions for them, so libc is called. The layout of the structures is that of
+Linux (recvmsg(2), recvmmsg(2)); `available` is False where libc lacks either call.
 """
 
 from __future__ import annotations
@@ -13,18 +13,21 @@ import socket
 import struct
 import sys
 from array import array
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
-#: Bytes that a slot holds; the largest payload is 65,507, over IPv6 65,527.
+#: Bytes of data in a slot; the largest payload is 65,507, over IPv6 65,527.
 SLOT_BYTES = 64 * 1024
-#: Bytes that a slot has for a raw address; sockaddr_in6 is the largest, with 28.
+#: Bytes for a raw address in a slot; sockaddr_in6 is the largest, with 28.
 ADDRESS_BYTES = 32
+
+_Fields = Sequence[tuple[str, type[Any]]]
 
 
 class _Message(ctypes.Structure):
     """struct msghdr"""
 
-    _fields_: ClassVar[Any] = (
+    _fields_: ClassVar[_Fields] = (
         ("name", ctypes.c_void_p),
         ("nameSize", ctypes.c_uint32),
         ("vector", ctypes.c_void_p),
@@ -36,38 +39,39 @@ class _Message(ctypes.Structure):
 
 
 class _Header(_Message):
-    """struct mmsghdr: that, and how many bytes came"""
+    """struct mmsghdr: a msghdr, and the number of bytes received"""
 
-    _fields_: ClassVar[Any] = (("received", ctypes.c_uint32),)
+    _fields_: ClassVar[_Fields] = (("received", ctypes.c_uint32),)
 
 
 _VECTOR = struct.Struct("@PL")  # struct iovec
-_libc: Any = ctypes.CDLL(None, use_errno=True)
+_libc = ctypes.CDLL(None, use_errno=True)
 available = sys.platform == "linux" and hasattr(_libc, "recvmmsg") and hasattr(_libc, "sendmmsg")
 
 
 class Slots:
-    """Room for `count` datagrams, on their way in or out, each with its raw address.
+    """Buffers for `count` datagrams, in or out, each with its raw address (struct sockaddr).
 
-    Memory becomes resident only as far as datagrams have filled it.
+    The memory is mapped, 64 KiB a slot, and becomes resident only where datagrams fill it.
     """
 
     def __init__(self, count: int) -> None:
         self.count = count
-        #: Slots in use: those received last, or those to be sent.
+        #: The number of slots in use: received last, or to be sent.
         self.used = 0
         self._data = mmap.mmap(-1, count * SLOT_BYTES)
         self._addresses = mmap.mmap(-1, count * ADDRESS_BYTES)
         vectors = bytearray(count * _VECTOR.size)
         headers = bytearray(count * ctypes.sizeof(_Header))
         self._headers = (_Header * count).from_buffer(headers)
-        data, names, vectorsAt = map(_startOf, (self._data, self._addresses, vectors))
+        data, addresses = _startOf(self._data), _startOf(self._addresses)
+        vectorsAt = _startOf(vectors)
         for n, header in enumerate(self._headers):
-            header.name = names + n * ADDRESS_BYTES
+            header.name = addresses + n * ADDRESS_BYTES
             header.vector = vectorsAt + n * _VECTOR.size
             header.vectorSize = 1
             _VECTOR.pack_into(vectors, n * _VECTOR.size, data + n * SLOT_BYTES, SLOT_BYTES)
-        # The numbers that change, of all slots at once.
+        # Views of the numbers that change: one assignment sets those of all slots.
         words = memoryview(headers).cast("I")
         step = ctypes.sizeof(_Header) // 4
         self._received = words[_Header.received.offset // 4 :: step]
@@ -77,7 +81,7 @@ class Slots:
         self._emptyAddressSizes = memoryview(array("I", [ADDRESS_BYTES] * count))
 
     def receive(self, fd: int) -> None:
-        """Take the datagrams that wait, `used` of them. Raises OSError."""
+        """Receive the datagrams that wait, `used` of them. Raises OSError if there is none."""
         self._sizes[:] = self._emptySizes
         self._addressSizes[:] = self._emptyAddressSizes
         self.used = 0
@@ -87,17 +91,17 @@ class Slots:
         self.used = count
 
     def datagrams(self) -> list[bytes]:
-        """Those received last."""
+        """Return the datagrams received last."""
         sizes = self.sizes()
         return [self._data[n * SLOT_BYTES : n * SLOT_BYTES + size] for n, size in enumerate(sizes)]
 
     def sizes(self) -> list[int]:
-        """The bytes of each."""
+        """Return their sizes in bytes."""
         sizes: list[int] = self._received[: self.used].tolist()
         return sizes
 
     def addresses(self) -> list[bytes]:
-        """The raw address of each."""
+        """Return the raw addresses of their senders."""
         sizes = self._addressSizes[: self.used].tolist()
         return [
             self._addresses[n * ADDRESS_BYTES : n * ADDRESS_BYTES + size]
@@ -105,37 +109,38 @@ class Slots:
         ]
 
     def firstBytes(self) -> bytes:
-        """The first byte of each (of an empty one: any byte)."""
+        """Return the first byte of each; that of an empty datagram is arbitrary."""
         return self._data[: self.used * SLOT_BYTES : SLOT_BYTES]
 
     def sendBack(self, fd: int) -> int:
-        """Send what was received to those it came from; returns as `send` does."""
+        """Return all received datagrams to their senders. Returns what `send` returns."""
         self._sizes[: self.used] = memoryview(array("L", self.sizes()))
         return self.send(fd)
 
-    def put(self, data: bytes, name: bytes) -> None:
-        """Fill the next slot; `data` may have `SLOT_BYTES` bytes, and a slot must be free."""
+    def put(self, data: bytes, address: bytes) -> None:
+        """Fill the next slot, which must be free, with at most `SLOT_BYTES` of data."""
         n = self.used
         self._data[n * SLOT_BYTES : n * SLOT_BYTES + len(data)] = data
-        self._addresses[n * ADDRESS_BYTES : n * ADDRESS_BYTES + len(name)] = name
+        self._addresses[n * ADDRESS_BYTES : n * ADDRESS_BYTES + len(address)] = address
         self._sizes[n] = len(data)
-        self._addressSizes[n] = len(name)
+        self._addressSizes[n] = len(address)
         self.used += 1
 
     def send(self, fd: int) -> int:
-        """Send what was put. Returns how many datagrams the kernel would not take."""
+        """Send the slots in use. Return the number of datagrams that the kernel refused."""
         refused = 0
         done = 0
         while done < self.used:
             rest = ctypes.byref(self._headers, done * ctypes.sizeof(_Header))
             sent = _libc.sendmmsg(fd, rest, self.used - done, socket.MSG_DONTWAIT)
             if sent < 0:
-                # It stops at the first that fails: leave that one out.
+                # It stopped at the first one that fails, which is left out.
                 refused += 1
             done += max(sent, 1)
         self.used = 0
         return refused
 
 
-def _startOf(buffer: Any) -> int:
+def _startOf(buffer: mmap.mmap | bytearray) -> int:
+    """Return the address of a buffer in memory."""
     return ctypes.addressof(ctypes.c_char.from_buffer(buffer))
