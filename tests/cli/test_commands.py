@@ -149,7 +149,7 @@ class DaemonTests(CommandCase):
     def test_chat(self) -> None:
         """It says a text and shows all lines received until it has left."""
         target = self.serve("chat")
-        entry = b"* you are guest-1 in lobby; /help lists the commands\n"
+        entry = b"* you are guest-1 in lobby; /help tells what you can do\n"
         alone = b"* nobody else is in lobby\nbyebye\n"
         self.gives(entry + alone, "chat", target, "anybody here?")
         entry = entry.replace(b"guest-1", b"guest-2")

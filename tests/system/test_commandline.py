@@ -48,7 +48,7 @@ class CommandLineTests(TestCase):
             (["--echo"], "option --echo requires argument"),
             (
                 ["--echo", "tcp:http"],
-                "--echo: 'http' is not a port: write a number from 0: it is a number from 0",
+                "--echo: 'http' is not a port: write a number from 0",
             ),
             (["stray"], "'stray' is not a flag"),
             (["--config", "/no/such.toml"], "/no/such.toml: cannot be read"),

@@ -98,7 +98,7 @@ class UDPConversations:
         transport.tap = self
 
     def wants(self, senders: Set[_Address]) -> bool:
-        """Must datagrams of one of these be told one by one?"""
+        """True if datagrams of one of these senders must be recorded one by one."""
         if self._events.chunked:
             return True
         if not self._recorder.isActive or senders <= self._complete:
