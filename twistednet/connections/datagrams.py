@@ -58,7 +58,7 @@ class DatagramGuard(DatagramProtocol):
         self._harmless: set[tuple[str, int]] = set()
 
     def configure(self, settings: ServiceSettings) -> None:
-        """Take the limits that are in force from now on."""
+        """Take the limits that are current from now on."""
         self._rates = PeerRates(settings.datagramRate, max(1.0, settings.datagramRate))
         self.limitLoopback = settings.limitLoopback
         self._harmless.clear()
