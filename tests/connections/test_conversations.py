@@ -159,7 +159,7 @@ class ConversationsTests(_Guarded):
     def test_later(self) -> None:
         """What is sent outside of a callback, and to whoever it is, is told too."""
         self.receive(b"x", ANNA)
-        port = self.conversations._transport
+        port = self.conversations._port
         port.write(b"later", BERT)
         [_, bert] = self.journal
         self.assertEqual([Chunk(0, "out", b"later", "later")], bert.chunks)
@@ -173,7 +173,7 @@ class ConversationsTests(_Guarded):
 
         self.start(Raising())
         self.assertRaises(ValueError, self.receive, b"x", ANNA)
-        self.conversations._transport.write(b"later", ANNA)
+        self.conversations._port.write(b"later", ANNA)
         [one] = self.journal
         self.assertEqual(["datagramReceived", "later"], [chunk.callback for chunk in one.chunks])
 

@@ -1,4 +1,4 @@
-"""Who converses with a service over UDP, which knows no connections."""
+"""UDP conversations: the datagrams between a service and one peer, recorded like a connection."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Iterable, Set
 from itertools import count
 from time import monotonic
-from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
@@ -14,20 +13,19 @@ from twistednet.connections.taps import ConnectionTap, Recorder
 from twistednet.core.limits import TokenBucket
 from twistednet.core.text import addressText
 from twistednet.events.model import Refused
-from twistednet.transport.interfaces import LATER, Tap
+from twistednet.transport.datagrams import DatagramPort
+from twistednet.transport.interfaces import LATER, DatagramAddress, Tap
 
-#: Seconds without a datagram that end a conversation.
+#: Seconds without a datagram after which a conversation ends.
 QUIET_SECONDS = 60.0
-#: Conversations that one port keeps account of; for one more the first of them ends.
+#: Open conversations of one port. One more ends the first of them.
 MAX_CONVERSATIONS = 1_000
-#: New ones a second, after a hundred at once, as long as only the journal listens.
+#: New conversations while no sink wants chunks: a hundred at once, then 10 a second.
 NEW_PER_SECOND, NEW_AT_ONCE = 10, 100
-
-_Address = tuple[str, int]
 
 
 class UDPConversation:
-    """What one peer and one service have sent each other; counts for the journal."""
+    """The datagrams of one peer and one service, with counts for the journal."""
 
     __slots__ = (
         "id",
@@ -49,9 +47,9 @@ class UDPConversation:
         self.service = service
         self.peer = peer
         self.opened = self.quietSince = now
-        #: Was nothing said since the last look?
+        #: True if the last check found no datagram since the check before.
         self.isQuiet = False
-        #: Bytes: told one by one, and those that were returned unseen.
+        #: Bytes that were recorded, and bytes that were returned unseen.
         self.received = self.sent = self.returned = 0
         self.tap: Tap
 
@@ -65,12 +63,11 @@ class UDPConversation:
 
 
 class UDPConversations:
-    """The tap of one UDP port.
+    """The conversations of one UDP port; its tap.
 
-    Anybody can forge datagrams from as many peers as there are addresses. So while
-    nobody but the journal listens, new conversations begin at a rate, and the datagrams
-    of those that did not, or of which the journal has enough, are passed over; of
-    open ones they are counted.
+    Anybody can forge datagrams from as many peers as there are addresses. So while no sink
+    wants chunks, new conversations begin at a limited rate. Datagrams of other peers are not
+    recorded; those of a conversation that the journal has enough of are only counted.
     """
 
     def __init__(
@@ -86,19 +83,20 @@ class UDPConversations:
         self._recorder = recorder
         self._events = recorder.events
         self._ids = ids
-        self._open: OrderedDict[_Address, UDPConversation] = OrderedDict()
-        #: Those in `_open` of whom nobody but sinks for chunks wants to hear more.
-        self._complete: set[_Address] = set()
+        self._open: OrderedDict[DatagramAddress, UDPConversation] = OrderedDict()
+        #: The peers in `_open` whose conversations are complete: the journal wants no more.
+        self._complete: set[DatagramAddress] = set()
         self._bucket = TokenBucket(NEW_PER_SECOND, NEW_AT_ONCE)
         self._nextCheck: IDelayedCall | None = None
-        self._transport: Any = None
+        self._port: DatagramPort | None = None
 
-    def makeConnection(self, transport: Any) -> None:
-        self._transport = transport
-        transport.tap = self
+    def makeConnection(self, port: DatagramPort) -> None:
+        """Become the tap of a port."""
+        self._port = port
+        port.tap = self
 
-    def wants(self, senders: Set[_Address]) -> bool:
-        """True if datagrams of one of these senders must be recorded one by one."""
+    def wants(self, senders: Set[DatagramAddress]) -> bool:
+        """True if the datagrams of one of these peers must be recorded one by one."""
         if self._events.chunked:
             return True
         if not self._recorder.isActive or senders <= self._complete:
@@ -109,58 +107,60 @@ class UDPConversations:
             for address in senders
         )
 
-    def received(self, data: bytes, address: _Address) -> None:
-        """The service is about to be given it."""
+    def received(self, data: bytes, address: DatagramAddress) -> None:
+        """Record a datagram that the service is about to get."""
         self.inside = "datagramReceived"
         conversation = self._open.get(address) or self._begin(address)
         if conversation is not None:
             conversation.received += len(data)
-            if self._isWanted(address, conversation):
+            conversation.isQuiet = False
+            if self._isWanted(address):
                 self._noteWanted(address, conversation.tap.received(data, self.inside))
 
-    def sent(self, data: bytes, address: _Address) -> None:
-        """The service has sent it."""
+    def sent(self, data: bytes, address: DatagramAddress) -> None:
+        """Record a datagram that the service has sent."""
         conversation = self._open.get(address) or self._begin(address)
         if conversation is not None:
             conversation.sent += len(data)
-            if self._isWanted(address, conversation):
+            conversation.isQuiet = False
+            if self._isWanted(address):
                 conversation.tap.inside = self.inside
                 self._noteWanted(address, conversation.tap.sent(data))
 
-    def returned(self, totals: Iterable[tuple[_Address, int]]) -> None:
-        """Datagrams of so many bytes, which nobody wanted, were returned to these."""
+    def returned(self, totals: Iterable[tuple[DatagramAddress, int]]) -> None:
+        """Count bytes that were returned unseen, by peer."""
         for address, total in totals:
             conversation = self._open.get(address)
             if conversation is not None:
                 conversation.returned += total
                 conversation.isQuiet = False
 
-    def endConversation(self, address: _Address, reason: str = "service") -> None:
-        """This one has ended; the peer's next datagram begins another."""
+    def endConversation(self, address: DatagramAddress, reason: str = "service") -> None:
+        """End a peer's conversation. Its next datagram begins another."""
         conversation = self._open.pop(address, None)
         if conversation is not None:
             self._complete.discard(address)
             age = monotonic() - conversation.opened
             self._recorder.closed(conversation, reason, conversation, age)
 
-    def refuse(self, address: _Address, limit: str) -> None:
+    def refuse(self, address: DatagramAddress, limit: str) -> None:
         """Publish that the service did not answer this peer."""
         self._events.publish(Refused(self._service, addressText(address), limit, monotonic()))
 
     def stop(self) -> None:
-        """The port is closed, and with it they all are over."""
+        """End all conversations: the port is closed."""
         for address in list(self._open):
             self.endConversation(address, "shutdown")
         if self._nextCheck is not None:
             self._nextCheck.cancel()
             self._nextCheck = None
 
-    def speaker(self, address: _Address) -> UDPConversation:
-        """Whom to tell of; number 0 stands for all conversations that nobody listens to."""
-        unheard = UDPConversation(0, self._service, addressText(address), monotonic())
-        return self._open.get(address, unheard)
+    def speaker(self, address: DatagramAddress) -> UDPConversation:
+        """Return the conversation that events of a peer name; its number is 0 if it has none."""
+        unrecorded = UDPConversation(0, self._service, addressText(address), monotonic())
+        return self._open.get(address, unrecorded)
 
-    def _begin(self, address: _Address) -> UDPConversation | None:
+    def _begin(self, address: DatagramAddress) -> UDPConversation | None:
         if not self._recorder.isActive:
             return None
         now = monotonic()
@@ -170,27 +170,27 @@ class UDPConversations:
             self.endConversation(next(iter(self._open)), "crowd")
         conversation = UDPConversation(next(self._ids), self._service, addressText(address), now)
         self._open[address] = conversation
-        host = addressText(self._transport.getHost())
+        assert self._port is not None
+        host = addressText(self._port.getHost())
         kept = self._recorder.opened(conversation, host, conversation)
         conversation.tap = ConnectionTap(conversation, self._events, kept, LATER)
         if self._nextCheck is None:
             self._nextCheck = self._clock.callLater(1, self._check)
         return conversation
 
-    def _isWanted(self, address: _Address, conversation: UDPConversation) -> bool:
-        conversation.isQuiet = False
+    def _isWanted(self, address: DatagramAddress) -> bool:
         return bool(self._events.chunked) or address not in self._complete
 
-    def _noteWanted(self, address: _Address, isMoreWanted: bool) -> None:
+    def _noteWanted(self, address: DatagramAddress, isMoreWanted: bool) -> None:
         if not isMoreWanted:
             self._complete.add(address)
 
     def _check(self) -> None:
         now = monotonic()
-        for address, one in list(self._open.items()):
-            if not one.isQuiet:
-                one.isQuiet = True
-                one.quietSince = now
-            elif now - one.quietSince >= QUIET_SECONDS:
+        for address, conversation in list(self._open.items()):
+            if not conversation.isQuiet:
+                conversation.isQuiet = True
+                conversation.quietSince = now
+            elif now - conversation.quietSince >= QUIET_SECONDS:
                 self.endConversation(address, "quiet")
         self._nextCheck = self._clock.callLater(1, self._check) if self._open else None

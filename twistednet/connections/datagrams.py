@@ -1,36 +1,36 @@
-"""The guard of a UDP service: datagrams that must not be answered, and rates."""
+"""The guard of a UDP service: refuses datagrams that must not be answered, and limits rates."""
 
 from __future__ import annotations
 
 from collections.abc import Set
 from ipaddress import ip_address
 from time import monotonic
-from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.protocol import DatagramProtocol
 
 from twistednet.connections.conversations import UDPConversations
-from twistednet.core.hooks import Configurable
+from twistednet.core.hooks import Configurable, DeclaresReplies, ReturnsDatagrams
 from twistednet.core.limits import PeerRates, isLocal
 from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import addressText
 from twistednet.events.model import EventStream, Refused
 from twistednet.inject.datagrams import DatagramFaults
 from twistednet.inject.injector import FaultInjector
-from twistednet.transport.interfaces import LATER
+from twistednet.transport.datagrams import DatagramPort
+from twistednet.transport.interfaces import LATER, DatagramAddress
 
-#: Senders of datagrams that are remembered to be harmless.
+#: Senders that are remembered as harmless.
 MAX_HARMLESS_SENDERS = 4096
 
 
 class DatagramGuard(DatagramProtocol):
-    """Lets a datagram through to its service, unless it would do harm to answer it.
+    """Passes a datagram to its service, unless an answer to it could do harm.
 
-    A source that may be a loop gets no reply: port 0, a port under 1024 (echo,
-    chargen and their kin: CVE-1999-0103, CVE-2024-2169), one of our own ports,
-    which another daemon of this kind would have too, multicast, broadcast. And no
-    address that is not loopback is answered more often than its rate.
+    A source that may answer for ever gets no reply: port 0, a port under 1024 (echo, chargen
+    and the like: CVE-1999-0103, CVE-2024-2169), a port of our own, which another daemon of
+    this kind would use too, multicast, broadcast. An address that is not loopback gets no
+    more replies than its rate allows.
     """
 
     noisy = False
@@ -38,7 +38,7 @@ class DatagramGuard(DatagramProtocol):
     def __init__(
         self,
         service: str,
-        protocol: Any,
+        protocol: DatagramProtocol,
         clock: IReactorTime,
         events: EventStream,
         ownPorts: set[int],
@@ -47,6 +47,8 @@ class DatagramGuard(DatagramProtocol):
     ) -> None:
         self._service = service
         self.protocol = protocol
+        self._declaring = protocol if isinstance(protocol, DeclaresReplies) else None
+        self._returning = protocol if isinstance(protocol, ReturnsDatagrams) else None
         self._clock = clock
         self._events = events
         self._ownPorts = ownPorts
@@ -54,8 +56,8 @@ class DatagramGuard(DatagramProtocol):
         self._faults = DatagramFaults(service, protocol, clock, faulting, conversations)
         self.limitLoopback = False
         self._rates = PeerRates(20, 20)
-        #: Loopback senders that were found to be no loop, under the present settings.
-        self._harmless: set[tuple[str, int]] = set()
+        #: Loopback senders that may be answered at any rate, under the current settings.
+        self._harmless: set[DatagramAddress] = set()
 
     def configure(self, settings: ServiceSettings) -> None:
         """Take the limits that are current from now on."""
@@ -65,7 +67,7 @@ class DatagramGuard(DatagramProtocol):
         if isinstance(self.protocol, Configurable):
             self.protocol.configure(settings)
 
-    def makeConnection(self, transport: Any) -> None:
+    def makeConnection(self, transport: DatagramPort) -> None:  # type: ignore[override]
         self._conversations.makeConnection(transport)
         self.protocol.makeConnection(transport)
         self._faults.makeConnection(transport)
@@ -75,7 +77,7 @@ class DatagramGuard(DatagramProtocol):
         self.protocol.doStop()
         self._conversations.stop()
 
-    def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
+    def datagramReceived(self, datagram: bytes, addr: DatagramAddress) -> None:
         limit = self._refusal(*addr)
         if limit is not None:
             self._events.publish(Refused(self._service, addressText(addr), limit, monotonic()))
@@ -89,20 +91,22 @@ class DatagramGuard(DatagramProtocol):
         finally:
             self._conversations.inside = LATER
 
-    def mayReturn(self, senders: Set[tuple[str, int]], firsts: bytes) -> bool:
-        """May these datagrams be returned unseen? Only if nobody among the senders is
-        refused or has a rate, nobody listens, and the service says so too."""
-        ask = getattr(self.protocol, "mayReturn", None)
+    def mayReturn(self, senders: Set[DatagramAddress], firstBytes: bytes) -> bool:
+        """True if the datagrams of one turn may be returned as they are; see `ReturnsDatagrams`.
+
+        That is so if no sender is refused or has a rate, nothing records them or applies
+        faults to them, and the service agrees.
+        """
         return (
-            ask is not None
+            self._returning is not None
             and not self.limitLoopback
             and not self._faults.isActive
             and (senders <= self._harmless or self._areHarmless(senders))
             and not self._conversations.wants(senders)
-            and bool(ask(senders, firsts))
+            and self._returning.mayReturn(senders, firstBytes)
         )
 
-    def _areHarmless(self, senders: Set[tuple[str, int]]) -> bool:
+    def _areHarmless(self, senders: Set[DatagramAddress]) -> bool:
         if not all(isLocal(host) and self._refusal(host, port) is None for host, port in senders):
             return False
         if len(self._harmless) > MAX_HARMLESS_SENDERS:
@@ -112,7 +116,7 @@ class DatagramGuard(DatagramProtocol):
 
     def _refusal(self, host: str, port: int) -> str | None:
         local = isLocal(host)
-        if getattr(self.protocol, "replies", True):
+        if self._declaring is None or self._declaring.replies:
             if port == 0:
                 return "source port 0"
             if port in self._ownPorts:

@@ -163,7 +163,7 @@ class Connections:
         if self._open.pop(connection.id, None) is None:
             return
         self.admissionControl.leave(connection.countedHost)
-        # The tap of TLS refers to the transport: the circle would wait for a garbage collection.
+        # The tap refers to the transport: the circle would wait for a garbage collection.
         connection.plaintext.tap = None
         age = self.clock.seconds() - connection.opened
         self.recorder.closed(connection, cause, connection.transport, age)
