@@ -19,7 +19,7 @@ from twistednet.check.simple import (
     TIME,
     TIME_DATAGRAMS,
 )
-from twistednet.core.plugins import BadPlugin, plugins
+from twistednet.core.plugins import byName
 
 #: The entry point group in which other packages name the `ServiceChecks` of a service.
 ENTRY_POINTS = "twistednet.checks"
@@ -43,9 +43,4 @@ def loadChecks() -> dict[str, ServiceChecks]:
     Raises BadPlugin for an entry point that does not load, is not a `ServiceChecks`, or has
     a name that exists.
     """
-    found = {checks.name: checks for checks in SERVICE_CHECKS}
-    for origin, checks in plugins(ENTRY_POINTS, ServiceChecks, "twistednet.check"):
-        if checks.name in found:
-            raise BadPlugin(f"{origin} has a name that exists: {checks.name}; choose another")
-        found[checks.name] = checks
-    return found
+    return byName(SERVICE_CHECKS, ENTRY_POINTS, ServiceChecks, "twistednet.check")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import entry_points
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 T = TypeVar("T")
+N = TypeVar("N", bound="Named")
 
 
 class BadPlugin(Exception):
@@ -28,3 +29,23 @@ def plugins(group: str, kind: type[T], package: str = "twistednet") -> Iterator[
         if not isinstance(found, kind):
             raise BadPlugin(f"{origin} is not a {package}.{kind.__name__}: {found!r}")
         yield origin, found
+
+
+class Named(Protocol):
+    """An object that users choose by its name."""
+
+    @property
+    def name(self) -> str: ...
+
+
+def byName(own: Iterable[N], group: str, kind: type[N], package: str) -> dict[str, N]:
+    """Return our own objects by name, and after them those of the entry points in `group`.
+
+    Raises BadPlugin as `plugins` does, and for a name that exists.
+    """
+    found = {one.name: one for one in own}
+    for origin, one in plugins(group, kind, package):
+        if one.name in found:
+            raise BadPlugin(f"{origin} has a name that exists: {one.name}; choose another")
+        found[one.name] = one
+    return found

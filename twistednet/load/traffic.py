@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from twistednet.client.http import authorityOf, request
 from twistednet.client.targets import Target
-from twistednet.core.plugins import BadPlugin, plugins
+from twistednet.core.plugins import byName
 
 #: The entry point group in which other packages name the `Traffic` of a service.
 ENTRY_POINTS = "twistednet.loads"
@@ -56,12 +56,7 @@ def loadTraffic() -> dict[str, Traffic]:
     Raises BadPlugin for an entry point that does not load, is not a `Traffic`, or has a name
     that exists.
     """
-    found = {traffic.name: traffic for traffic in TRAFFIC}
-    for origin, traffic in plugins(ENTRY_POINTS, Traffic, "twistednet.load"):
-        if traffic.name in found:
-            raise BadPlugin(f"{origin} has a name that exists: {traffic.name}; choose another")
-        found[traffic.name] = traffic
-    return found
+    return byName(TRAFFIC, ENTRY_POINTS, Traffic, "twistednet.load")
 
 
 def _echo(target: Target, size: int) -> Exchange:
