@@ -17,9 +17,15 @@ if TYPE_CHECKING:
     from twistednet.core.settings import setting as setting
     from twistednet.core.settings import text as text
     from twistednet.core.settings import trueOrFalse as trueOrFalse
-    from twistednet.faults.model import Action as Action
+    from twistednet.faults.actions import Action as Action
+    from twistednet.faults.actiontypes import ActionType as ActionType
+    from twistednet.faults.model import DatagramFaultKind as DatagramFaultKind
     from twistednet.faults.model import FaultKind as FaultKind
     from twistednet.faults.model import KindState as KindState
+    from twistednet.faults.model import ListenerFaultKind as ListenerFaultKind
+    from twistednet.faults.model import ResponseFaultKind as ResponseFaultKind
+    from twistednet.faults.model import StreamFaultKind as StreamFaultKind
+    from twistednet.faults.responseparts import ResponseParts as ResponseParts
     from twistednet.services.answer import Answer as Answer
     from twistednet.services.answer import AnswerFactory as AnswerFactory
     from twistednet.services.catalog import Service as Service
@@ -36,7 +42,8 @@ if TYPE_CHECKING:
     from twistednet.transport.http import BoundedSite as BoundedSite
 
 _HOME = {
-    "Action": "faults.model",
+    "Action": "faults.actions",
+    "ActionType": "faults.actiontypes",
     "Answer": "services.answer",
     "AnswerFactory": "services.answer",
     "BadSetting": "core.settings",
@@ -44,18 +51,23 @@ _HOME = {
     "Chat": "services.chat",
     "ChatFactory": "services.chat",
     "Datagram": "services.datagram",
+    "DatagramFaultKind": "faults.model",
     "Echo": "services.echo",
     "FaultKind": "faults.model",
     "Hello": "services.hello",
     "HelloSite": "services.hello",
     "Histogram": "core.metrics",
     "KindState": "faults.model",
+    "ListenerFaultKind": "faults.model",
     "Messages": "services.messages",
     "MessagesFactory": "services.factory",
     "Metrics": "core.metrics",
     "PAUSE": "services.messages",
     "Receive": "services.receive",
+    "ResponseFaultKind": "faults.model",
+    "ResponseParts": "faults.responseparts",
     "Service": "services.catalog",
+    "StreamFaultKind": "faults.model",
     "ServiceSettings": "core.settings",
     "number": "core.settings",
     "oneOf": "core.settings",

@@ -1,11 +1,11 @@
-"""A kind of fault for twistd netdemo: a chunk is said several times."""
+"""A kind of fault for twistd netdemo: a chunk is sent several times."""
 
-from twistednet import Action, FaultKind, KindState
-
-
-def stutter(step: Action, memory: KindState, times: int) -> list[Action]:
-    """It passes so many times."""
-    return [step] * times
+from twistednet import Action, KindState, StreamFaultKind
 
 
-kind = FaultKind.of("stutter N", stutter, "chunks")
+def stutter(action: Action, state: KindState, times: int) -> list[Action]:
+    """Pass the chunk this many times."""
+    return [action] * times
+
+
+kind = StreamFaultKind("stutter N", stutter, counts="chunks")

@@ -142,24 +142,24 @@ class SlowingTests(SynchronousTestCase):
     def test_tenWrongTokens(self) -> None:
         """After ten an address waits, and is told to; nobody else does, and nobody who is
         right."""
-        first = [self.status(self.ask("wrong")) for _ in range(access.MOST_WRONG)]
+        first = [self.status(self.ask("wrong")) for _ in range(access.MAX_WRONG_TOKENS)]
         self.assertEqual(["401"] * 10, first)
         slowed = self.ask("wrong")
         self.assertEqual(b"", slowed.value())
-        self.clock.advance(access.DELAY)
+        self.clock.advance(access.DELAY_SECONDS)
         self.assertEqual("429", self.status(slowed))
         self.assertIn(b"Retry-After: 10\r\n", slowed.value())
         self.assertEqual("401", self.status(self.ask("wrong", "192.0.2.2")))
         self.assertEqual("200", self.status(self.ask(TOKEN)))
         # No token at all is no guess.
         self.assertEqual("401", self.status(self.ask("")))
-        self.clock.advance(access.SLOW)
+        self.clock.advance(access.RETRY_SECONDS)
         self.assertEqual("401", self.status(self.ask("wrong")))
         self.assertEqual(b"", self.ask("wrong").value())
 
     def test_goneWhileWaiting(self) -> None:
         """Who does not wait for the answer leaves nothing behind."""
-        for _ in range(access.MOST_WRONG):
+        for _ in range(access.MAX_WRONG_TOKENS):
             self.ask("wrong")
         before = len(self.clock.getDelayedCalls())
         transport = StringTransport(peerAddress=IPv4Address("TCP", "192.0.2.1", 1))

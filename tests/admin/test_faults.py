@@ -1,4 +1,4 @@
-"""The API of faults: what is in force, what it has done, and how that is changed."""
+"""The API of faults: active rules, what each has done, and how to change them."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ FAULTS = "/api/v1/faults"
 
 
 class FaultsTests(AdminTests):
-    """One daemon; each test puts its own rules in force, and none stays."""
+    """One daemon; each test sets its own rules, and removes them."""
 
     def setUp(self) -> None:
         super().setUp()
         self.addCleanup(self.put)
 
     def put(self, *rules: str) -> list[dict[str, Any]]:
-        """These are in force, and no others."""
+        """These rules are active, and no others."""
         got = self.admin.ask(FAULTS, "PUT", {"rules": list(rules)})
         self.assertEqual(200, got.status, got.body)
         faults: list[dict[str, Any]] = got.json["faults"]
@@ -222,7 +222,7 @@ class FaultsTests(AdminTests):
         for method, count in (("PUT", 101), ("POST", 100)):
             got = self.admin.ask(FAULTS, method, {"rules": ["echo: drop"] * count})
             self.assertEqual(
-                (409, "100 rules may be in force at once"), (got.status, got.json["error"])
+                (409, "100 rules may be active at once"), (got.status, got.json["error"])
             )
         for path, method in (("7777", "DELETE"), ("7777/reset", "POST"), ("x", "DELETE")):
             got = self.admin.ask(f"{FAULTS}/{path}", method)

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from tests.support.adminsite import Admin, AdminTests
 from tests.support.processes import PATIENCE, asked, readAll, running, temporaryFolder
-from twistednet.admin.lag import EVERY, Lag
+from twistednet.admin.lag import INTERVAL_SECONDS, Lag
 from twistednet.admin.metrics import MetricsPage
 from twistednet.core.metrics import Histogram
 from twistednet.events.model import Tally
@@ -247,7 +247,7 @@ class FigureTests(SynchronousTestCase):
             def datagrams(self) -> Any:
                 return {}
 
-            def figures(self) -> Any:
+            def metrics(self) -> Any:
                 return iter(figures)
 
         class Daemon:
@@ -301,8 +301,8 @@ class FigureTests(SynchronousTestCase):
         clock = Clock()
         lag = Lag(clock)
         lag.start()
-        clock.advance(EVERY)
-        clock.advance(EVERY + 0.03)
+        clock.advance(INTERVAL_SECONDS)
+        clock.advance(INTERVAL_SECONDS + 0.03)
         self.assertAlmostEqual(0.03, lag.seconds.sum)
         self.assertEqual([1, 1], [count for count in lag.seconds.counts if count])
         lag.stop()

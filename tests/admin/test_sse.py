@@ -14,7 +14,7 @@ from tests.support.processes import PATIENCE, readAll
 from twistednet.admin import feed as feeds
 from twistednet.admin.feed import EventSource, Feed
 from twistednet.admin.replies import APIError
-from twistednet.admin.sse import HEARTBEAT, MOST, TICK, SSEStreams, message
+from twistednet.admin.sse import HEARTBEAT_SECONDS, MAX_STREAMS, TICK_SECONDS, SSEStreams, message
 from twistednet.events.model import Closed, Opened, Refused
 
 
@@ -96,14 +96,14 @@ class StreamTests(SynchronousTestCase):
         self.happen(1)
         first = self.open()
         self.happen(2)
-        self.clock.advance(TICK)
+        self.clock.advance(TICK_SECONDS)
         second = self.open()
         self.happen(3)
-        self.clock.advance(TICK)
+        self.clock.advance(TICK_SECONDS)
         ids = [id for id, _, _ in events(first.written) if id]
         self.assertEqual([f"{self.feed.life}-2", f"{self.feed.life}-3"], ids)
         self.assertEqual(([2, 3], [3]), (self.numbers(first), self.numbers(second)))
-        self.clock.advance(TICK)
+        self.clock.advance(TICK_SECONDS)
         self.assertEqual(([], []), (self.numbers(first), self.numbers(second)))
 
     def test_readsOn(self) -> None:
@@ -118,7 +118,7 @@ class StreamTests(SynchronousTestCase):
             (f"{self.feed.life}-\u0663", []),
         ):
             request = self.open(last)
-            self.clock.advance(TICK)
+            self.clock.advance(TICK_SECONDS)
             self.assertEqual(told, self.numbers(request), last)
 
     def test_doesNotRead(self) -> None:
@@ -126,18 +126,18 @@ class StreamTests(SynchronousTestCase):
         it missed, and has the rest."""
         request = self.open()
         request.producer.pauseProducing()
-        self.happen(*range(feeds.KEPT + 100))
-        self.clock.pump([TICK] * 50)
+        self.happen(*range(feeds.MAX_KEPT + 100))
+        self.clock.pump([TICK_SECONDS] * 50)
         self.assertEqual([], events(request.written))
         request.producer.resumeProducing()
-        self.clock.advance(TICK)
+        self.clock.advance(TICK_SECONDS)
         [missed] = [what for _, kind, what in events(request.written) if kind == "missed"]
         self.assertEqual({"events": 100}, missed)
         got = self.numbers(request)
-        self.assertEqual(list(range(100, 100 + feeds.AT_ONCE)), got)
-        while more := (self.clock.advance(TICK), self.numbers(request))[1]:
+        self.assertEqual(list(range(100, 100 + feeds.MAX_TICK_EVENTS)), got)
+        while more := (self.clock.advance(TICK_SECONDS), self.numbers(request))[1]:
             got += more
-        self.assertEqual(list(range(100, feeds.KEPT + 100)), got)
+        self.assertEqual(list(range(100, feeds.MAX_KEPT + 100)), got)
 
     def test_oneService(self) -> None:
         """Events of one service alone, if so asked."""
@@ -145,7 +145,7 @@ class StreamTests(SynchronousTestCase):
         self.feed(Opened(1, "echo", "peer"))
         self.feed(Opened(2, "chat", "peer"))
         self.feed(Refused("echo", "peer", "connections"))
-        self.clock.advance(TICK)
+        self.clock.advance(TICK_SECONDS)
         self.assertEqual([2], self.numbers(request))
 
     def test_rates(self) -> None:
@@ -154,32 +154,32 @@ class StreamTests(SynchronousTestCase):
         request.producer.pauseProducing()
         for number in range(3):
             self.rates = {"number": number}
-            self.clock.advance(TICK)
+            self.clock.advance(TICK_SECONDS)
         request.producer.resumeProducing()
-        self.clock.pump([TICK] * 3)
+        self.clock.pump([TICK_SECONDS] * 3)
         told = [what for _, kind, what in events(request.written) if kind == "rates"]
         self.assertEqual([{"number": 2}], told)
 
     def test_heartbeat(self) -> None:
         """In silence a comment comes now and then."""
         request = self.open()
-        self.clock.advance(TICK)
+        self.clock.advance(TICK_SECONDS)
         request.written = b""
-        self.clock.pump([TICK] * int(HEARTBEAT / TICK + 1))
+        self.clock.pump([TICK_SECONDS] * int(HEARTBEAT_SECONDS / TICK_SECONDS + 1))
         self.assertEqual(b":\n\n", request.written)
 
     def test_nobodyCostsNothing(self) -> None:
         """Without readers nothing ticks, and who is gone is forgotten."""
         request = self.open()
         request.gone(None)
-        self.clock.advance(TICK)
+        self.clock.advance(TICK_SECONDS)
         self.assertEqual([], self.clock.getDelayedCalls())
         self.open()
         self.assertEqual(1, len(self.clock.getDelayedCalls()))
 
     def test_tooMany(self) -> None:
         """There may be so many readers and no more."""
-        for _ in range(MOST):
+        for _ in range(MAX_STREAMS):
             self.open()
         wrong = self.assertRaises(APIError, self.open)
         self.assertEqual(429, wrong.status)
@@ -203,7 +203,7 @@ class StreamTests(SynchronousTestCase):
         self.streams.open(Broken).give(broken)  # type: ignore[union-attr]
         request = self.open()
         self.happen(1)
-        self.clock.advance(TICK)
+        self.clock.advance(TICK_SECONDS)
         self.assertTrue(broken.finished)
         self.assertEqual([1], self.numbers(request))
         self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))

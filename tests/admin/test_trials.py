@@ -115,7 +115,7 @@ class TryTests(AdminTests):
 
     def test_refusals(self) -> None:
         """What cannot be tried, and why not."""
-        many = [piece(b"")] * (trials.MOST_PIECES + 1)
+        many = [piece(b"")] * (trials.MAX_PIECES + 1)
         for status, body in (
             (404, {"service": "nosuch", "pieces": []}),
             (404, {"service": "chat", "pieces": [], "kind": "udp"}),
@@ -124,7 +124,7 @@ class TryTests(AdminTests):
             (422, {"pieces": []}),
             (422, {"service": "echo"}),
             (422, {"service": "echo", "pieces": many}),
-            (422, {"service": "echo", "pieces": [piece(bytes(trials.MOST_BYTES + 1))]}),
+            (422, {"service": "echo", "pieces": [piece(bytes(trials.MAX_BYTES + 1))]}),
             (422, {"service": "echo", "pieces": [{"data": "?"}]}),
             (422, {"service": "echo", "pieces": [{"data": 7}]}),
             (422, {"service": "echo", "pieces": [piece(b"", pauseMs=2001)]}),
@@ -157,7 +157,7 @@ class TryTests(AdminTests):
 
     def test_largest(self) -> None:
         """As much as may be sent is sent."""
-        data = bytes(range(256)) * (trials.MOST_BYTES // 256)
+        data = bytes(range(256)) * (trials.MAX_BYTES // 256)
         trial = self.over(self.tryIt("echo", piece(data), halfClose=True))
         self.assertEqual(data, self.heard(trial))
 

@@ -1,4 +1,4 @@
-"""The conformance kit: it passes what is right, and finds the faults that are known."""
+"""`netdemo check`: it passes right servers, and finds the known faults of others."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from click.testing import CliRunner
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.internet.task import deferLater
@@ -28,6 +30,7 @@ from zope.interface import implementer
 
 from tests.support.servers import serve
 from twistednet.check import conform, conformance, connections, loadChecks
+from twistednet.cli.commands import netdemo
 from twistednet.client import Target
 from twistednet.client.reactors import theReactor
 
@@ -42,7 +45,7 @@ HALF_CLOSE = "half-close answered in full"
 
 
 class _Case(TestCase):
-    """Servers in this process, and those in another."""
+    """Servers in this process and in another one."""
 
     timeout = 60
 
@@ -76,7 +79,7 @@ class _Case(TestCase):
 
 
 class OwnDaemonTests(_Case):
-    """Our own daemon passes whole, for every service that it has."""
+    """Our own daemon passes every check of each of its services."""
 
     async def passes(self, service: str, kind: str, listen: str | None = None) -> None:
         settings = {} if listen is None else {"listen": listen}
@@ -106,16 +109,20 @@ class OwnDaemonTests(_Case):
         await self.passes("answer", "answer")
 
     async def test_idle(self) -> None:
-        """An idle connection is kept, also by HTTP, which gives a request less time."""
+        """An idle connection is kept, also by HTTP, where a request has less time."""
         self.patch(connections, "IDLE_SECONDS", 1.5)
-        for service in ("echo", "answer", "hello"):
+
+        async def check(service: str) -> None:
             server = serve(self, service, handshake_timeout=0.5)
             target = Target("tcp", server.host, server.port)
             verdicts = await self.verdicts(target, service, IDLE, timeout=5.0)
             self.assertEqual(verdicts, {IDLE: "pass"}, self.results)
 
+        services = ("echo", "answer", "hello")
+        await gatherResults([Deferred.fromCoroutine(check(service)) for service in services])
+
     async def test_notIdle(self) -> None:
-        """A server that hangs up on who is idle is found out."""
+        """A server that closes idle connections fails."""
         # The daemon looks once a second, and must have seen the silence begin.
         self.patch(connections, "IDLE_SECONDS", 3.0)
         server = serve(self, "echo", idle_timeout=0.1)
@@ -136,7 +143,7 @@ class OwnDaemonTests(_Case):
         await self.passes("hello", "hello")
 
     async def test_unix(self) -> None:
-        """A UNIX socket has no RST, and the report says so."""
+        """The check of a RST is not applicable to a UNIX socket."""
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         server = serve(self, "answer", listen=f"unix:{folder.name}/socket")
@@ -150,12 +157,12 @@ class StockTests(_Case):
     """Twisted's own protocols, whose faults are known."""
 
     async def test_echo(self) -> None:
-        """wire.Echo forgets what it has not yet sent when a FIN comes."""
+        """wire.Echo loses what it has not yet sent when a FIN comes."""
         verdicts = await self.verdicts(self.listen(wire.Echo), "echo", HALF_CLOSE)
         self.assertEqual(verdicts, {HALF_CLOSE: "fail"})
 
     async def test_echoOtherwise(self) -> None:
-        """wire.Echo is right in all that is not about its end."""
+        """wire.Echo passes the checks that are not about half-close."""
         target = self.listen(wire.Echo)
         for only in ("8-bit clean", "many small writes in order", BANNER):
             self.assertEqual(await self.verdicts(target, "echo", only), {only: "pass"})
@@ -168,12 +175,12 @@ class StockTests(_Case):
         self.assertIn("counts from 1970", fault.why)
 
     async def test_chargen(self) -> None:
-        """wire.Chargen has no lines."""
+        """wire.Chargen sends no lines."""
         verdicts = await self.verdicts(self.listen(wire.Chargen), "chargen")
         self.assertEqual(self.failed(verdicts), {"lines of 72 printing characters"})
 
     async def test_daytime(self) -> None:
-        """wire.Daytime writes text where bytes belong, so nothing ever comes."""
+        """wire.Daytime writes text instead of bytes, so nothing comes."""
         name = "one line, then a FIN"
         target = self.listen(wire.Daytime)
         self.assertEqual(await self.verdicts(target, "daytime", name, 0.3), {name: "fail"})
@@ -189,7 +196,7 @@ class StockTests(_Case):
 
 
 class Faulty(Protocol):
-    """An echo that does one thing wrong."""
+    """An echo, whose subclasses have one fault each."""
 
     def dataReceived(self, data: bytes) -> None:
         self.transport.write(data)  # type: ignore[union-attr]
@@ -225,7 +232,7 @@ class Reversed(Faulty):
 
 
 class OneAtATime(Faulty):
-    """Serves the connections one after another, as a loop around accept does."""
+    """Serves one connection at a time, as a loop around accept does."""
 
     serving: Protocol | None = None
 
@@ -241,7 +248,7 @@ class OneAtATime(Faulty):
 
 @implementer(IHalfCloseableProtocol)
 class Hanging(Faulty):
-    """Answers after a FIN, and never hangs up."""
+    """Answers after a FIN, and never closes."""
 
     def readConnectionLost(self) -> None:
         pass
@@ -251,7 +258,7 @@ class Hanging(Faulty):
 
 
 class Short(Faulty):
-    """Loses what comes after a MiB."""
+    """Loses everything after the first MiB."""
 
     count = 0
 
@@ -262,7 +269,7 @@ class Short(Faulty):
 
 
 class EchoFaultTests(_Case):
-    """Each fault of an echo is found by the check that is there for it."""
+    """Each fault of an echo is found by the check for it."""
 
     async def finds(self, server: type[Protocol], *names: str) -> None:
         target = self.listen(server)
@@ -270,39 +277,39 @@ class EchoFaultTests(_Case):
             self.assertEqual(await self.verdicts(target, "echo", name, 0.4), {name: "fail"})
 
     async def test_banner(self) -> None:
-        """A greeting that nobody asked for."""
+        """A greeting before the client has sent anything."""
         await self.finds(Banner, BANNER, "exact bytes")
 
     async def test_sevenBit(self) -> None:
-        """The eighth bit is lost."""
+        """It clears the eighth bit."""
         await self.finds(SevenBit, "8-bit clean")
 
     async def test_newlines(self) -> None:
-        """CRLF turned into LF."""
+        """It turns CRLF into LF."""
         await self.finds(Telnet, "exact bytes")
 
     async def test_once(self) -> None:
-        """It hangs up after the first answer."""
+        """It closes after the first answer."""
         await self.finds(Once, "exact bytes", "one byte at a time", "16 MiB round trip")
 
     async def test_reversed(self) -> None:
-        """What came before is sent again."""
+        """It sends the chunk before again."""
         await self.finds(Reversed, "many small writes in order", "one byte at a time")
 
     async def test_oneAtATime(self) -> None:
-        """One client at a time."""
+        """It serves one client at a time."""
         await self.finds(OneAtATime, "simultaneous connections")
 
     async def test_hanging(self) -> None:
-        """The server's FIN never comes."""
+        """It never sends its FIN."""
         await self.finds(Hanging, HALF_CLOSE)
 
     async def test_short(self) -> None:
-        """Bytes are lost."""
+        """It loses bytes."""
         await self.finds(Short, "16 MiB round trip", "a client that reads late gets everything")
 
     async def test_report(self) -> None:
-        """A failure tells the rule, what was sent, what came, and what is wrong with it."""
+        """A failure has the rule, what was sent, what came, and what is wrong."""
         await self.verdicts(self.listen(Telnet), "echo", "exact bytes", 0.3)
         [result] = self.results
         self.assertIn("RFC 862", result.rule)
@@ -312,7 +319,7 @@ class EchoFaultTests(_Case):
 
 
 class Naive(Protocol):
-    """Answers as a tutorial does: what one recv gave is a question."""
+    """Answers as a tutorial does: it takes the result of one recv for a question."""
 
     def dataReceived(self, data: bytes) -> None:
         answer = {b"how are u": b"fine", b"how old are u": b"nicai"}.get(data, b"Nothing")
@@ -320,7 +327,7 @@ class Naive(Protocol):
 
 
 class Always(Protocol):
-    """Greets whatever ends with an empty line, and never hangs up."""
+    """Sends the greeting after each empty line, and never closes."""
 
     came = b""
 
@@ -334,16 +341,16 @@ class Always(Protocol):
 
 
 class OtherFaultTests(_Case):
-    """Servers that know half of the rules, and which half."""
+    """Servers that keep half of the rules, and which half."""
 
     async def test_naiveAnswers(self) -> None:
-        """Without framing nothing holds but bare messages."""
+        """A server without framing passes the checks of bare messages only."""
         verdicts = await self.verdicts(self.listen(Naive), "answer", timeout=0.3)
         passed = set(verdicts) - self.failed(verdicts)
         self.assertEqual(passed, {"a bare message gets a bare answer", BANNER})
 
     async def test_naiveHTTP(self) -> None:
-        """200 to all: whatever needs another status, another body, or an end, fails."""
+        """A server that always sends 200 fails where another status, body or a FIN is due."""
         verdicts = await self.verdicts(self.listen(Always), "hello", timeout=0.3)
         passed = set(verdicts) - self.failed(verdicts) - {"half-close is answered"}
         right = {"GET gets the greeting", "any path gets the greeting", "HTML is escaped"}
@@ -355,8 +362,8 @@ class OtherFaultTests(_Case):
         }
         self.assertEqual(passed, right)
 
-    async def test_discardThatTalks(self) -> None:
-        """An echo is no discard, over connections and datagrams."""
+    async def test_notDiscard(self) -> None:
+        """An echo is not a discard server, over connections and datagrams."""
         for name in ("nothing comes back", "a FIN is answered with a FIN"):
             target = self.listen(Faulty if name.startswith("nothing") else Hanging)
             self.assertEqual(await self.verdicts(target, "discard", name, 0.3), {name: "fail"})
@@ -364,7 +371,7 @@ class OtherFaultTests(_Case):
         self.assertEqual(await self.verdicts(target, "discard"), {"no reply": "fail"})
 
     async def test_smallDatagrams(self) -> None:
-        """The small services over UDP: what is right passes, what is not fails."""
+        """Over UDP right replies of the simple services pass, and wrong ones fail."""
         now = (int(time.time()) + 2_208_988_800).to_bytes(4, "big")
         for service, right, wrong in (
             ("time", now, now + b"!"),
@@ -377,7 +384,7 @@ class OtherFaultTests(_Case):
                 self.assertEqual(set((await self.verdicts(target, service)).values()), {verdict})
 
     async def test_endless(self) -> None:
-        """A check of what never ends ends all the same."""
+        """A check that would never end is ended and fails."""
         self.patch(conformance, "MAX_CHECK_SECONDS", 0.2)
 
         class Deaf(Protocol):
@@ -391,7 +398,7 @@ class OtherFaultTests(_Case):
 
 
 class Datagrams(DatagramProtocol):
-    """A datagram echo with what `answer` makes of each datagram."""
+    """A UDP server that sends the replies that `answer` returns for each datagram."""
 
     def __init__(self, answer: Callable[[bytes], list[bytes]]) -> None:
         self.answer = answer
@@ -402,7 +409,7 @@ class Datagrams(DatagramProtocol):
 
 
 class OtherPort(DatagramProtocol):
-    """Replies from another port than was asked."""
+    """Replies from another port than the request went to."""
 
     def __init__(self, other: Datagrams) -> None:
         self.other = other
@@ -412,13 +419,13 @@ class OtherPort(DatagramProtocol):
 
 
 class DatagramFaultTests(_Case):
-    """Each fault of a datagram echo is found by the check that is there for it."""
+    """Each fault of a datagram echo is found by the check for it."""
 
     async def finds(self, target: Target, name: str) -> None:
         self.assertEqual(await self.verdicts(target, "datagram", name, 0.3), {name: "fail"})
 
     async def test_faults(self) -> None:
-        """Twice, changed, dropped when empty, cut, longer, deaf to bye."""
+        """Replies that are doubled, changed, missing, cut or too long, and none to bye."""
         faults: list[tuple[str, Callable[[bytes], list[bytes]]]] = [
             ("one reply to each datagram", lambda data: [data, data]),
             ("same bytes", lambda data: [data.upper()]),
@@ -431,7 +438,7 @@ class DatagramFaultTests(_Case):
             await self.finds(self.listenDatagram(Datagrams(answer)), name)
 
     async def test_otherPort(self) -> None:
-        """A reply from a port that was not asked."""
+        """A reply from another port."""
         other = Datagrams(lambda data: [])
         self.listenDatagram(other)
         target = self.listenDatagram(OtherPort(other))
@@ -439,7 +446,7 @@ class DatagramFaultTests(_Case):
 
 
 class OthersTests(_Case):
-    """Programs of others, with the verdicts that plain sockets gave by hand."""
+    """Programs of others, with the verdicts that tests with plain sockets confirm."""
 
     def start(self, *command: str) -> subprocess.Popen[bytes]:
         if shutil.which(command[0]) is None:
@@ -456,7 +463,7 @@ class OthersTests(_Case):
         return process
 
     async def portOf(self, process: subprocess.Popen[bytes]) -> Target:
-        """Where it listens, as the kernel says."""
+        """Return where it listens, from the kernel's tables."""
         for _ in range(500):
             sockets = set()
             for file in Path(f"/proc/{process.pid}/fd").iterdir():
@@ -472,18 +479,18 @@ class OthersTests(_Case):
 
     @pytest.mark.slow
     async def test_socat(self) -> None:
-        """socat is a whole echo."""
+        """socat passes every check of echo."""
         process = self.start("socat", "TCP-LISTEN:0,bind=127.0.0.1,fork", "EXEC:cat")
         verdicts = await self.verdicts(await self.portOf(process), "echo")
         self.assertEqual(set(verdicts.values()), {"pass"}, self.results)
 
     @pytest.mark.slow
     async def test_ncat(self) -> None:
-        """ncat drops what is under way when it sees a FIN.
+        """ncat drops data in transit when it sees a FIN.
 
-        With much data all of it may be through by then. And it relays both ways with
-        blocking writes, so that much data both ways at once may find it stuck for
-        good. These it gets wrong now and then, so either verdict will do.
+        Sometimes all data has passed by then. And it relays both ways with blocking
+        writes, so that it sometimes hangs when much data goes both ways at once. For
+        these checks either verdict is right.
         """
         process = self.start("ncat", "-k", "-l", "-c", "cat", "127.0.0.1", "0")
         verdicts = await self.verdicts(await self.portOf(process), "echo")
@@ -528,24 +535,25 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual((done.returncode, done.stderr), (1, ""))
 
     def test_plain(self) -> None:
-        """In a pipe the report is plain lines, and status 0 says that all is well."""
+        """In a pipe the report is plain lines; status 0 if nothing failed."""
         done = self.check(self.serve("answer"), "--as", "answer", "--only", "a known question")
         self.assertEqual(done.stdout.splitlines()[0], "pass  a known question  [wire.md, answer]")
         self.assertIn("1 passed, 0 failed", done.stdout)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_list(self) -> None:
-        """Every service lists its checks, each with its rule, and none is run."""
+        """--list prints every check of a service with its rule, and runs none."""
         for service, checks in CHECKS.items():
             isDatagram = checks.streams is None
             target = "udp:127.0.0.1:1" if isDatagram else "tcp:127.0.0.1:1"
-            done = self.check(target, "--as", service, "--list")
-            self.assertEqual(done.returncode, 0, done.stderr)
+            done = CliRunner().invoke(netdemo, ["check", target, "--as", service, "--list"])
+            self.assertEqual(done.exit_code, 0, done.output)
             for check in checks.checks(isDatagram, slow=True):
-                self.assertIn(f"[{check.rule}]", done.stdout)
+                self.assertIn(check.name, done.output)
+                self.assertIn(f"[{check.rule}]", done.output)
 
-    def test_nobodyThere(self) -> None:
-        """A closed port is status 3 and one line."""
+    def test_closedPort(self) -> None:
+        """A closed port gives status 3 and one line."""
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             port = closed.getsockname()[1]
@@ -555,7 +563,7 @@ class CommandTests(SynchronousTestCase):
         self.assertIn("connection refused", done.stderr)
 
     def test_usage(self) -> None:
-        """A service that is not served that way, and a check that is not there: status 2."""
+        """A service without checks over UDP and an unknown check give status 2."""
         for arguments in (("udp:127.0.0.1:9", "--as", "hello"), ("a:1", "--as", "nonsense")):
             done = self.check(*arguments)
             self.assertEqual((done.returncode, len(done.stderr.splitlines())), (2, 1), done.stderr)

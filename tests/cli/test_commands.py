@@ -1,4 +1,4 @@
-"""The `netdemo` command: every client, against servers of every kind."""
+"""The command `netdemo`: every client, against right and wrong servers."""
 
 from __future__ import annotations
 
@@ -17,12 +17,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import trustme
+from click.testing import CliRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.processes import PATIENCE, Running
 from tests.support.servers import serve
+from twistednet.cli import commands
+from twistednet.cli.adminapi import Site
 from twistednet.testing import CannotServe
 
 COMMAND = [sys.executable, "-m", "twistednet.cli.main"]
@@ -42,14 +46,14 @@ class CommandCase(SynchronousTestCase):
     """Runs the command, and servers for it."""
 
     def netdemo(self, *arguments: str, input: bytes = b"") -> tuple[int, bytes, str]:
-        """Its status, standard output, and standard error, which is one line at most."""
+        """Return its status, standard output and standard error, which is one line at most."""
         done = subprocess.run([*COMMAND, *arguments], input=input, capture_output=True, timeout=30)
-        complaint = done.stderr.decode()
-        self.assertLessEqual(len(complaint.splitlines()), 1, complaint)
-        return done.returncode, done.stdout, complaint
+        error = done.stderr.decode()
+        self.assertLessEqual(len(error.splitlines()), 1, error)
+        return done.returncode, done.stdout, error
 
     def gives(self, out: bytes, *arguments: str, input: bytes = b"") -> None:
-        """Status 0, exactly this output, and no complaint."""
+        """Assert status 0, exactly this output, and no error."""
         self.assertEqual(self.netdemo(*arguments, input=input), (0, out, ""))
 
     def serve(self, service: str, **settings: Any) -> str:
@@ -92,7 +96,7 @@ class CommandCase(SynchronousTestCase):
         return process
 
     def end(self, process: subprocess.Popen[str]) -> None:
-        """With its children, one a connection."""
+        """Kill it with its children, one for each connection."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -102,7 +106,7 @@ class DaemonTests(CommandCase):
     """Against our own daemon: with an argument, and through a pipe."""
 
     def test_echo(self) -> None:
-        """Text comes back; a pipe comes back byte by byte, whatever is in it."""
+        """Text comes back; a pipe comes back byte by byte, whatever it contains."""
         target = self.serve("echo")
         self.gives("héllo\n".encode(), "echo", target, "héllo")
         self.gives(b"hello\n", "echo", "--bare", target, "hello")
@@ -110,7 +114,7 @@ class DaemonTests(CommandCase):
         self.gives(data, "echo", target, input=data)
 
     def test_ask(self) -> None:
-        """One question, many through a pipe until bye, and bare."""
+        """It asks one question, bare or not, or the questions of a pipe until bye."""
         target = self.serve("answer")
         self.gives(b"fine\n", "ask", target, "how are u")
         self.gives(b"fine\n", "ask", "--bare", target, "how are u")
@@ -118,7 +122,7 @@ class DaemonTests(CommandCase):
         self.gives(b"fine\nnicai\nBye\n", "ask", target, input=script)
 
     def test_send(self) -> None:
-        """What is sent has arrived when the command ends."""
+        """Everything sent has arrived when the command ends."""
         with serve(self, "receive") as server:
             self.gives(b"", "send", f"{server.host}:{server.port}", "one")
             self.gives(b"", "send", f"{server.host}:{server.port}", input=b"two" * 100_000)
@@ -128,14 +132,14 @@ class DaemonTests(CommandCase):
             self.assertEqual(server.datagrams, [b"one"])
 
     def test_datagram(self) -> None:
-        """A line is a datagram, an empty one too; echo --udp is the same."""
+        """Each line becomes a datagram, an empty one too; echo --udp does the same."""
         target = self.serve("datagram")
         self.gives(b"hi\n", "datagram", target, "hi")
         self.gives(b"hi\n", "echo", "--udp", target, "hi")
         self.gives(b"one\n\nbye\n", "datagram", target, input=b"one\n\nbye\nmore\n")
 
     def test_hello(self) -> None:
-        """Nobody, somebody, and one after the other."""
+        """It shows the greeting without a name, with one, and for each line of a pipe."""
         target = self.serve("hello")
         self.gives(b"Hello World!\n", "hello", target)
         self.gives("Hello World, Zoë & Co!\n".encode(), "hello", target, "Zoë & Co")
@@ -143,9 +147,9 @@ class DaemonTests(CommandCase):
         self.gives(expected, "hello", target, input=b"a\nb\n")
 
     def test_chat(self) -> None:
-        """What is said, and all that is heard until one has left."""
+        """It says a text and shows all lines received until it has left."""
         target = self.serve("chat")
-        entry = b"* you are guest-1 in lobby; /help lists the commands\n"
+        entry = b"* you are guest-1 in lobby; /help tells what you can do\n"
         alone = b"* nobody else is in lobby\nbyebye\n"
         self.gives(entry + alone, "chat", target, "anybody here?")
         entry = entry.replace(b"guest-1", b"guest-2")
@@ -154,13 +158,13 @@ class DaemonTests(CommandCase):
         self.gives(entry + b"* in lobby: guest-3\nbyebye\n", "chat", target, input=b"/who\n")
 
     def test_unixSocket(self) -> None:
-        """--unix, and the same as an endpoint string."""
+        """--unix and an endpoint string connect to a UNIX socket."""
         path = self.serve("echo", listen=f"unix:{self.folder()}/socket")
         self.gives(b"hi\n", "echo", "--unix", path, "hi")
         self.gives(b"hi\n", "echo", f"unix:{path}", "hi")
 
     def test_tls(self) -> None:
-        """--tls with a certificate to trust; without, and for another name, status 3."""
+        """--tls needs a trusted certificate for the host's name; without one, the status is 3."""
         folder = self.folder()
         authority = trustme.CA()
         authority.cert_pem.write_to_path(str(folder / "ca.pem"))
@@ -172,33 +176,33 @@ class DaemonTests(CommandCase):
             if name == "127.0.0.1":
                 self.gives(b"hi\n", *trusting, "hi")
                 self.gives(b"hi\nthere\n", *trusting, input=b"hi\nthere\n")
-                status, _, complaint = self.netdemo("echo", "--tls", target, "hi")
+                status, _, error = self.netdemo("echo", "--tls", target, "hi")
             else:
-                status, _, complaint = self.netdemo(*trusting, "hi")
-            self.assertEqual((status, "no TLS" in complaint), (3, True), complaint)
+                status, _, error = self.netdemo(*trusting, "hi")
+            self.assertEqual((status, "no TLS" in error), (3, True), error)
 
     def test_ipv6(self) -> None:
-        """An IPv6 address stands in brackets; --ipv6 asks for one of a name."""
+        """An IPv6 address stands in brackets; --ipv6 selects one of a name."""
         try:
             target = self.serve("echo", listen="tcp:0:interface=::1")
         except CannotServe:
             self.skipTest("no IPv6 here")
         port = target.rpartition(":")[2]
         self.gives(b"hi\n", "echo", f"[::1]:{port}", "hi")
-        status, _, complaint = self.netdemo("echo", "--ipv6", f"localhost:{port}", "hi")
-        self.assertTrue(status == 0 or "has no IPv6 address" in complaint, complaint)
+        status, _, error = self.netdemo("echo", "--ipv6", f"localhost:{port}", "hi")
+        self.assertTrue(status == 0 or "has no IPv6 address" in error, error)
 
     def test_expect(self) -> None:
-        """--expect makes status 1 of another answer, and names both."""
+        """With --expect another answer gives status 1, and the error names both."""
         target = self.serve("answer")
         self.gives(b"fine\n", "ask", target, "how are u", "--expect", "fine")
-        status, out, complaint = self.netdemo("ask", target, "what", "--expect", "fine")
+        status, out, error = self.netdemo("ask", target, "what", "--expect", "fine")
         self.assertEqual((status, out), (1, b"Nothing\n"))
-        self.assertIn("expected 'fine', got 'Nothing'", complaint)
+        self.assertIn("expected 'fine', got 'Nothing'", error)
 
 
 class OthersTests(CommandCase):
-    """Against the servers of others."""
+    """Against servers of others."""
 
     def test_stockTwisted(self) -> None:
         """Twisted's wire.Echo."""
@@ -218,7 +222,7 @@ class OthersTests(CommandCase):
         self.gives(data, "echo", target, input=data)
 
     def test_ncat(self) -> None:
-        """ncat as an echo, as a receiver, and as somebody who answers each line."""
+        """ncat as an echo, as a receiver, and as a server that answers each line."""
         path = str(self.folder() / "socket")
         for service, script, given in (
             ("echo", "cat", b"hi\n"),
@@ -247,7 +251,7 @@ class OthersTests(CommandCase):
         self.gives(b"hello\n", "echo", "--bare", self.tutorial(echo), "hello")
 
     def test_tutorialAnswers(self) -> None:
-        """A server that compares what one recv gave with a word, and hangs up at bye."""
+        """A server that compares the result of one recv with a word, and closes at bye."""
 
         def answer(client: socket.socket) -> None:
             while (question := client.recv(1024)) != b"bye":
@@ -258,48 +262,48 @@ class OthersTests(CommandCase):
         self.gives(b"fine\nNothing\nBye\n", "ask", "--bare", self.tutorial(answer), input=script)
 
     def test_tutorialChat(self) -> None:
-        """A server that takes turns, and knows no byebye."""
-        heard = []
+        """A server that answers each message in turn, and does not know byebye."""
+        received = []
 
         def chat(client: socket.socket) -> None:
             while data := client.recv(1024):
-                heard.append(data)
+                received.append(data)
                 client.send(b"I see")
 
         target = self.tutorial(chat)
         self.gives(b"I see\nI see\n", "chat", "--bare", "--timeout", "0.5", target, "hello")
-        self.assertEqual(heard, [b"hello", b"byebye"])
+        self.assertEqual(received, [b"hello", b"byebye"])
 
     def test_tutorialReceiver(self) -> None:
-        """A server that reads until the end, and hangs up."""
-        heard = []
+        """A server that reads until the FIN, and closes."""
+        received = []
 
         def receive(client: socket.socket) -> None:
             while data := client.recv(1024):
-                heard.append(data)
+                received.append(data)
 
         self.gives(b"", "send", "--bare", self.tutorial(receive), "hello")
-        self.assertEqual(b"".join(heard), b"hello")
+        self.assertEqual(b"".join(received), b"hello")
 
     def test_sendWaits(self) -> None:
-        """Send is done when the server has read all and hung up, and not before."""
+        """Send ends when the server has read everything and closed, and not before."""
         released = threading.Event()
-        heard = []
+        received = []
 
         def receive(client: socket.socket) -> None:
             released.wait(10)
             while data := client.recv(1024):
-                heard.append(data)
+                received.append(data)
 
         process = self.start(*COMMAND, "send", self.tutorial(receive), "hello")
         with self.assertRaises(subprocess.TimeoutExpired):
             process.wait(1.5)
         released.set()
         self.assertEqual(process.wait(10), 0)
-        self.assertEqual(heard, [b"hello\n"])
+        self.assertEqual(received, [b"hello\n"])
 
     def test_tutorialDatagrams(self) -> None:
-        """recvfrom and sendto."""
+        """A server that loops around recvfrom and sendto."""
         with socket.socket(type=socket.SOCK_DGRAM) as server:
             server.bind(("127.0.0.1", 0))
             server.settimeout(10)
@@ -316,12 +320,12 @@ class OthersTests(CommandCase):
 
 
 class BadServerTests(CommandCase):
-    """Servers that are not there, or not right: one line, and a status that tells."""
+    """Against missing and faulty servers: one line, and a status for each kind of error."""
 
     def fails(self, status: int, words: str, *arguments: str, input: bytes = b"") -> bytes:
-        got, out, complaint = self.netdemo(*arguments, input=input)
-        self.assertEqual(got, status, complaint)
-        self.assertIn(words, complaint)
+        got, out, error = self.netdemo(*arguments, input=input)
+        self.assertEqual(got, status, error)
+        self.assertIn(words, error)
         return out
 
     def test_noSuchHost(self) -> None:
@@ -330,7 +334,7 @@ class BadServerTests(CommandCase):
             self.fails(3, "has no address", service, "no-such-host.invalid:80", "hi")
 
     def test_refused(self) -> None:
-        """A port where nobody listens."""
+        """A port on which nothing listens."""
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             target = f"127.0.0.1:{closed.getsockname()[1]}"
@@ -339,7 +343,7 @@ class BadServerTests(CommandCase):
         self.fails(3, "no such file", "echo", "--unix", "/no/such/socket", "hi")
 
     def test_silence(self) -> None:
-        """A server that accepts, and says nothing."""
+        """A server that accepts connections and sends nothing."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             target = f"127.0.0.1:{listener.getsockname()[1]}"
             for service in ("echo", "ask", "send", "chat", "hello"):
@@ -347,7 +351,7 @@ class BadServerTests(CommandCase):
             self.fails(4, "--timeout", "echo", "--timeout", "0.3", target, input=b"x")
 
     def test_hangsUp(self) -> None:
-        """A server that closes half-way through an answer."""
+        """A server that closes in the middle of an answer."""
 
         def half(client: socket.socket) -> None:
             client.send(client.recv(1024)[:2])
@@ -388,7 +392,7 @@ class BadServerTests(CommandCase):
         self.fails(1, "not HTTP", "hello", self.tutorial(garbage))
 
     def test_endless(self) -> None:
-        """An answer of 1 GiB is not waited for, and not kept."""
+        """An answer of 1 GiB is neither awaited nor kept."""
 
         def endless(client: socket.socket) -> None:
             try:
@@ -411,7 +415,7 @@ class BadServerTests(CommandCase):
         self.fails(1, "over 65536 bytes", "ask", self.tutorial(line), "hi")
 
     def test_controlCharacters(self) -> None:
-        """What would act on a terminal is shown escaped."""
+        """Control characters of the server are escaped."""
 
         def paint(client: socket.socket) -> None:
             client.recv(1024)
@@ -421,14 +425,14 @@ class BadServerTests(CommandCase):
         self.gives(out, "ask", self.tutorial(paint), "hi")
 
     def test_usage(self) -> None:
-        """What is no server, and what excludes each other."""
+        """A bad TARGET and options that exclude each other are usage errors."""
         self.fails(2, "is not a server", "echo", "nonsense", "hi")
         self.fails(2, "is not a server", "echo", "host:99999", "hi")
         self.fails(2, "exclude each other", "echo", "--tls", "--udp", "a:1", "hi")
         self.fails(2, "No such command", "nonsense")
 
     def test_closedOutput(self) -> None:
-        """A reader that has had enough is no error, and gets no traceback."""
+        """It is not an error if the reader of standard output closes it."""
         target = self.serve("echo")
         process = subprocess.Popen(
             [*COMMAND, "echo", target],
@@ -450,7 +454,7 @@ class BadServerTests(CommandCase):
             self.assertEqual(process.stderr.read(), b"")
 
     def test_interrupted(self) -> None:
-        """Ctrl-C ends it, as it ends any program, without a traceback."""
+        """Ctrl-C ends the command with status 130 and without a traceback."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             target = f"127.0.0.1:{listener.getsockname()[1]}"
             process = subprocess.Popen(
@@ -467,7 +471,7 @@ class BadServerTests(CommandCase):
 
 
 class ListenTests(CommandCase):
-    """`netdemo listen`: the receiving ends."""
+    """`netdemo listen`: servers that display what arrives."""
 
     def start_(self, where: str, *options: str) -> tuple[subprocess.Popen[str], int]:
         process = self.start(*COMMAND, "listen", where, *options)
@@ -475,14 +479,14 @@ class ListenTests(CommandCase):
         return process, int(process.stdout.readline().rpartition(":")[2])
 
     def rest(self, process: subprocess.Popen[str]) -> str:
-        """Its output, once it has ended by itself."""
+        """Return its output once it has ended by itself."""
         assert process.stdout is not None
         text = process.stdout.read()
         self.assertEqual(process.wait(10), 0)
         return text
 
     def test_tcp(self) -> None:
-        """Displays who comes, what they send (escaped) and who goes; ends on the word."""
+        """It displays connections and what they send, escaped, and stops at the word."""
         process, port = self.start_("tcp:0", "--until", "bye")
         for message in (b"\x1b[2J", b"hello\nbye\n"):
             with socket.create_connection(("127.0.0.1", port)) as client:
@@ -492,7 +496,7 @@ class ListenTests(CommandCase):
             self.assertIn(part, text)
 
     def test_udp(self) -> None:
-        """Displays each datagram, sends none, and ends on the word."""
+        """It displays each datagram, sends none, and stops at the word."""
         process, port = self.start_("udp:0", "--until", "bye")
         with socket.socket(type=socket.SOCK_DGRAM) as client:
             client.connect(("127.0.0.1", port))
@@ -505,16 +509,16 @@ class ListenTests(CommandCase):
         self.assertIn("sent 6 B: byebye", text)
 
     def test_taken(self) -> None:
-        """A port that is taken is status 3, what is no port status 2."""
+        """A port that is taken gives status 3, a bad port status 2."""
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = taken.getsockname()[1]
-            status, _, complaint = self.netdemo("listen", f"tcp:{port}")
-        self.assertEqual((status, "cannot listen on" in complaint), (3, True), complaint)
+            status, _, error = self.netdemo("listen", f"tcp:{port}")
+        self.assertEqual((status, "cannot listen on" in error), (3, True), error)
         self.assertEqual(self.netdemo("listen", "nonsense")[0], 2)
 
 
 class WatchTests(CommandCase):
-    """`netdemo watch`: who comes to a daemon and who goes, as its admin site tells."""
+    """`netdemo watch`: the connections of a daemon as they open and close."""
 
     def setUp(self) -> None:
         self.daemon = Running("--only=echo", "--echo=tcp:0", "--admin=tcp:0", "--journal=0")
@@ -523,7 +527,7 @@ class WatchTests(CommandCase):
         self.site, _, self.token = self.url.partition("?token=")
 
     def visit(self) -> tuple[socket.socket, str]:
-        """A visitor that is served, and how it is told of."""
+        """Return a connection that is served, and how a line about it names it."""
         client = self.daemon.connect("echo")
         self.addCleanup(client.close)
         client.sendall(b"hello")
@@ -531,7 +535,7 @@ class WatchTests(CommandCase):
         return client, f"echo 127.0.0.1:{client.getsockname()[1]}"
 
     def watch(self, *arguments: str) -> tuple[subprocess.Popen[str], Callable[[], str]]:
-        """The command, and what gives its next line."""
+        """Return the command's process and a function that returns its next line."""
         watching = subprocess.Popen(
             [*COMMAND, "watch", *arguments],
             stdout=subprocess.PIPE,
@@ -544,14 +548,14 @@ class WatchTests(CommandCase):
         return watching, watching.stdout.readline
 
     def test_now(self) -> None:
-        """Who is connected now; the token may be in the environment as well."""
+        """--no-follow lists the open connections; the token is in the URL or an option."""
         _, who = self.visit()
         expected = f"+ {who} #1  (1 open)\n".encode()
         self.gives(expected, "watch", "--no-follow", self.url)
         self.gives(expected, "watch", "--no-follow", "--token", self.token, self.site)
 
     def test_followed(self) -> None:
-        """Who was there, who comes and who goes, how it ended, and the daemon's end."""
+        """It lists the open connections, then follows new and closed ones to the daemon's end."""
         first, who = self.visit()
         watching, line = self.watch(self.url)
         self.assertEqual(f"+ {who} #1  (1 open)\n", line())
@@ -568,17 +572,17 @@ class WatchTests(CommandCase):
         self.assertEqual(0, watching.returncode)
 
     def test_gone(self) -> None:
-        """A daemon that dies is told of, and status 1."""
+        """The death of the daemon is an error with status 1."""
         self.visit()
         watching, line = self.watch(self.url)
         line()
         self.daemon.signal(signal.SIGKILL)
-        _, complaint = watching.communicate(timeout=PATIENCE)
+        _, error = watching.communicate(timeout=PATIENCE)
         self.assertEqual(1, watching.returncode)
-        self.assertRegex(complaint, r"^netdemo: 127.0.0.1:\d+ .+\n$")
+        self.assertRegex(error, r"^netdemo: 127.0.0.1:\d+ .+\n$")
 
     def test_interrupted(self) -> None:
-        """Ctrl-C is the way to stop it, and leaves no traceback."""
+        """Ctrl-C stops it without a traceback."""
         self.visit()
         watching, line = self.watch(self.url)
         line()
@@ -587,25 +591,34 @@ class WatchTests(CommandCase):
         self.assertEqual(130, watching.returncode)
 
     def test_refused(self) -> None:
-        """No token, nobody there, or no URL: one line that says what to do."""
+        """A missing token, a closed port and a bad URL are one line that says what to do."""
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
         for url, status, why in (
             (self.site, 1, "printed at its start"),
             (f"{self.site}?token=wrong", 1, "printed at its start"),
             (f"127.0.0.1:{port}", 3, "is the server started?"),
-            ("ftp://127.0.0.1:80/", 2, "give a URL with a port"),
             ("http://127.0.0.1/", 2, "give a URL with a port"),
-            ("http://127.0.0.1:x/", 2, "give a URL with a port"),
-            ("http://[::1/", 2, "give a URL with a port"),
         ):
-            got, out, complaint = self.netdemo("watch", url)
-            self.assertEqual((status, b""), (got, out), complaint)
-            self.assertIn(why, complaint)
+            got, out, error = self.netdemo("watch", url)
+            self.assertEqual((status, b""), (got, out), error)
+            self.assertIn(why, error)
+
+    def test_badURL(self) -> None:
+        """A URL of another scheme, without a port or with a wrong one is a usage error."""
+        for url in (
+            "ftp://127.0.0.1:80/",
+            "http://127.0.0.1",
+            "http://127.0.0.1:x/",
+            "http://[::1/",
+        ):
+            with self.assertRaises(click.UsageError) as caught:
+                Site.parse(url)
+            self.assertIn("give a URL with a port", caught.exception.message)
 
 
 class FaultTests(CommandCase):
-    """`netdemo fault`: what goes wrong on purpose, shown and changed."""
+    """`netdemo fault`: the faults of a daemon, shown and changed."""
 
     def setUp(self) -> None:
         daemon = Running("--only=echo", "--echo=tcp:0", "--admin=tcp:0")
@@ -614,21 +627,21 @@ class FaultTests(CommandCase):
         self.url = daemon.waitFor(r"admin: (http\S+)$")[1]
 
     def fault(self, *arguments: str) -> list[str]:
-        """What the command prints, a line each."""
-        status, out, complaint = self.netdemo("fault", "--url", self.url, *arguments)
-        self.assertEqual((0, ""), (status, complaint))
+        """Return the lines that the command prints."""
+        status, out, error = self.netdemo("fault", "--url", self.url, *arguments)
+        self.assertEqual((0, ""), (status, error))
         return out.decode().splitlines()
 
     def test_life(self) -> None:
-        """Put in force, seen to act, counted anew, replaced, taken out."""
+        """Rules are added, act, and are reset, removed and replaced."""
         self.assertEqual(["(no faults)"], self.fault())
         rules = ("echo: corrupt byte 0, seed 1", "echo: drop, seed 2, the 7th")
         shown = ["1  echo: corrupt byte 0, seed 1  (acted 0 of 0)"]
         other = "2  echo: drop, the 7th, seed 2  (acted 0 of 0)"
         self.assertEqual([*shown, other], self.fault("add", *rules))
-        status, out, complaint = self.netdemo("echo", self.echo, "hi")
+        status, out, error = self.netdemo("echo", self.echo, "hi")
         self.assertEqual((1, b""), (status, out))
-        self.assertIn("byte 1 came back changed", complaint)
+        self.assertIn("byte 1 came back changed", error)
         self.assertIn("1  echo: corrupt byte 0, seed 1  (acted 1 of 1)", self.fault())
         self.assertEqual(shown, self.fault("reset", "1")[:1])
         self.assertEqual([other.replace("0 of 0", "0 of 1")], self.fault("remove", "1"))
@@ -639,48 +652,57 @@ class FaultTests(CommandCase):
         self.assertEqual(["(no faults)"], self.fault("only"))
 
     def test_over(self) -> None:
-        """What has run out is shown with its counts, as over."""
+        """A rule that has run out is shown as over, with its counts."""
         self.assertEqual(
             ["1  echo: drop, for 1us, seed 1  (acted 0 of 0, over)"],
             self.fault("only", "echo: drop, for 1us, seed 1"),
         )
 
     def test_scenario(self) -> None:
-        """Played by its text, shown with what is left of it, and stopped."""
+        """A scenario is played from its text, shown with the time left, and stopped."""
         shown = self.fault("play", "down = 60s echo: drop, seed 1 | 1s healthy")
         self.assertEqual("1  echo: drop, seed 1  (acted 0 of 0)", shown[0])
         self.assertRegex(
             shown[1], r"^scenario down, part 1 of 2, (59|60)\.\d s left: 60s echo: drop, seed 1$"
         )
         self.assertEqual(["(no faults)"], self.fault("stop"))
-        status, _, complaint = self.netdemo("fault", "--url", self.url, "play", "up")
+        status, _, error = self.netdemo("fault", "--url", self.url, "play", "up")
         self.assertEqual(1, status)
-        self.assertIn("there is no scenario 'up'; there are none", complaint)
+        self.assertIn("there is no scenario 'up'; there are none", error)
 
     def test_wrong(self) -> None:
-        """A rule that is wrong, or a number that none has: one line, and nothing changes."""
+        """A wrong rule and an unknown number are one line each, and change nothing."""
         self.fault("add", "echo: silence, seed 3")
         for arguments, why in (
             (("add", "echo: drop", "echo: nonsense"), "nonsense"),
             (("remove", "77"), "no such rule"),
         ):
-            status, out, complaint = self.netdemo("fault", "--url", self.url, *arguments)
-            self.assertEqual((1, b"", True), (status, out, why in complaint), complaint)
+            status, out, error = self.netdemo("fault", "--url", self.url, *arguments)
+            self.assertEqual((1, b"", True), (status, out, why in error), error)
         self.assertEqual(["1  echo: silence, seed 3  (acted 0 of 0)"], self.fault())
 
 
 class HelpTests(CommandCase):
-    """What the command says of itself."""
+    """Help and completion."""
 
     def test_help(self) -> None:
         """Every command has a help text, and is listed."""
         _, listed, _ = self.netdemo("--help")
-        for command in ("ask", "chat", "check", "datagram", "echo", "hello", "listen", "load"):
-            self.assertIn(f"  {command} ".encode(), listed)
-            self.assertEqual(self.netdemo(command, "--help")[0], 0)
+        self.assertEqual(
+            sorted(commands.netdemo.commands),
+            [
+                *("ask", "chat", "check", "completion", "datagram", "echo", "fault", "hello"),
+                *("listen", "load", "send", "watch"),
+            ],
+        )
+        for name, command in commands.netdemo.commands.items():
+            self.assertIn(f"  {name} ".encode(), listed)
+            done = CliRunner().invoke(command, ["--help"])
+            self.assertEqual(done.exit_code, 0, done.output)
+            self.assertIn(command.get_short_help_str(200), " ".join(done.output.split()))
 
     def test_completion(self) -> None:
-        """Each shell gets a script, and the script's own call completes a command."""
+        """Each shell gets a script, and the call in the script completes a command."""
         for shell in ("bash", "zsh", "fish"):
             status, script, _ = self.netdemo("completion", shell)
             self.assertEqual((status, b"_NETDEMO_COMPLETE" in script), (0, True))

@@ -6,11 +6,15 @@ import os
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.servers import serve
+from twistednet.check import ServiceChecks, loadChecks
+from twistednet.core import plugins
+from twistednet.load import Traffic, loadTraffic
 
 #: A package with checks and traffic for a service, which an echo happens to serve.
 KV = """
@@ -42,13 +46,11 @@ async def _serves(probe: Probe, stream: Stream) -> None:
 
 addConnectionChecks(STREAMS, _serves)
 checks = ServiceChecks("kv", STREAMS)
-taken = ServiceChecks("echo", STREAMS)
 traffic = Traffic(
     "kv",
     lambda target, size: Exchange.of(b"get a\\n", b"get a\\n"),
     lambda number, size: (b"get %d" % number, b"get %d" % number),
 )
-takenTraffic = Traffic("echo")
 """
 
 
@@ -125,17 +127,25 @@ class PluginTests(SynchronousTestCase):
 
     def test_bad(self) -> None:
         """A plugin that cannot be used is one line that names its entry point, and status 1."""
-        for command, group, value, why in (
-            ("check", "checks", "nowhere:checks", "does not load: No module named 'nowhere'"),
-            ("check", "checks", "kv:traffic", "is not a twistednet.check.ServiceChecks: Traffic("),
-            ("check", "checks", "kv:taken", "has a name that exists: echo; choose another"),
-            ("load", "loads", "kv:nothing", "does not load: module 'kv' has no attribute"),
-            ("load", "loads", "kv:checks", "is not a twistednet.load.Traffic: ServiceChecks("),
-            ("load", "loads", "kv:takenTraffic", "has a name that exists: echo; choose another"),
+        for command, group in (("check", "checks"), ("load", "loads")):
+            self.install(**{group: "nowhere:kv"})
+            status, out, errors = self.netdemo(command, "127.0.0.1:1", "--as", "echo")
+            point = f"the entry point kv = nowhere:kv (twistednet.{group})"
+            why = "does not load: No module named 'nowhere'"
+            self.assertEqual((1, "", [f"netdemo: {point} {why}"]), (status, out, errors))
+
+    def test_why(self) -> None:
+        """The line says what is wrong: a name that exists, or an object of another type."""
+        for found, load, why in (
+            (ServiceChecks("echo"), loadChecks, "has a name that exists: echo; choose another"),
+            (Traffic("kv"), loadChecks, "is not a twistednet.check.ServiceChecks: Traffic("),
+            (Traffic("echo"), loadTraffic, "has a name that exists: echo; choose another"),
+            (ServiceChecks("kv"), loadTraffic, "is not a twistednet.load.Traffic: ServiceChecks("),
         ):
-            self.install(**{group: value})
-            status, out, [error] = self.netdemo(command, "127.0.0.1:1", "--as", "echo")
-            self.assertEqual((1, ""), (status, out))
-            prefix = f"netdemo: the entry point kv = {value} (twistednet.{group}) "
-            self.assertEqual(prefix, error[: len(prefix)])
-            self.assertIn(why, error)
+            self.patch(EntryPoint, "load", lambda point, found=found: found)
+            point = EntryPoint("kv", "kv:object", "twistednet.tests")
+            self.patch(plugins, "entry_points", lambda group, point=point: [point])
+            with self.assertRaises(plugins.BadPlugin) as caught:
+                load()
+            self.assertIn("the entry point kv = kv:object (twistednet.", str(caught.exception))
+            self.assertIn(why, str(caught.exception))

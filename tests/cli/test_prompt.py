@@ -1,4 +1,4 @@
-"""The clients at a terminal, driven as a person would: tmux types, and looks."""
+"""The clients at a terminal: tmux types lines and reads the screen."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Terminal:
         return self._tmux("capture-pane", "-p")
 
     def shows(self, text: str) -> None:
-        """Wait until it does; spaces at the end of a line are not shown."""
+        """Wait until the screen shows the text, but for spaces at the end of a line."""
         text = "\n".join(line.rstrip() for line in text.split("\n"))
         end = time.monotonic() + 15
         while text not in self.screen:
@@ -71,7 +71,7 @@ class Terminal:
 
 @pytest.mark.slow
 class PromptTests(SynchronousTestCase):
-    """Each client by hand."""
+    """Each client at its prompt."""
 
     def setUp(self) -> None:
         if shutil.which("tmux") is None:
@@ -91,7 +91,7 @@ class PromptTests(SynchronousTestCase):
         return terminal
 
     def test_echo(self) -> None:
-        """What is typed comes back; exit ends, with status 0, and is not sent."""
+        """Typed lines come back; exit ends with status 0, and is not sent."""
         server = self.serve("echo")
         terminal = self.terminal("echo", server)
         terminal.type("hello")
@@ -101,7 +101,7 @@ class PromptTests(SynchronousTestCase):
         self.assertEqual(server.received(), b"hello\n")
 
     def test_history(self) -> None:
-        """Up brings back what was typed, in the next run too."""
+        """Up brings back a typed line, in the next run too."""
         server = self.serve("echo")
         for _ in range(2):
             terminal = self.terminal("echo", server)
@@ -117,7 +117,7 @@ class PromptTests(SynchronousTestCase):
         self.assertEqual(mode & 0o777, 0o600)
 
     def test_ask(self) -> None:
-        """Questions, answers, and bye."""
+        """A typed question is answered; bye ends."""
         terminal = self.terminal("ask", self.serve("answer"))
         terminal.type("how are u")
         terminal.shows("> how are u\nfine\n> ")
@@ -125,7 +125,7 @@ class PromptTests(SynchronousTestCase):
         terminal.shows("> bye\nBye\nstatus=0")
 
     def test_datagram(self) -> None:
-        """A line, a datagram; bye ends."""
+        """A typed line is a datagram; bye ends."""
         server = self.serve("datagram")
         terminal = self.terminal("datagram", server)
         terminal.type("hi")
@@ -135,7 +135,7 @@ class PromptTests(SynchronousTestCase):
         self.assertEqual(server.datagrams, [b"hi", b"bye"])
 
     def test_send(self) -> None:
-        """What is typed arrives; Ctrl-D ends."""
+        """Typed lines arrive; Ctrl-D ends."""
         server = self.serve("receive")
         terminal = self.terminal("send", server)
         terminal.type("one")
@@ -145,7 +145,7 @@ class PromptTests(SynchronousTestCase):
         self.assertEqual(server.connections[0].closed, "client FIN")
 
     def test_hello(self) -> None:
-        """A name, a greeting."""
+        """A typed name gets a greeting."""
         terminal = self.terminal("hello", self.serve("hello"))
         terminal.type("Michael")
         terminal.shows("Hello World, Michael!")
@@ -153,7 +153,7 @@ class PromptTests(SynchronousTestCase):
         terminal.shows("status=0")
 
     def test_chat(self) -> None:
-        """Two people: what one says appears while the other is typing, who goes on typing."""
+        """A line of one person appears above the half-typed line of another."""
         server = self.serve("chat")
         one = self.terminal("chat", server)
         one.shows("* you are guest-1 in lobby")
@@ -174,7 +174,7 @@ class PromptTests(SynchronousTestCase):
         self.assertEqual(reasons, ["service", "service"])
 
     def test_chatIsOver(self) -> None:
-        """When the server goes, the prompt goes too, half a line or not."""
+        """When the server closes, the prompt ends, even with a half-typed line."""
         server = self.serve("chat")
         terminal = self.terminal("chat", server)
         terminal.shows("* you are guest-1")
@@ -184,7 +184,7 @@ class PromptTests(SynchronousTestCase):
         terminal.shows("status=1")
 
     def test_interrupted(self) -> None:
-        """Ctrl-C at a prompt ends it, without a traceback."""
+        """Ctrl-C at a prompt ends the command without a traceback."""
         for service, name in (("ask", "answer"), ("chat", "chat")):
             terminal = self.terminal(service, self.serve(name))
             terminal.press("C-c")
@@ -192,7 +192,7 @@ class PromptTests(SynchronousTestCase):
             self.assertNotIn("Traceback", terminal.screen)
 
     def test_hungUp(self) -> None:
-        """A server that is gone is found out with the next line: status 1, one line."""
+        """With a stopped server, the next line ends with status 1 and one error line."""
         server = self.serve("answer")
         terminal = self.terminal("ask", server)
         server.close()
@@ -201,7 +201,7 @@ class PromptTests(SynchronousTestCase):
         self.assertNotIn("Traceback", terminal.screen)
 
     def test_load(self) -> None:
-        """Load shows how it goes while it does."""
+        """Load shows its progress."""
         server = self.serve("echo")
         target = f"{server.host}:{server.port}"
         terminal = Terminal(self.folder, "load", target, "-t", "1", "-c", "1")
@@ -212,7 +212,7 @@ class PromptTests(SynchronousTestCase):
         self.assertIn("errors: none", terminal.screen)
 
     def test_check(self) -> None:
-        """On a terminal the checks come as a table."""
+        """On a terminal the results are a table."""
         server = self.serve("answer")
         target = f"{server.host}:{server.port}"
         terminal = Terminal(self.folder, "check", target, "--as", "answer", "--only", "known")

@@ -14,7 +14,7 @@ from twistednet.connections import conversations, taps
 from twistednet.connections.conversations import UDPConversations
 from twistednet.connections.datagrams import DatagramGuard
 from twistednet.connections.taps import Recorder
-from twistednet.events.chunks import MOST_CHUNKS, Chunk
+from twistednet.events.chunks import MAX_CHUNKS, Chunk
 from twistednet.events.journal import Journal
 from twistednet.events.model import Closed, Event, EventStream, Opened, Received, Sent
 from twistednet.inject.injector import FaultInjector
@@ -220,11 +220,11 @@ class ConversationsTests(_Guarded):
 
     def test_enough(self) -> None:
         """Of one peer's flood the beginning is kept, and then it is wanted no more."""
-        for _ in range(MOST_CHUNKS):
+        for _ in range(MAX_CHUNKS):
             self.receive(b"x", ANNA)
         [one] = self.journal
-        self.assertEqual((MOST_CHUNKS, True), (len(one.chunks), one.truncated))
-        self.assertEqual((MOST_CHUNKS, MOST_CHUNKS), (one.bytesIn, one.bytesOut))
+        self.assertEqual((MAX_CHUNKS, True), (len(one.chunks), one.truncated))
+        self.assertEqual((MAX_CHUNKS, MAX_CHUNKS), (one.bytesIn, one.bytesOut))
         self.assertFalse(self.conversations.wants({ANNA}))
         # But what somebody else sends in the same turn is, and what comes after its end.
         self.assertTrue(self.conversations.wants({ANNA, BERT}))

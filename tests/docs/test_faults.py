@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support import ladders
 from tests.support.processes import ROOT
 from twistednet.faults.grammar import KINDS, Grammar, parse
-from twistednet.faults.rules import CHOICES
+from twistednet.faults.rules import QUALIFIERS
 from twistednet.services.catalog import SERVICES
 
 PAGE = (ROOT / "docs" / "faults.md").read_text()
@@ -60,7 +60,7 @@ class PageTests(SynchronousTestCase):
         """It has every qualifier, and no other."""
         table = PAGE.partition("## Qualifiers")[2].partition("\n## ")[0]
         told = _forms(table)
-        self.assertEqual({form.text for forms in CHOICES.values() for form in forms}, told)
+        self.assertEqual({form.text for forms in QUALIFIERS.values() for form in forms}, told)
 
     def test_recipes(self) -> None:
         """Every rule that it shows is one."""

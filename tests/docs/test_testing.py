@@ -37,6 +37,7 @@ class PageTests(SynchronousTestCase):
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "test_page.py").write_text(source)
             command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+            command += ["-p", "no:schemathesis"]
             done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
         self.assertIn("1 passed", done.stdout)
 
@@ -106,8 +107,8 @@ class FunctionTests(TestCase):
         self.assertEqual(await client.datagram(self.at("datagram"), b"hi"), b"hi")
         self.assertEqual(await client.hello(self.at("hello"), "Zoë"), "Hello World, Zoë!")
         self.assertIsNone(await client.send(self.at("receive"), b"hi"))
-        heard = await client.chat(self.at("chat"), "hi")
-        self.assertEqual(heard[1:], ["* nobody else is in lobby", "byebye"])
+        lines = await client.chat(self.at("chat"), "hi")
+        self.assertEqual(lines[1:], ["* nobody else is in lobby", "byebye"])
 
     async def test_conversation(self) -> None:
         """`opened` keeps the connection for many messages."""

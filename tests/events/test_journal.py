@@ -75,7 +75,7 @@ class KeptTests(SynchronousTestCase):
         """The first 64 KiB of both directions together; after them nothing is wanted."""
         journal = Journal()
         journal(opened(1))
-        self.assertTrue(add(journal, 1, 0, "in", bytes(chunks.MOST_OF_ONE - 10), "x"))
+        self.assertTrue(add(journal, 1, 0, "in", bytes(chunks.MAX_BYTES - 10), "x"))
         self.assertTrue(add(journal, 1, 0, "out", b"123456", "x"))
         self.assertTrue(add(journal, 1, 0, "out", b"7890", "x"))
         self.assertTrue(add(journal, 1, 0, "in", b"", "readConnectionLost"))
@@ -99,18 +99,18 @@ class KeptTests(SynchronousTestCase):
         """Of a chunk that does not fit its beginning is kept."""
         journal = Journal()
         journal(opened(1))
-        self.assertFalse(add(journal, 1, 0, "in", b"a" * chunks.MOST_OF_ONE + b"b", "x"))
-        self.assertEqual(b"a" * chunks.MOST_OF_ONE, self.only(journal).data("in"))
+        self.assertFalse(add(journal, 1, 0, "in", b"a" * chunks.MAX_BYTES + b"b", "x"))
+        self.assertEqual(b"a" * chunks.MAX_BYTES, self.only(journal).data("in"))
 
     def test_chunksOfOne(self) -> None:
         """Nor are more than so many chunks kept: an empty one costs memory, too."""
         journal = Journal()
         journal(opened(1))
-        for _ in range(chunks.MOST_CHUNKS):
+        for _ in range(chunks.MAX_CHUNKS):
             self.assertTrue(add(journal, 1, 0, "in", b"", "x"))
         self.assertFalse(add(journal, 1, 0, "in", b"", "x"))
         self.assertFalse(add(journal, 1, 0, "in", b"x", "x"))
-        self.assertEqual(chunks.MOST_CHUNKS, len(self.only(journal).chunks))
+        self.assertEqual(chunks.MAX_CHUNKS, len(self.only(journal).chunks))
 
     def test_most(self) -> None:
         """Of more than `most` those that ended first go; get and len agree."""
@@ -160,7 +160,7 @@ class KeptTests(SynchronousTestCase):
 
     def test_bytesOfAll(self) -> None:
         """Beyond 32 MiB the oldest that ended lose their chunks, then the oldest open."""
-        self.patch(room, "MOST_OF_ALL", 100_000)
+        self.patch(room, "MAX_ALL_BYTES", 100_000)
         journal = Journal()
         for number in (1, 2, 3, 4):
             journal(opened(number))
@@ -176,7 +176,7 @@ class KeptTests(SynchronousTestCase):
 
     def test_droppedWithout(self) -> None:
         """One that had said nothing when room was made is not whole later."""
-        self.patch(room, "MOST_OF_ALL", 50_000)
+        self.patch(room, "MAX_ALL_BYTES", 50_000)
         journal = Journal()
         for number in (1, 2):
             journal(opened(number))
@@ -232,9 +232,9 @@ class KeptTests(SynchronousTestCase):
     def test_bounds(self, steps: list[tuple[str, int, int]]) -> None:
         """Whatever happens, what is kept is bounded, told truly, and a prefix of what was said."""
         with (
-            patch.object(room, "MOST_OF_ALL", 5_000),
-            patch.object(chunks, "MOST_OF_ONE", 1_000),
-            patch.object(chunks, "MOST_CHUNKS", 5),
+            patch.object(room, "MAX_ALL_BYTES", 5_000),
+            patch.object(chunks, "MAX_BYTES", 1_000),
+            patch.object(chunks, "MAX_CHUNKS", 5),
             patch.object(chunks, "_STEP", 200),
         ):
             journal = Journal(6)
@@ -307,20 +307,20 @@ class FaultTests(SynchronousTestCase):
 
     def test_bounded(self) -> None:
         """A hundred times are kept, all are counted, and the room that they take is told."""
-        for n in range(chunks.MOST_MARKS + 20):
+        for n in range(chunks.MAX_MARKS + 20):
             act(self.journal, 1, 100 + n, "no fin")
         self.assertEqual(
-            (chunks.MOST_MARKS + 20, chunks.MOST_MARKS), (self.one().faulted, len(self.one().marks))
+            (chunks.MAX_MARKS + 20, chunks.MAX_MARKS), (self.one().faulted, len(self.one().marks))
         )
         least = chunks.MARK_OVERHEAD + len("echo: drop") + len("no fin")
-        self.assertEqual(chunks.MOST_MARKS * least, self.journal.held)
+        self.assertEqual(chunks.MAX_MARKS * least, self.journal.held)
         self.journal.keep(1)
         self.assertEqual(0, self.journal.held)
 
     def test_noRoom(self) -> None:
         """One that lost its chunks loses these, too, and may be the one that makes room; it is
         counted on."""
-        self.patch(room, "MOST_OF_ALL", 1_000)
+        self.patch(room, "MAX_ALL_BYTES", 1_000)
         self.patch(chunks, "_STEP", 200)
         act(self.journal, 1, 100, "x" * 500)
         add(self.journal, 2, 100, "in", bytes(500), "x")

@@ -119,11 +119,11 @@ class EventStreamTests(SynchronousTestCase):
     def test_tallyIsBounded(self) -> None:
         """Reasons without end, as a service of others' may make up, do not fill the memory."""
         tally = Tally()
-        for number in range(tally.MOST + 50):
+        for number in range(tally.MAX_REASONS + 50):
             tally(Opened(number, "a", "peer"))
             tally(Closed(number, "a", "peer", f"reason {number}", 1, 2, 0))
             tally(Refused("a", "peer", f"limit {number}"))
         for counter in (tally.closed, tally.refused):
-            self.assertEqual(tally.MOST + 1, len(counter))
+            self.assertEqual(tally.MAX_REASONS + 1, len(counter))
             self.assertEqual(50, counter["a", "other"])
-        self.assertEqual((tally.MOST + 50,) * 2, (tally.opened["a"], tally.bytesIn["a"]))
+        self.assertEqual((tally.MAX_REASONS + 50,) * 2, (tally.opened["a"], tally.bytesIn["a"]))

@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.faults.test_rules import VALUES
+from twistednet.faults.actions import Action, responseActions
+from twistednet.faults.actiontypes import ActionType
 from twistednet.faults.active import ActiveFault
 from twistednet.faults.grammar import parse
-from twistednet.faults.kinds.responses import RESPONSE_KINDS, ResponseParts, responseParts
-from twistednet.faults.model import Action, FaultKind, KindState
+from twistednet.faults.kinds.responses import RESPONSE_KINDS
+from twistednet.faults.model import FaultKind, KindState
 from twistednet.faults.pipeline import Pipeline
+from twistednet.faults.responseparts import ResponseParts, wholeResponse
 
 HEAD = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: text/plain\r\n"
 GOOD = HEAD + b"Content-Length: 6\r\n\r\nabcdef"
@@ -28,14 +31,14 @@ def made(
 ) -> ResponseParts:
     """A reply as a service might give it."""
     fields = [(b"Server", b"x"), (b"Content-Type", b"text/plain"), *headers]
-    return responseParts((method, b"/a?b"), (b"HTTP/1.1", status, b"OK"), fields, body)
+    return wholeResponse((method, b"/a?b"), (b"HTTP/1.1", status, b"OK"), fields, body)
 
 
 def edited(reply: ResponseParts, *rules: str, told: Any = None) -> ResponseParts:
     """What it becomes if these rules choose it."""
     faults = [ActiveFault(parse(f"hello: {rule}"), 1, 0.0) for rule in rules]
     plan = Pipeline(faults, 0.0, 0.0, told or (lambda fault, did: None), isStream=False)
-    [step] = plan.steps(Action(1.0, "request", reply.target), "in")
+    [step] = plan.apply(Action(1.0, ActionType.REQUEST, reply.target), "in")
     for edit in step.edits:
         reply = edit(reply)
     return reply
@@ -44,7 +47,8 @@ def edited(reply: ResponseParts, *rules: str, told: Any = None) -> ResponseParts
 def sent(reply: ResponseParts) -> list[tuple[float, bytes | str]]:
     """What is sent how many seconds later, and how it ends."""
     return [
-        (step.at - 1.0, step.data if step.act == "pass" else step.act) for step in reply.steps(1.0)
+        (step.at - 1.0, step.data if step.type is ActionType.PASS else step.type.value)
+        for step in responseActions(reply, 1.0)
     ]
 
 
@@ -86,8 +90,8 @@ class KindTests(SynchronousTestCase):
                 HEAD + b"Transfer-Encoding: chunked\r\n\r\nxyz\r\nabcdef\r\n0\r\n\r\n",
                 "end",
             ),
-            ("body shorter than said", GOOD.replace(b": 6", b": 7"), "end"),
-            ("body longer than said", GOOD + b"surplus", "end"),
+            ("truncated body", GOOD.replace(b": 6", b": 7"), "end"),
+            ("surplus body", GOOD + b"surplus", "end"),
             (
                 "wrong content-encoding",
                 HEAD + b"Content-Encoding: gzip\r\nContent-Length: 6\r\n\r\nabcdef",
@@ -109,7 +113,7 @@ class KindTests(SynchronousTestCase):
         ):
             reply = edited(made(), rule)
             self.assertEqual([(0.0, expected), (0.0, end)], sent(reply), rule)
-            self.assertEqual(rule.split()[0], reply.steps(0.0)[-1].by)
+            self.assertEqual(rule.split()[0], responseActions(reply, 0.0)[-1].faultName)
 
     def test_late(self) -> None:
         """The headers at once; the body, or its second half, later."""
@@ -121,7 +125,7 @@ class KindTests(SynchronousTestCase):
 
     def test_endless(self) -> None:
         """Headers without end: what comes last is sent again and again."""
-        first, again = edited(made(), "endless headers").steps(1.0)
+        first, again = responseActions(edited(made(), "endless headers"), 1.0)
         self.assertEqual(GOOD.partition(b"\r\n\r\n")[0] + b"\r\n", first.data)
         self.assertFalse(first.isEndless)
         self.assertTrue(again.isEndless)
@@ -178,7 +182,7 @@ class ChoiceTests(SynchronousTestCase):
         plans = [Pipeline([fault], 0.0, 0.0, lambda _, did: told.append(did), False) for _ in "ab"]
         hit = []
         for number, target in enumerate((b"/?b=1", b"/", b"/?b=1", b"/\n?b=1", b"/?b=1")):
-            [step] = plans[number % 2].steps(Action(0.0, "request", target), "in")
+            [step] = plans[number % 2].apply(Action(0.0, ActionType.REQUEST, target), "in")
             hit.append(bool(step.edits))
         self.assertEqual([False, False, True, False, True], hit)
         self.assertEqual(["status 503 for /?b=1"] * 2, told)
@@ -193,12 +197,12 @@ class ChoiceTests(SynchronousTestCase):
         for texts, end, by in (
             (("reset in headers", "close in body", "bad chunk size"), "reset", "reset"),
             (("bad chunk size", "close in body"), "end", "close"),
-            (("no status line", "body longer than said"), "end", "body longer than said"),
+            (("no status line", "surplus body"), "end", "surplus body"),
         ):
-            final = edited(made(), *texts).steps(0.0)[-1]
-            self.assertEqual((end, by), (final.act, final.by), texts)
+            final = responseActions(edited(made(), *texts), 0.0)[-1]
+            self.assertEqual((end, by), (final.type.value, final.faultName), texts)
         cut = edited(made(), "endless headers", "close in headers")
-        self.assertEqual("end", cut.steps(0.0)[-1].act)
+        self.assertEqual("end", responseActions(cut, 0.0)[-1].type.value)
 
     def test_told(self) -> None:
         """What a client has put into its target does nothing to the one who reads of it."""
@@ -224,23 +228,23 @@ class AnyTests(SynchronousTestCase):
     def test_anything(self, reply: ResponseParts, kinds: list[FaultKind], data: Any) -> None:
         """However many are done to it: times never go back, nothing comes after an end, the
         waits are what was asked for, and what is there of a body is what was to be sent."""
-        step, asked = Action(0.0, "request", b"/"), reply
+        step, asked = Action(0.0, ActionType.REQUEST, b"/"), reply
         waits = 0.0
         for kind in kinds:
             values = [data.draw(VALUES[name]) for name in kind.form.types]
             waits += sum(values) if kind.name == "latency" else 0.0
-            [step] = kind.act(step, KindState(data.draw(st.randoms())), *values)
+            [step] = kind.act(step, KindState(data.draw(st.randoms())), tuple(values))
         for edit in step.edits:
             reply = edit(reply)
-        steps = reply.steps(5.0)
+        steps = responseActions(reply, 5.0)
         times = [one.at for one in steps]
         self.assertEqual(sorted(times), times)
         self.assertLessEqual(times[-1], 5.0 + waits + 1e-6 * waits)
-        self.assertTrue(all(one.act == "pass" for one in steps[:-1]))
-        if not reply.endless and any(kind.name in ("close", "reset") for kind in kinds):
-            self.assertNotEqual("pass", steps[-1].act)
-        passed = b"".join(one.data for one in steps if one.act == "pass")
-        if not reply.endless:
+        self.assertTrue(all(one.type is ActionType.PASS for one in steps[:-1]))
+        if not reply.endlessHeader and any(kind.name in ("close", "reset") for kind in kinds):
+            self.assertNotEqual("pass", steps[-1].type.value)
+        passed = b"".join(one.data for one in steps if one.type is ActionType.PASS)
+        if not reply.endlessHeader:
             self.assertTrue((reply.head + reply.content + reply.surplus).startswith(passed))
         if not kinds:
             self.assertEqual(asked, reply)

@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from twistednet.faults.actions import Action
+from twistednet.faults.actiontypes import ActionType
 from twistednet.faults.active import ActiveFault, ActiveFaults
 from twistednet.faults.grammar import KINDS, BadFault, Grammar, parse
-from twistednet.faults.model import Action, FaultKind
+from twistednet.faults.model import FaultKind
 from twistednet.faults.pipeline import Pipeline
-from twistednet.faults.rules import CHOICES, OF_CONNECTIONS, Rule
+from twistednet.faults.rules import CONNECTION_QUALIFIERS, QUALIFIERS, Rule
 
 SERVICES = {
     "echo": ("stream", "listener"),
@@ -39,8 +41,8 @@ VALUES: dict[str, Any] = {
 
 #: What cannot be said of kinds of these steps.
 _SENSELESS = {
-    frozenset({"accept"}): ("afterBytes", "afterTime", "text"),
-    frozenset({"request"}): ("afterBytes",),
+    (ActionType.ACCEPT,): ("afterBytes", "afterTime", "text"),
+    (ActionType.REQUEST,): ("afterBytes",),
 }
 
 
@@ -54,16 +56,16 @@ def rules(draw: Any, carrier: str = "", of: dict[str, Any] = VALUES, most: int =
     if "[" in kind.form.text and draw(st.booleans()):
         values = (*values[:-1], None)
     chosen: dict[str, Any] = {"direction": kind.direction}
-    for name in draw(st.sets(st.sampled_from(sorted(CHOICES)), max_size=most)):
-        form = CHOICES[name][0]
-        if kind.on == {"listen"} and name not in ("lasting", "seed"):
+    for name in draw(st.sets(st.sampled_from(sorted(QUALIFIERS)), max_size=most)):
+        form = QUALIFIERS[name][0]
+        if kind.actsOn == (ActionType.LISTEN,) and name not in ("lasting", "seed"):
             continue
-        if kind.counts == "connections" and name in OF_CONNECTIONS:
+        if kind.counts == "connections" and name in CONNECTION_QUALIFIERS:
             continue
         if name == "direction":
             if kind.direction:
                 chosen[name] = draw(st.sampled_from(["in", "out"]))
-        elif name not in _SENSELESS.get(kind.on, ()):
+        elif name not in _SENSELESS.get(kind.actsOn, ()):
             chosen[name] = draw(of[form.types[0]]) if form.types else form.text
     return Rule("echo", kind, values, **chosen)
 
@@ -101,38 +103,39 @@ class GrammarTests(SynchronousTestCase):
             "ecko: drop": "there is no service 'ecko'; did you mean echo?",
             "echo: latencie 1s": "there is no fault 'latencie 1s'; did you mean latency?",
             "echo: latency": "'latency' is written as latency TIME [jitter TIME]",
-            "echo: latency 10": "10 is no time: write it as 100ms or 2s",
-            "echo: latency 25h": "25h is out of range: it is 1us to 24h",
-            "echo: drop 5%": "'drop 5%' wants a comma: write drop, 5%",
-            "echo: latency 1s jitter 2s first 2": "'latency 1s jitter 2s first 2' wants a comma: "
+            "echo: latency 10": "10 is not a time: write it as 100ms or 2s",
+            "echo: latency 25h": "25h is out of range: use 1us to 24h",
+            "echo: drop 5%": "'drop 5%' needs a comma: write drop, 5%",
+            "echo: latency 1s jitter 2s first 2": "'latency 1s jitter 2s first 2' needs a comma: "
             "write latency 1s jitter 2s, first 2",
-            r'echo: drop, matching "a\b"': r'"a\b": in a text \ stands before " and \ alone',
-            "echo: rate 10KiB": "10KiB is no rate: write it as 1000B/s or 10KiB/s",
-            "echo: slice 0 bytes": "0bytes is out of range: it is 1 byte at least",
-            f"echo: latency {'9' * 400}s": f"{'9' * 400}s is out of range: it is 1us to 24h",
-            'echo: drop, matching "\ud800"': "'\"\\ud800\"' is no Unicode text",
-            "echo: drop, frist 2": "'frist 2' is no choice; did you mean first N?",
-            "echo: drop, first x": "x is no whole number",
-            "echo: drop, first 0": "0 is too few: it is 1 at least",
-            "echo: drop, every 3": "3 is no number in a row: write it as 1st, 2nd, 3rd or 4th",
-            "echo: drop, 0%": "0% is no probability: write it as 30% or 0.5%",
-            "echo: drop, from here": "here is no network: write it as 192.0.2.0/24 or ::1",
-            "echo: drop, matching bye": 'bye is no text: write it in quotes, as "bye"',
+            r'echo: drop, matching "a\b"': '"a\\b": in a text, \\ may only stand before " or \\',
+            "echo: rate 10KiB": "10KiB is not a rate: write it as 1000B/s or 10KiB/s",
+            "echo: slice 0 bytes": "0bytes is out of range: use at least 1 byte",
+            f"echo: latency {'9' * 400}s": f"{'9' * 400}s is out of range: use 1us to 24h",
+            'echo: drop, matching "\ud800"': "'\"\\ud800\"' is not Unicode text",
+            "echo: drop, frist 2": "'frist 2' is not a qualifier; did you mean first N?",
+            "echo: drop, first x": "x is not a whole number",
+            "echo: drop, first 0": "0 is out of range: use at least 1",
+            "echo: drop, every 3": "3 is not an ordinal number: write it as 1st, 2nd, 3rd or 4th",
+            "echo: drop, 0%": "0% is not a probability: write it as 30% or 0.5%",
+            "echo: drop, from here": "here is not a network: write it as 192.0.2.0/24 or ::1",
+            "echo: drop, matching bye": 'bye is not a quoted text: write it as "bye"',
             'echo: drop, matching "bye': "a quotation mark is not closed",
-            "echo: drop, in, out": "out: it is said twice",
-            "echo: silence, first 2, first 3 connections": "first 3 connections: it is said twice",
-            "echo: reset after 0 messages": "0 is too few: it is 1 at least",
+            "echo: drop, in, out": "out: the rule has such a qualifier already",
+            "echo: silence, first 2, first 3 connections": "first 3 connections: "
+            "the rule has such a qualifier already",
+            "echo: reset after 0 messages": "0 is out of range: use at least 1",
             "echo: never close, in": "never close has no direction: leave 'in' out",
             "echo: reset at accept, after 1s": "reset at accept comes first: "
-            "nothing can be before it",
-            "echo: refuse, first 2": "refuse is for all that connect: it may be for a time, "
-            "as in for 10s",
+            "nothing can happen before it",
+            "echo: refuse, first 2": "refuse applies to every client that connects: "
+            "the only qualifier is a time, as in for 10s",
             "datagram: stall": "stall is for connections, and datagram has none",
             "datagram: silence": "silence is for connections, and datagram has none",
             "echo: status 503": "status is for HTTP requests, and echo has none",
-            "hello: status 600": "600 is no status of a reply: write it as 503, from 200 to 599",
+            "hello: status 600": "600 is not a response status: write it as 503, from 200 to 599",
             "hello: status 503, in": "status STATUS has no direction: leave 'in' out",
-            "hello: status 503, after 1kB": "status STATUS is of whole replies: "
+            "hello: status 503, after 1kB": "status STATUS edits whole responses: "
             "leave 'after SIZE' out",
             "hello: close in": "'close in' is written as close before reply or close in reply or "
             "close after reply or close in headers or close in body",
@@ -170,8 +173,8 @@ def passed(plan: Pipeline, *chunks: bytes, direction: str = "out", at: float = 0
     """What becomes of each chunk: the bytes that pass, and `!` with each other step."""
     return [
         b"".join(
-            step.data if step.act == "pass" else b"!" + step.act.encode()
-            for step in plan.steps(Action(at, "pass", chunk), direction)
+            step.data if step.type is ActionType.PASS else b"!" + step.type.value.encode()
+            for step in plan.apply(Action(at, ActionType.PASS, chunk), direction)
         )
         for chunk in chunks
     ]
@@ -231,7 +234,7 @@ class KindTests(SynchronousTestCase):
             steps = [
                 step
                 for chunk in (b"abcd", b"efgh")
-                for step in plan.steps(Action(1.0, "pass", chunk), "out")
+                for step in plan.apply(Action(1.0, ActionType.PASS, chunk), "out")
             ]
             self.assertEqual(expected, [one for step in steps for one in pieces(step)], rule)
 
@@ -242,32 +245,39 @@ class KindTests(SynchronousTestCase):
             ("rate 4B/s", "slice 2 bytes pause 1s"),
         ):
             faults = [ActiveFault(parse(f"echo: {rule}"), 1, 0.0) for rule in rules]
-            [step] = Pipeline(faults, 0.0, 0.0, _untold).steps(Action(1.0, "pass", b"abcd"), "out")
+            [step] = Pipeline(faults, 0.0, 0.0, _untold).apply(
+                Action(1.0, ActionType.PASS, b"abcd"), "out"
+            )
             size = 2 if rules[0].startswith("slice") else 1
             expected = [(1.0 + n, b"abcd"[n * size :][:size]) for n in range(4 // size)]
             self.assertEqual(expected, pieces(step), rules)
 
     def test_ends(self) -> None:
         """Kinds that concern how the service closes."""
-        fin, close = Action(1.0, "fin"), Action(2.0, "close")
+        fin, close = Action(1.0, ActionType.FIN), Action(2.0, ActionType.CLOSE)
         for rule, expected in {
             "never close": [[], []],
-            "reset at close": [[Action(at, "reset", by="reset")] for at in (1.0, 2.0)],
-            "linger 5s": [[fin], [Action(6.0, "close")]],
-            "slow close 5s": [[Action(6.0, "fin")], [Action(7.0, "close")]],
+            "reset at close": [
+                [Action(at, ActionType.RESET, faultName="reset")] for at in (1.0, 2.0)
+            ],
+            "linger 5s": [[fin], [Action(6.0, ActionType.CLOSE)]],
+            "slow close 5s": [[Action(6.0, ActionType.FIN)], [Action(7.0, ActionType.CLOSE)]],
         }.items():
             plan = Schedule(rule).connect()
-            self.assertEqual(expected, [plan.steps(fin), plan.steps(close)], rule)
-        alone = Schedule("linger 5s").connect().steps(close)
-        self.assertEqual([Action(2.0, "fin"), Action(7.0, "close")], alone)
+            self.assertEqual(expected, [plan.apply(fin), plan.apply(close)], rule)
+        alone = Schedule("linger 5s").connect().apply(close)
+        self.assertEqual([Action(2.0, ActionType.FIN), Action(7.0, ActionType.CLOSE)], alone)
 
     def test_timeout(self) -> None:
         """The end is there from the beginning, once, and what passes comes behind it."""
-        for rule, act in (("timeout 5s", "end"), ("timeout 5s with RST", "reset")):
+        for rule, act in (
+            ("timeout 5s", ActionType.END),
+            ("timeout 5s with RST", ActionType.RESET),
+        ):
             plan = Schedule(rule).connect()
-            accept, join = Action(1.0, "accept"), Action(2.0, "join")
-            self.assertEqual([accept, Action(6.0, act, by="timeout")], plan.steps(accept))
-            self.assertEqual([join], plan.steps(join))
+            accept, join = Action(1.0, ActionType.ACCEPT), Action(2.0, ActionType.ATTACH)
+            self.assertEqual([accept, Action(6.0, act, faultName="timeout")], plan.apply(accept))
+            self.assertEqual([join], plan.apply(join))
             self.assertEqual(1, len(plan.faults))
 
     def test_corrupt(self) -> None:
@@ -351,7 +361,9 @@ class ChoiceTests(SynchronousTestCase):
         hits = [passed(schedule.connect(), b"a", b"b").count(b"") for _ in range(10_000)]
         self.assertEqual({0, 2}, set(hits))
         self.assertApproximates(3000, hits.count(2), 3 * 46)
-        self.assertEqual((10_000, 2 * hits.count(2)), (schedule.fault.met, schedule.fault.seen))
+        self.assertEqual(
+            (10_000, 2 * hits.count(2)), (schedule.fault.connections, schedule.fault.seen)
+        )
 
     def test_times(self) -> None:
         """A connection that the fault has begun with is not let off in the middle."""
@@ -446,11 +458,11 @@ class ChoiceTests(SynchronousTestCase):
             fault = ActiveFault(rule, seed, 0.0)
             told: list[str] = []
             plans = [Pipeline([fault], 0, 0, lambda _, did: told.append(did)) for _ in range(3)]
-            steps: list[Any] = [plan.steps(Action(0, "accept")) for plan in plans]
+            steps: list[Any] = [plan.apply(Action(0, ActionType.ACCEPT)) for plan in plans]
             for at, (isIn, data) in enumerate(events):
-                step = Action(float(at), "pass", data)
-                steps.append(plans[len(data) % 3].steps(step, "in" if isIn else "out"))
-            steps += [plan.steps(Action(100, "close")) for plan in plans]
+                step = Action(float(at), ActionType.PASS, data)
+                steps.append(plans[len(data) % 3].apply(step, "in" if isIn else "out"))
+            steps += [plan.apply(Action(100, ActionType.CLOSE)) for plan in plans]
             return [*steps, told, fault.seen, fault.acted]
 
         self.assertEqual(schedule(), schedule())
@@ -472,7 +484,7 @@ class InForceTests(SynchronousTestCase):
         fault = ActiveFault(parse("echo: drop, 50%"), 7, 0.0)
         first = [fault.choose() for _ in range(50)]
         fault.reset()
-        self.assertEqual((0, 0, 0), (fault.met, fault.seen, fault.acted))
+        self.assertEqual((0, 0, 0), (fault.connections, fault.seen, fault.acted))
         self.assertEqual(first, [fault.choose() for _ in range(50)])
 
     def test_stays(self) -> None:
@@ -495,9 +507,9 @@ class InForceTests(SynchronousTestCase):
         rules = [parse("echo: drop, 5%"), parse("echo: drop, seed 3")]
         faults.replace(rules, 0.0)
         before = list(faults)
-        self.assertTrue(faults.replace(rules, 1.0, isAnew=True))
+        self.assertTrue(faults.replace(rules, 1.0, isReset=True))
         self.assertTrue({*before}.isdisjoint(faults))
-        self.assertFalse(ActiveFaults().replace([], 1.0, isAnew=True))
+        self.assertFalse(ActiveFaults().replace([], 1.0, isReset=True))
 
     def test_forNew(self) -> None:
         """Connections that were there have no accept and no first byte any more."""
@@ -510,7 +522,7 @@ class InForceTests(SynchronousTestCase):
         }.items():
             faults = ActiveFaults()
             faults.replace([parse(f"echo: {rule}")], 5.0)
-            found = [faults.concerning("echo", None, "stream", opened) for opened in (4.0, 5.0)]
+            found = [faults.matching("echo", None, "stream", opened) for opened in (4.0, 5.0)]
             self.assertEqual(expected, [*map(bool, found)], rule)
 
     def test_replaced(self) -> None:
@@ -546,4 +558,4 @@ class InForceTests(SynchronousTestCase):
             ("receive", "127.0.0.1", "datagram"): 0,
             ("chat", "::1", "stream"): 0,
         }.items():
-            self.assertEqual(expected, len(faults.concerning(*who, 0.0)), who)
+            self.assertEqual(expected, len(faults.matching(*who, 0.0)), who)

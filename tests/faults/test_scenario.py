@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.faults.test_rules import SERVICES, VALUES, rules
 from twistednet.events.model import EventStream
 from twistednet.faults.grammar import BadFault, Grammar, parse
-from twistednet.faults.scenario import MOST, Part, Scenario, parseScenario
+from twistednet.faults.scenario import MAX_PARTS, Part, Scenario, parseScenario
 from twistednet.inject.injector import FaultInjector
 from twistednet.inject.player import Player
 
@@ -55,13 +55,15 @@ class GrammarTests(SynchronousTestCase):
             "a": form,
             "10s = 10s healthy": form,
             "echo: drop": form,
-            "a =": f"a scenario has 1 to {MOST} parts, and this one 0",
-            "a = again": f"a scenario has 1 to {MOST} parts, and this one 0",
-            "a = " + "1s healthy|" * MOST + "1s healthy": f"a scenario has 1 to {MOST} parts, "
-            f"and this one {MOST + 1}",
-            "a = healthy 10s": "'healthy 10s' is no part: it begins with a time, as in 10s healthy",
-            "a = 10s": "'10s': what is to be so long? Write 10s healthy, or a rule",
-            "a = again | 1s healthy": "again stands at the end, or nowhere",
+            "a =": f"a scenario has 1 to {MAX_PARTS} parts, and this one 0",
+            "a = again": f"a scenario has 1 to {MAX_PARTS} parts, and this one 0",
+            "a = "
+            + "1s healthy|" * MAX_PARTS
+            + "1s healthy": f"a scenario has 1 to {MAX_PARTS} parts, and this one {MAX_PARTS + 1}",
+            "a = healthy 10s": "'healthy 10s' is not a part: a part begins with a time, "
+            "as in 10s healthy",
+            "a = 10s": "'10s' has no rule: write 10s healthy, or a rule after the time",
+            "a = again | 1s healthy": "again may only stand at the end",
             "a = 1s echo: dorp": "'echo: dorp': there is no fault 'dorp'; did you mean drop?",
             "a = 1s well": "'well': a rule is a service, a colon and a fault, "
             "as in echo: latency 100ms",
@@ -84,7 +86,7 @@ class PlayerTests(SynchronousTestCase):
         self.player.play(parseScenario(text, GRAMMAR))
 
     def inForce(self) -> list[str]:
-        return [str(fault.asked) for fault in self.faulting.inForce]
+        return [str(fault.requested) for fault in self.faulting.active]
 
     def after(self, *seconds: float) -> list[list[str]]:
         found = []
@@ -112,7 +114,7 @@ class PlayerTests(SynchronousTestCase):
         """A daemon that was stopped for an hour does not play that hour when it goes on."""
         self.play("a = 1s echo: drop | 1s echo: silence | again")
         self.clock.advance(3600)
-        [fault] = self.faulting.inForce
+        [fault] = self.faulting.active
         self.assertLess(fault.id, 5)
         self.clock.pump([1, 1])
         self.assertLess(self.player.left, 1.01)
@@ -120,17 +122,17 @@ class PlayerTests(SynchronousTestCase):
     def test_others(self) -> None:
         """Rules that are no part of it stay, also those that come meanwhile."""
         self.faulting.replace([parse("echo: drop, seed 1")])
-        [before] = self.faulting.inForce
+        [before] = self.faulting.active
         self.play("a = 1s echo: silence | 1s echo: drop, seed 1")
         self.faulting.replace(
-            [*(fault.rule for fault in self.faulting.inForce), parse("receive: drop")]
+            [*(fault.rule for fault in self.faulting.active), parse("receive: drop")]
         )
         self.assertEqual(["echo: drop, seed 1", "echo: silence", "receive: drop"], self.inForce())
         [second] = self.after(1)
         self.assertEqual(["echo: drop, seed 1", "receive: drop", "echo: drop, seed 1"], second)
         [last] = self.after(1)
         self.assertEqual(["echo: drop, seed 1", "receive: drop"], last)
-        self.assertIs(before, next(iter(self.faulting.inForce)))
+        self.assertIs(before, next(iter(self.faulting.active)))
 
     def test_taken(self) -> None:
         """A rule of it that somebody takes out of force stays out for that part."""
@@ -141,9 +143,9 @@ class PlayerTests(SynchronousTestCase):
     def test_stays(self) -> None:
         """What two parts have in common goes on, with its counts."""
         self.play("a = 1s echo: drop | 1s echo: drop; echo: silence")
-        [fault] = self.faulting.inForce
+        [fault] = self.faulting.active
         self.after(1)
-        self.assertIs(fault, next(iter(self.faulting.inForce)))
+        self.assertIs(fault, next(iter(self.faulting.active)))
 
     def test_replacedAndStopped(self) -> None:
         """Another one begins at once, and one that is stopped leaves nothing."""

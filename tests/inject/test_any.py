@@ -188,7 +188,7 @@ class AnyStreamTests(FaultTestCase):
         """These are in force from now on."""
         inForce = self.connections.faults
         inForce.replace([parse(rule) for rule in asked])
-        self.faults += [fault for fault in inForce.inForce if fault not in self.faults]
+        self.faults += [fault for fault in inForce.active if fault not in self.faults]
 
     def later(
         self, client: socket.socket, stream: Any, seconds: float, wait: float = 0.001
@@ -281,7 +281,7 @@ class AnyDatagramTests(PortTestCase):
         faults: list[Any] = []
         for ruled, datagrams in ((asked, first), (others, second)):
             self.faulting.replace([parse(f"{rule}, from {ANNA[0]}") for rule in ruled])
-            faults += [fault for fault in self.faulting.inForce if fault not in faults]
+            faults += [fault for fault in self.faulting.active if fault not in faults]
             for datagram in datagrams:
                 self.exchange(datagram)
                 self.assertEqual([datagram], self.exchange(datagram, address=FREE))
@@ -292,7 +292,7 @@ class AnyDatagramTests(PortTestCase):
         self.guarded.doStop()
         self.faulting.replace([])
         self.assertEqual([], self.clock.getDelayedCalls())
-        self.assertEqual(([], 0), (self.faulting.ports, self.ports))
+        self.assertEqual(([], 0), (self.faulting.observers, self.ports))
 
     def check(self, faults: list[Any], datagrams: list[bytes]) -> None:
         """What came back of these is as many as was told, and whole where nothing harmed it."""

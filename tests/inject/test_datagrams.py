@@ -148,7 +148,7 @@ class FaultyPortTests(PortTestCase):
         self.assertApproximates(3000, lost, 3 * 46)
         self.assertEqual((10_000 - lost) // 10, times[2])
         self.assertEqual(sorted(back, key=int), back)
-        first, second = self.faulting.inForce
+        first, second = self.faulting.active
         self.assertEqual((10_000, lost), (first.seen, first.acted))
         self.assertEqual((10_000 - lost, times[2]), (second.seen, second.acted))
         told = Counter(one.fault for one in self.told if isinstance(one, Faulted))
@@ -191,7 +191,7 @@ class FaultyPortTests(PortTestCase):
         self.ask("delay 1s")
         self.exchange(b"x")
         self.guarded.doStop()
-        self.assertEqual(([], []), (self.clock.getDelayedCalls(), self.faulting.ports))
+        self.assertEqual(([], []), (self.clock.getDelayedCalls(), self.faulting.observers))
 
 
 class FaultyDatagramTests(DaemonTests):

@@ -156,7 +156,7 @@ class PortFaultsTests(PortTestCase):
         self.ask("echo: refuse, seed 3", "answer: stall")
         self.assertRaises(ConnectionRefusedError, self.connect, port)
         [event] = self.told
-        did = "who connects is refused"
+        did = "new connections are refused"
         expected = Faulted(0, "echo", faults.peer, "refuse", "echo: refuse, seed 3", 1, did)
         self.assertEqual(expected, replace(event, at=0.0))
         self.ask("answer: stall")
@@ -207,7 +207,7 @@ class PortFaultsTests(PortTestCase):
         [line] = [one for one in lines if "rule" in one]
         self.assertIn("No such file", str(line["error"]))
         self.assertEqual("echo: refuse, seed 3", line["rule"])
-        self.assertEqual(0, next(iter(self.faulting.inForce)).acted)
+        self.assertEqual(0, next(iter(self.faulting.active)).acted)
         self.assertEqual([], self.told)
 
 

@@ -18,7 +18,7 @@ from tests.inject.test_streams import FaultTestCase
 from tests.services.test_hello import withoutDate
 from twistednet.events.model import Faulted
 from twistednet.faults.grammar import parse
-from twistednet.inject.responses import MOST, ResponseFaults
+from twistednet.inject.responses import MAX_RESPONSE_BYTES, ResponseFaults
 from twistednet.services.catalog import Service
 from twistednet.services.hello import Hello, HelloSite
 from twistednet.transport.closing import FIRST_CHECK_SECONDS
@@ -224,7 +224,7 @@ class GatheringTests(RequestTestCase):
         self.exchange(client, asked("/stream"))
         [request] = self.pages.streams
         for _ in range(3):
-            request.write(bytes(MOST // 2))
+            request.write(bytes(MAX_RESPONSE_BYTES // 2))
         request.finish()
         self.assertEqual(b"", self.readAll(client))
         client.close()

@@ -21,10 +21,11 @@ from tests.support.loops import LoopTestCase, Recorder
 from twistednet.connections.tracking import Connections, TrackingFactory
 from twistednet.events.journal import Journal
 from twistednet.events.model import Event, EventStream, Faulted
+from twistednet.faults.actions import Action
+from twistednet.faults.actiontypes import ActionType
 from twistednet.faults.grammar import parse
-from twistednet.faults.model import Action
 from twistednet.faults.rules import Rule
-from twistednet.inject.queue import TURN, DelayQueue
+from twistednet.inject.queue import MAX_ACTIONS_PER_TURN, DelayQueue
 from twistednet.inject.streams import FaultWrapper
 from twistednet.services.echo import Echo
 from twistednet.transport.polling import READ
@@ -600,33 +601,35 @@ class FlowTests(FaultTestCase):
         self.assertEqual(pouring.ENOUGH, pouring.written)
 
 
-class LaneTests(SynchronousTestCase):
+class DelayQueueTests(SynchronousTestCase):
     """The queue by itself."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.taken: list[Action] = []
-        self.lane = DelayQueue(self.clock, self.taken.append, lambda: None)
+        self.queue = DelayQueue(self.clock, self.taken.append, lambda: None)
 
     def test_turns(self) -> None:
         """Many small pieces leave others their turn, and need no more room than the whole."""
         data = bytes(range(256)) * 4
-        self.lane.put([Action(0.0, "pass", data, piece=1)])
-        self.assertEqual(TURN, len(self.taken))
-        self.assertEqual(len(data) - TURN, self.lane.size)
-        while self.lane.size:
+        self.queue.add([Action(0.0, ActionType.PASS, data, piece=1)])
+        self.assertEqual(MAX_ACTIONS_PER_TURN, len(self.taken))
+        self.assertEqual(len(data) - MAX_ACTIONS_PER_TURN, self.queue.waitingBytes)
+        while self.queue.waitingBytes:
             before = len(self.taken)
             self.assertEqual(1, len(self.clock.getDelayedCalls()))
-            self.lane.run()
-            self.assertLessEqual(len(self.taken), before + TURN)
+            self.queue.performDue()
+            self.assertLessEqual(len(self.taken), before + MAX_ACTIONS_PER_TURN)
         self.assertEqual(data, b"".join(step.data for step in self.taken))
         self.assertEqual({1}, {len(step.data) for step in self.taken})
 
     def test_drainedAmidst(self) -> None:
         """What is left of a step whose first pieces are through, and nothing comes later."""
-        self.lane.put([Action(0.0, "pass", b"abcdef", piece=2, gap=1.0), Action(0.0, "fin")])
+        self.queue.add(
+            [Action(0.0, ActionType.PASS, b"abcdef", piece=2, gap=1.0), Action(0.0, ActionType.FIN)]
+        )
         self.clock.advance(1.0)
-        rest = self.lane.drain()
+        rest = self.queue.clear()
         self.assertEqual([b"ab", b"cd"], [step.data for step in self.taken])
         self.assertEqual([b"ef", b""], [step.data for step in rest])
         self.assertEqual([], self.clock.getDelayedCalls())

@@ -1,4 +1,4 @@
-"""`netdemo load`: it counts what happened, and corrects what it could not see."""
+"""`netdemo load`: counts, and latencies corrected for coordinated omission."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from twistednet import testing
 from twistednet.client import Target
 from twistednet.client.reactors import theReactor
-from twistednet.load import LoadTally, load, loadTraffic, pacing
+from twistednet.load import LoadTally, datagrams, load, loadTraffic, pacing
 from twistednet.load.pacing import Schedule, Sender
 
 reactor = theReactor()
@@ -50,10 +50,10 @@ class TallyTests(SynchronousTestCase):
     """Correction for coordinated omission."""
 
     def test_stall(self) -> None:
-        """One stall of 1 s among answers of 1 ms: what was not sent meanwhile counts.
+        """One stall of 1 s among answers of 1 ms: the messages not sent meanwhile count.
 
         1,000 answers of 1 ms and one of 1 s take 2 s in all. The messages left out
-        would have waited 998, 996, ... ms: half of the time nobody was answered, so
+        would have waited 998, 996, ... ms: for half of the time no answer came, so
         a third of all messages, at one every 2 ms, waited over 1 ms.
         """
         tally = LoadTally(connections=1, seconds=2.0)
@@ -67,14 +67,14 @@ class TallyTests(SynchronousTestCase):
         self.assertGreaterEqual(corrected.get_min_value(), 0.99 * MS)
 
     def test_rate(self) -> None:
-        """At a rate, latency is from when a message was due: nothing is put back."""
+        """At a rate, latency counts from when a message was due: none is put back."""
         tally = LoadTally(connections=1, seconds=2.0, rate=500)
         tally.answer(1000 * MS)
         self.assertEqual(tally.latencies().get_total_count(), 1)
 
 
 class _Sent(Sender):
-    """Notes as of when it sent each message."""
+    """Records from when the latency of each message counts."""
 
     def __init__(self, clock: Clock, interval: int) -> None:
         super().__init__(clock, Schedule(interval))
@@ -85,7 +85,7 @@ class _Sent(Sender):
 
 
 class PacingTests(SynchronousTestCase):
-    """From when on the latency of a message counts."""
+    """The time from which the latency of a message counts."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -96,13 +96,13 @@ class PacingTests(SynchronousTestCase):
         return round(self.clock.seconds() * 1000 * MS)
 
     def test_timerALittleLate(self) -> None:
-        """That a timer counts in milliseconds is no latency of the server's."""
+        """The resolution of a timer does not count as latency of the server."""
         self.sender.begin(10 * MS)
         self.clock.advance(0.0109)
         self.assertEqual(self.sender.sent, [10.9 * MS])
 
     def test_scheduleKept(self) -> None:
-        """A late timer puts off the one message, and not those after it."""
+        """A late timer delays one message, and not those after it."""
         self.sender.begin(10 * MS)
         self.clock.advance(0.0109)
         self.sender.next(self.now())
@@ -110,13 +110,13 @@ class PacingTests(SynchronousTestCase):
         self.assertEqual(self.sender.sent, [10.9 * MS, 20 * MS])
 
     def test_timerMuchLate(self) -> None:
-        """A client too busy to send in time does not hide that."""
+        """A client that is too busy to send in time counts that as latency."""
         self.sender.begin(10 * MS)
         self.clock.advance(0.015)
         self.assertEqual(self.sender.sent, [10 * MS])
 
     def test_heldBack(self) -> None:
-        """What waited for a slow answer counts from when it was due."""
+        """A message that waited for a slow answer counts from when it was due."""
         self.sender.begin(0)
         self.clock.advance(0.0105)
         self.sender.next(self.now())
@@ -124,10 +124,10 @@ class PacingTests(SynchronousTestCase):
 
 
 class TrafficTests(SynchronousTestCase):
-    """What is a whole and right answer."""
+    """Which answers are complete and right."""
 
     def test_greeting(self) -> None:
-        """A response is whole when its body is, however it is split; 200 is right."""
+        """A response is complete when its body is, however it is split; 200 is right."""
         right = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX: y\r\n\r\nhello"
         for _ in range(2):
             judge = judgeOf("hello")
@@ -145,7 +145,7 @@ class TrafficTests(SynchronousTestCase):
 
 
 def judgeOf(service: str, size: int = 0) -> Callable[[bytes], bool | None]:
-    """What judges the answers of a service over connections."""
+    """Return the judge of a service's answers over connections."""
     streams = TRAFFIC[service].streams
     assert streams is not None
     return streams(Target("tcp", "a", 1), size).judge
@@ -171,7 +171,7 @@ class StreamTests(_LoadCase):
     """Over connections."""
 
     async def test_counts(self) -> None:
-        """Every message that was sent is accounted for, and the server saw as many."""
+        """Every message sent is counted, and the server received as many."""
         server = testing.serve("echo")
         self.addCleanup(server.close)
         tally = await self.drive(Target("tcp", server.host, server.port), size=10)
@@ -180,7 +180,7 @@ class StreamTests(_LoadCase):
         self.assertEqual(len(server.received()), tally.sent * 10)
 
     async def test_rate(self) -> None:
-        """A rate is kept, over all connections."""
+        """The rate holds over all connections."""
         server = testing.serve("answer")
         self.addCleanup(server.close)
         target = Target("tcp", server.host, server.port)
@@ -188,7 +188,7 @@ class StreamTests(_LoadCase):
         self.assertApproximates(tally.sent, 200, 6)
 
     async def test_slowUnderRate(self) -> None:
-        """A server that is slower than the rate shows as latency, and not as a lower rate."""
+        """A server that is slower than the rate shows in the latency, not in a lower rate."""
 
         class Slow(Protocol):
             def dataReceived(self, data: bytes) -> None:
@@ -210,7 +210,7 @@ class StreamTests(_LoadCase):
         self.assertEqual(tally.errors["wrong answer"], tally.sent)
 
     async def test_hangsUp(self) -> None:
-        """A server that hangs up is connected to again, and each time counts."""
+        """A connection that the server closes is made again, and counts as an error."""
 
         class Once(Protocol):
             def dataReceived(self, data: bytes) -> None:
@@ -222,13 +222,16 @@ class StreamTests(_LoadCase):
         self.assertGreaterEqual(tally.answered, 3)
 
     async def test_silence(self) -> None:
-        """A server that says nothing is not waited for for ever."""
+        """A silent server is not awaited without end."""
         tally = await self.drive(self.listen(Protocol), timeout=0.2)
         self.assertEqual(tally.errors, {"no answer in 0.2 s": 2})
 
 
 class DatagramTests(_LoadCase):
     """Over datagrams, which may be lost."""
+
+    def setUp(self) -> None:
+        self.patch(datagrams, "LOST_AFTER_SECONDS", 0.3)
 
     def listenDatagram(self, protocol: DatagramProtocol) -> Target:
         protocol.noisy = False  # type: ignore[attr-defined]
@@ -237,7 +240,7 @@ class DatagramTests(_LoadCase):
         return Target("udp", "127.0.0.1", port.getHost().port)
 
     async def test_lost(self) -> None:
-        """What the server drops is lost, one by one."""
+        """Each datagram that the server drops counts as lost."""
 
         class Dropping(DatagramProtocol):
             numbers = count(1)
@@ -251,24 +254,24 @@ class DatagramTests(_LoadCase):
 
         server = Dropping()
         tally = await self.drive(
-            self.listenDatagram(server), "datagram", connections=1, seconds=1.2
+            self.listenDatagram(server), "datagram", connections=1, seconds=0.8
         )
         self.assertGreaterEqual(server.dropped, 2)
         self.assertEqual((tally.lost, tally.late), (server.dropped, 0))
 
     async def test_late(self) -> None:
-        """What comes after it was given up is late, and neither lost nor answered."""
+        """A reply to a datagram that was given up counts as late, not as lost or answered."""
 
         class Late(DatagramProtocol):
             first = True
 
             def datagramReceived(self, datagram: bytes, addr: Any) -> None:
                 if self.first:
-                    reactor.callLater(1.2, self.transport.write, datagram, addr)  # type: ignore[union-attr]
+                    reactor.callLater(0.6, self.transport.write, datagram, addr)  # type: ignore[union-attr]
                 self.first = False
 
         tally = await self.drive(
-            self.listenDatagram(Late()), "datagram", connections=1, seconds=1.3
+            self.listenDatagram(Late()), "datagram", connections=1, seconds=0.5
         )
         self.assertEqual((tally.sent, tally.answered, tally.late, tally.lost), (2, 0, 1, 1))
 
@@ -307,7 +310,7 @@ class AgreementTests(SynchronousTestCase):
 
     @pytest.mark.slow
     def test_wrk(self) -> None:
-        """wrk and we find the same rate."""
+        """wrk measures the same rate."""
         if shutil.which("wrk") is None:
             self.skipTest("wrk is not installed")
         self.assertAgree("hello", self.wrk)
@@ -322,7 +325,7 @@ class AgreementTests(SynchronousTestCase):
 
     @pytest.mark.slow
     def test_plainSockets(self) -> None:
-        """So does a loop of blocking sockets, one a thread."""
+        """Blocking sockets, one in each thread, measure the same rate."""
         self.assertAgree("echo", self.plainSockets)
 
     def plainSockets(self) -> float:
@@ -351,7 +354,7 @@ class CommandTests(SynchronousTestCase):
         return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def test_text(self) -> None:
-        """For a person: rate, percentiles, errors, loss, a histogram; plain in a pipe."""
+        """The text has rate, percentiles, errors, loss and a histogram; no escapes in a pipe."""
         with testing.serve("datagram") as server:
             done = self.load(f"udp:{server.host}:{server.port}", "--as", "datagram", "-t", "0.3")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -360,7 +363,7 @@ class CommandTests(SynchronousTestCase):
         self.assertNotIn("\x1b", done.stdout)
 
     def test_notEcho(self) -> None:
-        """Not one right answer is status 1, and one line says so."""
+        """Without a right answer the status is 1, and one line says so."""
         with testing.serve("answer") as server:
             done = self.load(f"{server.host}:{server.port}", "-t", "0.2", "--timeout", "0.3")
         self.assertEqual(done.returncode, 1)

@@ -34,7 +34,9 @@ class ChatTests(SynchronousTestCase):
     def test_greeting(self) -> None:
         """A newcomer is told who they are; those who are there hear of it."""
         first = self.enter()
-        self.assertEqual(self.greeting, b"* you are guest-1 in lobby; /help lists the commands\n")
+        self.assertEqual(
+            self.greeting, b"* you are guest-1 in lobby; /help tells what you can do\n"
+        )
         self.enter()
         self.assertEqual(first.read(), b"* guest-2 has joined lobby\n")
 
@@ -131,10 +133,10 @@ class ChatTests(SynchronousTestCase):
         self.assertEqual(
             ann.read().decode().splitlines(),
             [
-                "* there is no /__class__; /help lists the commands",
-                "* there is no /fly; /help lists the commands",
-                "* there is no /; /help lists the commands",
-                "* there is no /\\x1b[31m; /help lists the commands",
+                "* there is no /__class__; /help tells what there is",
+                "* there is no /fly; /help tells what there is",
+                "* there is no /; /help tells what there is",
+                "* there is no /\\x1b[31m; /help tells what there is",
             ],
         )
 

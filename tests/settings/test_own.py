@@ -117,6 +117,18 @@ class LoadingTests(SynchronousTestCase):
                 self.own(*arguments, **variables)
             self.assertEqual(line, str(caught.exception))
 
+    def test_kubernetes(self) -> None:
+        """A setting whose name begins like a variable of Kubernetes is read all the same."""
+
+        @dataclass(frozen=True)
+        class PortSettings:
+            portLimit: int = setting(1, number(int, 1), "ports")
+
+        own = Service("own", ("tcp:0",), "is a test", Echo, settings=PortSettings)
+        variables = {"NETDEMO_PORT_LIMIT": "3", "NETDEMO_PORT": "tcp://10.0.0.1:80"}
+        settings = load({}, None, {"own": own}, variables)
+        self.assertEqual(3, settings.of(PortSettings).portLimit)
+
     def test_withoutDaemon(self) -> None:
         """A unit test gets the defaults, or what it gives."""
         self.assertEqual(OwnSettings(), ServiceSettings().of(OwnSettings))

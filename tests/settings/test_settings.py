@@ -13,7 +13,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.processes import temporaryFolder
-from twistednet import FaultKind
+from twistednet import Datagram, StreamFaultKind
 from twistednet.core import plugins
 from twistednet.core.plugins import BadPlugin
 from twistednet.core.settings import BadSetting, number, setting
@@ -443,8 +443,8 @@ class CatalogTests(SynchronousTestCase):
         patch.restore()
 
 
-BROUGHT = FaultKind.of("moo N", lambda step, memory, times: [step] * times)
-TAKEN = FaultKind.of("drop", lambda step, memory: [])
+BROUGHT = StreamFaultKind("moo N", lambda step, memory, times: [step] * times)
+TAKEN = StreamFaultKind("drop", lambda step, memory: [])
 
 
 @dataclass(frozen=True)
@@ -464,6 +464,7 @@ class OwnSettingsTests(SynchronousTestCase):
             (Service("kv", (), "x", Echo, settings=TakenSettings, origin=origin), "max-message"),
             (Service("events", (), "x", Echo, origin=origin), "events"),
             (Service("only", (), "x", Echo, origin=origin), "only"),
+            (Service("port", (), "x", Echo, origin=origin), "port"),
         ):
             with self.assertRaises(BadPlugin) as caught:
                 ownSettings([*CATALOGUE.values(), service])
@@ -475,6 +476,17 @@ class ReplyClock(DatagramProtocol):
 
     def __init__(self, clock: object = None) -> None:
         self.clock = clock
+
+
+class Reverse(Datagram):
+    """A subclass of our own protocol."""
+
+
+@dataclass(frozen=True)
+class Undeclared:
+    """Settings of which one is not declared."""
+
+    maxKeys: int = 3
 
 
 class CheckTests(SynchronousTestCase):
@@ -508,6 +520,18 @@ class CheckTests(SynchronousTestCase):
                 ("kv", ("udp:5",), "x", ReplyClock),
                 {"stream": None, "datagram": ReplyClock},
                 "datagram is the class itself",
+            ),
+            (
+                ("kv", ("udp:5",), "x", Reverse),
+                {"stream": None, "datagram": Datagram},
+                "datagram is Datagram, which is made with a clock and not with a class",
+            ),
+            (("kv", "tcp:0", "x", Echo), {}, "listen is not a tuple of endpoint strings: 'tcp:0'"),
+            (("kv", (7,), "x", Echo), {}, "listen is not a tuple of endpoint strings: (7,)"),
+            (
+                ("kv", one, "x", Echo),
+                {"settings": Undeclared},
+                "settings: Undeclared.maxKeys is not declared with setting()",
             ),
             (("kv", one, "x", Echo), {"stream": operator.call}, "stream makes no factory but"),
             (("kv", one, "x", Echo), {"stream": len}, "stream makes no factory: TypeError("),

@@ -1,4 +1,4 @@
-"""Servers for tests of clients, all in one process: to start one takes a second."""
+"""Servers for tests of clients, all in one process, as a process takes a second to start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _process() -> ChildProcess:
 
 
 def serve(case: SynchronousTestCase, service: str, **settings: Any) -> Server:
-    """A server that is gone with the test."""
+    """Start a server that is stopped at the end of the test."""
     server = Netdemo(_process()).serve(service, **settings)
     case.addCleanup(server.close)
     return server

@@ -80,13 +80,13 @@ SEEN = {
         r"IncompleteRead\(0 bytes read",
         "ERR_INVALID_CHUNKED_ENCODING",
     ),
-    "body shorter than said": ServerRecord(
+    "truncated body": ServerRecord(
         r"18 .*\b1 bytes",
         r"IncompleteRead\(12 bytes read, 1 more",
         "ERR_CONTENT_LENGTH_MISMATCH",
     ),
     # What comes after the body is thrown away with the connection.
-    "body longer than said": ServerRecord("0 Hello World!", FINE, FINE),
+    "surplus body": ServerRecord("0 Hello World!", FINE, FINE),
     # http.client decodes nothing.
     "wrong content-encoding": ServerRecord(
         "61 .*Error while processing content unencoding", FINE, "ERR_CONTENT_DECODING_FAILED"
@@ -216,7 +216,7 @@ class SeenTests(AdminTests):
         and the connection at its end."""
         sock = self.connect("hello")
         request = "GET {} HTTP/1.1\r\nHost: a\r\n\r\n"
-        sock.sendall((request.format(_path("body longer than said")) * 2).encode())
+        sock.sendall((request.format(_path("surplus body")) * 2).encode())
         first, _, rest = readAll(sock).partition(b"Hello World!")
         self.assertRegex(first, rb"\AHTTP/1.1 200 [^!]*Content-Length: 12\r\n\r\n\Z")
         self.assertEqual(b"surplus", rest)

@@ -34,7 +34,7 @@ from tests.support.processes import (
 from tests.system.test_exact import certificates
 from twistednet.core.settings import kebabCase
 from twistednet.daemon.daemon import Daemon
-from twistednet.events.chunks import MOST_OF_ONE
+from twistednet.events.chunks import MAX_BYTES
 from twistednet.events.journal import Conversation
 from twistednet.events.model import Closed, Event, Opened, Received, Sent
 from twistednet.events.pcapng import pcapng
@@ -319,7 +319,7 @@ class JournalTests(_Served):
     async def test_enough(self) -> None:
         """After 64 KiB of a conversation its transport is tapped no more; all is served."""
         daemon = self.serve("echo", "tcp:0")
-        data = os.urandom(MOST_OF_ONE)
+        data = os.urandom(MAX_BYTES)
 
         def exchange(client: Client) -> list[Any]:
             taps = []
@@ -333,7 +333,7 @@ class JournalTests(_Served):
         one = await self.talk(daemon, exchange)
         self.assertTrue(one.truncated)
         inwards, outwards = one.data("in"), one.data("out")
-        self.assertEqual(MOST_OF_ONE, len(inwards) + len(outwards))
+        self.assertEqual(MAX_BYTES, len(inwards) + len(outwards))
         self.assertTrue(data.startswith(inwards) and data.startswith(outwards))
         self.assertEqual((2 * len(data),) * 2, (one.bytesIn, one.bytesOut))
 

@@ -1,4 +1,4 @@
-"""The pytest fixture and `testing.serve`: servers for other people's tests."""
+"""The pytest fixture `netdemo` and `testing.serve`: servers for tests of clients."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def connected(server: testing.Server) -> socket.socket:
 
 
 class TestCase(SynchronousTestCase):
-    """With a place for files that is gone afterwards."""
+    """Has temporary folders."""
 
     def folder(self) -> Path:
         folder = tempfile.TemporaryDirectory()
@@ -47,14 +47,16 @@ class TestCase(SynchronousTestCase):
 
 
 class FixtureTests(TestCase):
-    """`netdemo` in the test suite of somebody else."""
+    """`netdemo` in another test suite."""
 
     def pytest(self, source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a suite of its own, in a process of its own."""
+        """Run a test suite in a process of its own."""
         folder = self.folder()
         (folder / "test_it.py").write_text(IMPORTS + textwrap.dedent(source))
         (folder / "pytest.ini").write_text("[pytest]\n")
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+        # This plugin takes two seconds to load, in each process.
+        command += ["-p", "no:schemathesis", *arguments]
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
 
     def test_kindsOfTests(self) -> None:
@@ -116,7 +118,7 @@ class FixtureTests(TestCase):
         self.assertIn("5 passed", done.stdout, done.stdout + done.stderr)
 
     def test_failure(self) -> None:
-        """A test that fails gets the journal in its report; its port is closed, no reactor here."""
+        """A failed test has the journal in its report; its server stops; it has no reactor."""
         done = self.pytest(
             """
             ports = []
@@ -138,7 +140,7 @@ class FixtureTests(TestCase):
         self.assertIn(r"#1 sent 9 B: \x1b[2Jhello", done.stdout)
 
     def test_xdist(self) -> None:
-        """Workers do not get in each other's way."""
+        """The workers of pytest-xdist do not interfere."""
         done = self.pytest(
             """
             @pytest.mark.parametrize("number", range(20))
@@ -153,7 +155,7 @@ class FixtureTests(TestCase):
         self.assertIn("20 passed", done.stdout, done.stdout + done.stderr)
 
     def test_subclassThatRaises(self) -> None:
-        """A bug in the service that is under test is in the report too."""
+        """An exception in a subclass is in the report, too."""
         done = self.pytest(
             """
             from twistednet import Echo
@@ -179,7 +181,7 @@ class ServeTests(TestCase):
         return server
 
     def test_reasons(self) -> None:
-        """How a connection ended is told apart: the client's FIN, its RST, the service."""
+        """The end of a connection has its reason: the client's FIN or RST, or the service."""
         server = self.serve("answer")
         finisher, resetter, leaver = (connected(server) for _ in range(3))
         finisher.close()
@@ -193,7 +195,7 @@ class ServeTests(TestCase):
         self.assertEqual(reasons, ["client FIN", "client RST", "service"])
 
     def test_misbehave(self) -> None:
-        """Faults come and go while it serves; the same ones begin anew; a wrong one is told."""
+        """Faults are replaced, reset and removed while it serves; a wrong rule is an error."""
         server = self.serve("answer", faults="close before reply, first 1, seed 1")
 
         def ask() -> bytes:
@@ -215,7 +217,7 @@ class ServeTests(TestCase):
         self.assertIn(line, server.journal().splitlines())
 
     def test_journal(self) -> None:
-        """A line for what happened, and none for the client's FIN, which is no data."""
+        """The journal has a line for each event, and none for the client's FIN."""
         server = self.serve("answer")
         with connected(server) as client:
             client.sendall(b"bye")
@@ -234,7 +236,7 @@ class ServeTests(TestCase):
         )
 
     def test_received(self) -> None:
-        """What was sent has been received when it is asked for, without a reply to wait for."""
+        """Everything sent is received when the test looks, even without a reply."""
         server = self.serve("receive")
         data = bytes(range(256)) * 4096
         with connected(server) as client:
@@ -243,7 +245,7 @@ class ServeTests(TestCase):
             self.assertIsNone(server.connections[0].closed)
 
     def test_datagrams(self) -> None:
-        """Each datagram is told apart, an empty one too."""
+        """Each datagram is reported, an empty one too."""
         server = self.serve("datagram")
         with socket.socket(type=socket.SOCK_DGRAM) as client:
             for data in (b"one", b"", b"two"):
@@ -251,7 +253,7 @@ class ServeTests(TestCase):
             self.assertEqual(server.datagrams, [b"one", b"", b"two"])
 
     def test_settings(self) -> None:
-        """Settings are the daemon's own, and reach it."""
+        """Settings reach the daemon."""
         server = self.serve("echo", maxConnections=1)
         with connected(server) as one, connected(server) as other:
             one.sendall(b"x")
@@ -260,7 +262,7 @@ class ServeTests(TestCase):
             self.assertEqual(server.refused, ["connections"])
 
     def test_times(self) -> None:
-        """So do those about time: who is idle is closed, and told as idle."""
+        """Times reach it, too: an idle connection is closed, and its reason is idle."""
         server = self.serve("echo", idleTimeout=0.1)
         with connected(server) as client:
             with contextlib.suppress(ConnectionResetError):
@@ -268,17 +270,17 @@ class ServeTests(TestCase):
             self.assertEqual(server.connections[0].closed, "idle")
 
     def test_badSettings(self) -> None:
-        """A wrong setting is one line that names it, and leaves no process."""
-        for settings, complaint in (
+        """A wrong setting is one line that names it."""
+        for settings, error in (
             ({"idleTimeout": "soon"}, "echo: idleTimeout: 'soon' is not a number"),
             ({"idleTimout": 1}, "echo: idleTimout: no such setting; did you mean idleTimeout?"),
         ):
             with self.assertRaises(testing.CannotServe) as caught:
                 testing.serve("echo", **settings)
-            self.assertEqual(str(caught.exception), complaint)
+            self.assertEqual(str(caught.exception), error)
 
     def test_waitFor(self) -> None:
-        """A client in a thread is waited for."""
+        """It waits for a client in a thread, and fails with the journal."""
         server = self.serve("receive")
 
         def later() -> None:
@@ -293,7 +295,7 @@ class ServeTests(TestCase):
             server.waitFor(lambda server: False, timeout=0.01)
 
     def test_unix(self) -> None:
-        """A UNIX socket is served where the test wants it, and removed at the end."""
+        """A UNIX socket is made at the path, and removed at the end."""
         path = str(self.folder() / "socket")
         with testing.serve("echo", listen=f"unix:{path}") as server:
             self.assertEqual(server.path, path)
@@ -314,7 +316,7 @@ class ServeTests(TestCase):
         testing.Server(process, "echo", {}).close()
         assert process._child is not None
         pid = process._child.pid
-        # Its ports are among them; to connect would find whoever has the number by now.
+        # Ports are counted as files: another process may have taken their numbers.
         ports = len(os.listdir(f"/proc/{pid}/fd"))
         servers = [testing.Server(process, "echo", {}) for _ in range(100)]
         self.assertLessEqual(ports + 100, len(os.listdir(f"/proc/{pid}/fd")))
@@ -329,7 +331,7 @@ class ServeTests(TestCase):
         self.assertEqual(len(os.listdir("/proc/self/fd")), files)
 
     def test_killedTest(self) -> None:
-        """When the test's process is killed, the servers' process ends, and tidies up."""
+        """When the test's process is killed, the servers' process ends and cleans up."""
         path = str(self.folder() / "socket")
         source = (
             "import time; from twistednet import testing; "
@@ -357,5 +359,5 @@ def twice(netdemo: testing.Netdemo) -> list[testing.Server]:
 
 
 def test_inAnotherFixture(twice: list[testing.Server]) -> None:
-    """Another fixture may build on it."""
+    """Another fixture may use it."""
     assert [server.service for server in twice] == ["echo", "datagram"]

@@ -1,4 +1,4 @@
-"""Who may ask the admin site for what."""
+"""Access control of the admin site: hosts, origins, and the access token."""
 
 from __future__ import annotations
 
@@ -6,54 +6,55 @@ import hashlib
 import secrets
 from collections.abc import Set
 from ipaddress import ip_address
-from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
 from twistednet.admin.replies import APIError, Reply
 from twistednet.core.limits import PeerRates, isLocal
 from twistednet.core.text import hostOf
+from twistednet.transport.httprequest import BoundedRequest
 
-#: Wrong tokens that an address may send at once; after that one in SLOW seconds is told
-#: that it is wrong, and the others wait DELAY seconds to hear that there are too many.
-MOST_WRONG = 10
-SLOW = 10.0
-DELAY = 1.0
+#: Wrong tokens that an address may send at once. After that, one in RETRY_SECONDS gets 401;
+#: the others get 429 after DELAY_SECONDS.
+MAX_WRONG_TOKENS = 10
+RETRY_SECONDS = 10.0
+DELAY_SECONDS = 1.0
 
-#: A page elsewhere cannot send this header without asking us first, and we refuse.
+#: A page of another origin cannot send this header without a preflight, which we refuse.
 CHANGES = "X-Netdemo"
 
 _SAFE_METHODS = (b"GET", b"HEAD", b"OPTIONS")
 
 
 class Access:
-    """The door of the site.
+    """Checks each request before it is answered.
 
-    Whoever asks names a host that is ours, or a page elsewhere could be given our
-    address under its own name (DNS rebinding); comes from no page elsewhere; knows the
-    token, in a header, or as the cookie that the first visit with `?token=` brought; and
-    says so when they mean to change something. The token has 256 bits, or 16 characters
-    at least: who knows it is never slowed down, so that a stale page that still asks with
-    yesterday's token shuts nobody out.
+    A request must name one of our hosts, or a foreign page could reach us under its own name (DNS
+    rebinding). It must not come from a page of another origin. It needs the token: in a header, or
+    as the cookie that the first visit with `?token=` sets. To change something it needs the header
+    `X-Netdemo`. The token has 256 bits, or at least 16 characters. A client with the right token is
+    never slowed down, so a stale page that uses an old token shuts out nobody.
     """
 
     def __init__(self, clock: IReactorTime, token: str | None, names: Set[str]) -> None:
         self.clock = clock
         self.token = token or secrets.token_urlsafe(32)
         self.names = names
-        self._wrong = PeerRates(1 / SLOW, MOST_WRONG)
+        self._wrong = PeerRates(1 / RETRY_SECONDS, MAX_WRONG_TOKENS)
 
-    def check(self, request: Any, isOpen: bool) -> None:
-        """Raises Wrong. What `isOpen` needs no token on loopback."""
+    def check(self, request: BoundedRequest, isOpen: bool) -> None:
+        """Raise APIError if a request is refused. One that `isOpen` needs no token on loopback."""
         self._checkPlace(request)
         if not (isOpen and isLocal(_local(request))):
             self._checkToken(request)
         if request.method not in _SAFE_METHODS and not header(request, CHANGES):
             raise APIError(403, f"to change anything, send the header {CHANGES}: 1")
 
-    def welcome(self, request: Any, token: str) -> Reply:
-        """The answer to a first visit with the token in the query: the same page without
-        it, and a cookie. Raises Wrong."""
+    def welcome(self, request: BoundedRequest, token: str) -> Reply:
+        """Redirect the first visit, which has the token in its query, and set the cookie.
+
+        Raises APIError.
+        """
         self._checkPlace(request)
         if not _same(token, self.token):
             self._refuse(request)
@@ -74,14 +75,14 @@ class Access:
         # that greets browsers shows what they send.
         return hashlib.sha256(f"cookie {self.token}".encode()).hexdigest()
 
-    def _checkPlace(self, request: Any) -> None:
+    def _checkPlace(self, request: BoundedRequest) -> None:
         given = header(request, "Host")
         # HTTP/1.0 needs none, and no browser leaves it out.
         if given is not None and not self._isOurs(_hostname(given), _local(request)):
-            raise APIError(421, "this host is not ours: use localhost, or see admin-hosts")
+            raise APIError(421, "this host is not one of ours: use localhost, or set admin-hosts")
         origin = header(request, "Origin")
         if origin is not None and origin.partition("://")[2].lower() != (given or "").lower():
-            raise APIError(403, "this comes from a page of another origin")
+            raise APIError(403, "the request comes from a page of another origin")
 
     def _isOurs(self, name: str, local: str | None) -> bool:
         if name == "localhost" or name in self.names:
@@ -91,7 +92,7 @@ class Access:
         except ValueError:
             return False
 
-    def _checkToken(self, request: Any) -> None:
+    def _checkToken(self, request: BoundedRequest) -> None:
         scheme, _, given = (header(request, "Authorization") or "").partition(" ")
         if scheme.lower() in ("bearer", "token"):
             if not _same(given.strip(), self.token):
@@ -108,15 +109,17 @@ class Access:
         if not _same(cookie.decode("latin-1"), self._cookie):
             self._refuse(request)
 
-    def _refuse(self, request: Any) -> None:
+    def _refuse(self, request: BoundedRequest) -> None:
         peer = hostOf(request.getClientAddress()) or "local"
         if self._wrong.allow(peer, self.clock.seconds()):
             raise APIError(401, "this token is wrong", {"WWW-Authenticate": "Bearer"})
-        raise APIError(429, "too many wrong tokens", {"Retry-After": f"{SLOW:.0f}"}, DELAY)
+        raise APIError(
+            429, "too many wrong tokens", {"Retry-After": f"{RETRY_SECONDS:.0f}"}, DELAY_SECONDS
+        )
 
 
-def header(request: Any, name: str) -> str | None:
-    """Whatever bytes it has."""
+def header(request: BoundedRequest, name: str) -> str | None:
+    """Return a header's value, with bytes as Latin-1; None if there is none."""
     value = request.getHeader(name.encode())
     return None if value is None else value.decode("latin-1")
 
@@ -125,18 +128,18 @@ def _same(given: str, right: str) -> bool:
     return secrets.compare_digest(given.encode("utf-8", "surrogatepass"), right.encode())
 
 
-def _local(request: Any) -> str | None:
-    """The address that was connected to; None for a UNIX socket."""
+def _local(request: BoundedRequest) -> str | None:
+    """Return the address that the client connected to; None for a UNIX socket."""
     return hostOf(request.getHost())
 
 
-def _cookieName(request: Any) -> str:
-    """One for each port: cookies are shared by all ports of a host."""
+def _cookieName(request: BoundedRequest) -> str:
+    """Return the name of the cookie: one for each port, as all ports of a host share cookies."""
     return f"netdemo-{getattr(request.getHost(), 'port', 'local')}"
 
 
 def _hostname(given: str) -> str:
-    """Of a Host header, without port and brackets."""
+    """Return the name in a Host header, without port and brackets."""
     bracketed, bracket, _ = given.removeprefix("[").partition("]")
     name = bracketed if bracket else given.partition(":")[0]
     return name.lower().rstrip(".")

@@ -7,33 +7,36 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import cast
 
-from twistednet.admin.replies import APIError, Reply, StreamedReply, jsonReply
+from twistednet.admin.interfaces import DaemonAPI
+from twistednet.admin.replies import AnyReply, APIError, Reply, StreamedReply, jsonReply
 from twistednet.admin.routing import APIRequest, Route
 from twistednet.admin.sse import SSEStreams, message
+from twistednet.connections.tracking import TrackedConnection
 from twistednet.core.text import addressText
 from twistednet.events.chunks import Chunk, FaultMark
+from twistednet.events.journal import Conversation
 from twistednet.events.jsonlines import jsonLines
 from twistednet.events.pcapng import pcapng
 
-#: Connections on one page of a list.
-PAGE = 100
-MOST_PAGE = 1000
-#: Bytes, or a little more, that one look gives to a reader.
-AT_ONCE = 64 * 1024
+#: Connections on one page of a list, by default and at most.
+PAGE_SIZE = 100
+MAX_PAGE_SIZE = 1000
+#: Bytes, or a little more, that one tick sends to a stream.
+MAX_TICK_BYTES = 64 * 1024
 
-_FORMATS: dict[str, tuple[str, Callable[[Iterable[Any]], Iterator[bytes]]]] = {
+_FORMATS: dict[str, tuple[str, Callable[[Iterable[Conversation]], Iterator[bytes]]]] = {
     "jsonl": ("application/x-ndjson", lambda found: map(str.encode, jsonLines(found))),
     "pcapng": ("application/x-pcapng", pcapng),
 }
 
-#: How a list can be narrowed; see docs/watching.md.
+#: The filters of a list; see docs/watching.md.
 FILTERS = ("service", "peer", "state", "reason", "text", "since", "until")
 
 
-def summary(one: Any) -> dict[str, Any]:
-    """A conversation without what was said."""
+def summary(one: Conversation | UnjournaledConnection) -> dict[str, object]:
+    """Return the JSON of a conversation without its chunks."""
     return {
         "id": one.id,
         "service": one.service,
@@ -50,8 +53,8 @@ def summary(one: Any) -> dict[str, Any]:
     }
 
 
-def chunk(one: Any) -> dict[str, Any]:
-    """What was received or sent at once."""
+def chunk(one: Chunk) -> dict[str, object]:
+    """Return the JSON of a chunk."""
     return {
         "at": round(one.at, 6),
         "direction": one.direction,
@@ -60,21 +63,21 @@ def chunk(one: Any) -> dict[str, Any]:
     }
 
 
-def mark(one: Any) -> dict[str, Any]:
-    """What a fault did."""
+def mark(one: FaultMark) -> dict[str, object]:
+    """Return the JSON of one action of a fault."""
     return {**asdict(one), "at": round(one.at, 6)}
 
 
 class UnjournaledConnection:
-    """An open connection of which the journal, full or off, keeps nothing."""
+    """An open connection that the journal, full or off, does not have."""
 
     closed = seconds = None
     truncated = True
     faulted = 0
-    chunks: tuple[Any, ...] = ()
-    marks: tuple[Any, ...] = ()
+    chunks: tuple[Chunk, ...] = ()
+    marks: tuple[FaultMark, ...] = ()
 
-    def __init__(self, connection: Any, ahead: float) -> None:
+    def __init__(self, connection: TrackedConnection, ahead: float) -> None:
         self.id = connection.id
         self.service = connection.service
         self.kind = connection.kind
@@ -86,19 +89,20 @@ class UnjournaledConnection:
 
     @property
     def host(self) -> str:
-        """Our side's address, which costs a system call."""
+        """The address of our side, which costs a system call."""
         return addressText(self._transport.getHost())
 
     def data(self, direction: str) -> bytes:
-        """What is known of what was said."""
+        """Return the known data of one direction: none."""
         return b""
 
 
 class ConversationSource:
-    """One reader of one conversation: each chunk, and each time that a fault acted, as it
-    comes, and then the end. An id has how many of both were told."""
+    """The source of one stream of events: each chunk and each action of a fault as it happens,
+    and then the end. An event id has the numbers of both that were sent.
+    """
 
-    def __init__(self, conversation: Any, last: str) -> None:
+    def __init__(self, conversation: Conversation, last: str) -> None:
         self._conversation = conversation
         had = re.fullmatch("([0-9]{1,9})(?:-([0-9]{1,9}))?", last)
         self._chunks, self._marks = map(int, had.groups("0")) if had else (0, 0)
@@ -109,7 +113,7 @@ class ConversationSource:
         news: list[bytes] = []
         size = 0
         for new in one.story(self._chunks, self._marks):
-            if size > AT_ONCE:
+            if size > MAX_TICK_BYTES:
                 return b"".join(news)
             news.append(self._told(new))
             size += len(news[-1])
@@ -131,7 +135,7 @@ class ConversationSource:
 class ConnectionsAPI:
     """`/api/v1/connections` and what is below."""
 
-    def __init__(self, daemon: Any, streams: SSEStreams) -> None:
+    def __init__(self, daemon: DaemonAPI, streams: SSEStreams) -> None:
         self._daemon = daemon
         self._streams = streams
 
@@ -147,48 +151,48 @@ class ConnectionsAPI:
             Route("POST", path + "/{id}/reset", self.reset),
         )
 
-    def page(self, asked: APIRequest) -> Reply:
-        """The latest first."""
-        limit = asked.number("limit", int, 1, MOST_PAGE) or PAGE
-        before = asked.number("before", int)
-        found = [one for one in self._found(asked) if before is None or one.id < before]
+    def page(self, request: APIRequest) -> Reply:
+        """Return one page of the list, the latest first."""
+        limit = request.number("limit", int, 1, MAX_PAGE_SIZE) or PAGE_SIZE
+        before = request.number("before", int)
+        found = [one for one in self._found(request) if before is None or one.id < before]
         shown = found[: -limit - 1 : -1]
         more = len(found) > len(shown)
         return jsonReply(
             {"connections": [*map(summary, shown)], "before": shown[-1].id if more else None}
         )
 
-    def one(self, asked: APIRequest) -> Reply:
-        conversation = self._known(asked)
+    def one(self, request: APIRequest) -> Reply:
+        conversation = self._known(request)
         chunks, faults = map(chunk, conversation.chunks), map(mark, conversation.marks)
         return jsonReply({**summary(conversation), "chunks": [*chunks], "faults": [*faults]})
 
-    def exportOne(self, asked: APIRequest) -> StreamedReply:
-        return _export(asked, [self._kept(asked)], f"netdemo-{asked.id()}")
+    def exportOne(self, request: APIRequest) -> StreamedReply:
+        return _export(request, [self._kept(request)], f"netdemo-{request.id()}")
 
-    def exportAll(self, asked: APIRequest) -> StreamedReply:
-        """Of the oldest first, as it happened."""
-        return _export(asked, self._found(asked), "netdemo")
+    def exportAll(self, request: APIRequest) -> StreamedReply:
+        """Export all conversations that match, the oldest first."""
+        return _export(request, cast("list[Conversation]", self._found(request)), "netdemo")
 
-    def follow(self, asked: APIRequest) -> Any:
-        conversation = self._kept(asked)
-        last = asked.header("Last-Event-ID")
+    def follow(self, request: APIRequest) -> AnyReply:
+        conversation = self._kept(request)
+        last = request.header("Last-Event-ID")
         return self._streams.open(lambda: ConversationSource(conversation, last))
 
-    def close(self, asked: APIRequest) -> Reply:
-        """Our FIN, after what is queued; the peer may still say that it has it."""
-        connection = self._open(asked)
+    def close(self, request: APIRequest) -> Reply:
+        """Close a connection with a FIN, once everything queued is sent."""
+        connection = self._open(request)
         connection.close("admin")
         return jsonReply({"id": connection.id}, 202)
 
-    def reset(self, asked: APIRequest) -> Reply:
-        """A RST, at once."""
-        connection = self._open(asked)
+    def reset(self, request: APIRequest) -> Reply:
+        """Abort a connection with a RST, at once."""
+        connection = self._open(request)
         connection.abort("admin")
         return jsonReply({"id": connection.id}, 202)
 
-    def _found(self, asked: APIRequest) -> list[Any]:
-        query = asked.query
+    def _found(self, request: APIRequest) -> list[Conversation | UnjournaledConnection]:
+        query = request.query
         state = query.get("state")
         if state not in (None, "open", "closed"):
             raise APIError(400, "state is open or closed")
@@ -197,42 +201,42 @@ class ConnectionsAPI:
             peer=query.get("peer"),
             reason=query.get("reason"),
             text=query.get("text"),
-            since=asked.number("since", float),
-            until=asked.number("until", float),
+            since=request.number("since", float),
+            until=request.number("until", float),
             open=None if state is None else state == "open",
             others=self._unkept(),
         )
         return list(found)
 
     def _unkept(self) -> list[UnjournaledConnection]:
-        """The open ones that are not in the journal."""
+        """Return the open connections that the journal does not have."""
         journal, connections = self._daemon.journal, self._daemon.connections
         ahead = time.time() - connections.clock.seconds()
         return [
             UnjournaledConnection(one, ahead) for one in connections if journal.get(one.id) is None
         ]
 
-    def _kept(self, asked: APIRequest) -> Any:
-        found = self._daemon.journal.get(asked.id())
+    def _kept(self, request: APIRequest) -> Conversation:
+        found = self._daemon.journal.get(request.id())
         if found is None:
             raise APIError(404, "the journal has no such connection")
         return found
 
-    def _known(self, asked: APIRequest) -> Any:
+    def _known(self, request: APIRequest) -> Conversation | UnjournaledConnection:
         for one in self._unkept():
-            if one.id == asked.id():
+            if one.id == request.id():
                 return one
-        return self._kept(asked)
+        return self._kept(request)
 
-    def _open(self, asked: APIRequest) -> Any:
-        found = self._daemon.connections.get(asked.id())
+    def _open(self, request: APIRequest) -> TrackedConnection:
+        found = self._daemon.connections.get(request.id())
         if found is None:
             raise APIError(404, "no such connection is open")
         return found
 
 
-def _export(asked: APIRequest, conversations: Iterable[Any], name: str) -> StreamedReply:
-    format = asked.query.get("format", "jsonl")
+def _export(request: APIRequest, conversations: Iterable[Conversation], name: str) -> StreamedReply:
+    format = request.query.get("format", "jsonl")
     if format not in _FORMATS:
         raise APIError(400, f"format is one of {', '.join(_FORMATS)}")
     kind, pieces = _FORMATS[format]

@@ -1,28 +1,30 @@
-"""The API of the daemon itself: its services, what happens, reload, drain, trials."""
+"""The API of the daemon itself: services, events, reload, drain, trials."""
 
 from __future__ import annotations
 
 import os
 import time
 from importlib.resources import files
-from typing import Any
 
 from twistednet.admin.feed import EventSource, Feed
+from twistednet.admin.interfaces import DaemonAPI
 from twistednet.admin.rates import Rates
-from twistednet.admin.replies import JSON, APIError, Reply, jsonReply
+from twistednet.admin.replies import JSON, AnyReply, APIError, Reply, jsonReply
 from twistednet.admin.routing import APIRequest, Route
 from twistednet.admin.sse import SSEStreams
 from twistednet.admin.totals import totals
 from twistednet.admin.trial import TrialPlan
 from twistednet.admin.trials import Trials
 from twistednet.core.text import hostOf
+from twistednet.transport.endpoints import Endpoint
+from twistednet.transport.interfaces import Address
 
 
 class ControlAPI:
-    """All of `/api/v1` but connections."""
+    """All routes of `/api/v1` that have no class of their own."""
 
     def __init__(
-        self, daemon: Any, feed: Feed, rates: Rates, streams: SSEStreams, trials: Trials
+        self, daemon: DaemonAPI, feed: Feed, rates: Rates, streams: SSEStreams, trials: Trials
     ) -> None:
         self._daemon = daemon
         self._feed = feed
@@ -41,22 +43,23 @@ class ControlAPI:
             Route("GET", "/api/v1/openapi.json", self.openapi),
         )
 
-    def services(self, asked: APIRequest) -> Reply:
-        """Those that listen, where, and how many are connected."""
+    def services(self, request: APIRequest) -> Reply:
+        """Return the services that listen, their sockets, and their open connections."""
         serving = self._daemon.ports
-        found: dict[str, dict[str, Any]] = {}
+        found: dict[str, dict[str, object]] = {}
+        listeners: dict[str, list[object]] = {}
         done = totals(self._daemon)
         for service, endpoint, host in serving:
-            one = found.setdefault(
+            found.setdefault(
                 service.name,
                 {
                     "name": service.name,
                     "help": service.help,
                     **vars(done[service.name]),
-                    "listeners": [],
+                    "listeners": listeners.setdefault(service.name, []),
                 },
             )
-            one["listeners"].append(_listener(endpoint, host))
+            listeners[service.name].append(_listener(endpoint, host))
         return jsonReply(
             {
                 "services": list(found.values()),
@@ -66,49 +69,49 @@ class ControlAPI:
             }
         )
 
-    def events(self, asked: APIRequest) -> Any:
-        service, last = asked.query.get("service", ""), asked.header("Last-Event-ID")
+    def events(self, request: APIRequest) -> AnyReply:
+        service, last = request.query.get("service", ""), request.header("Last-Event-ID")
         return self._streams.open(lambda: EventSource(self._feed, self._rates, service, last))
 
-    def reload(self, asked: APIRequest) -> Reply:
-        """As SIGHUP: all of the settings, or none."""
+    def reload(self, request: APIRequest) -> Reply:
+        """Reload, as at SIGHUP: all settings, or none."""
         wrong = self._daemon.reload()
         if wrong is not None:
             raise APIError(409, wrong)
         return jsonReply({"reloaded": True})
 
-    def drain(self, asked: APIRequest) -> Reply:
-        """As SIGTERM: the daemon serves who is there, and ends."""
+    def drain(self, request: APIRequest) -> Reply:
+        """Drain and stop, as at SIGTERM."""
         if self._daemon.stopping:
             raise APIError(409, "it is stopping already")
         self._daemon.leave()
         return jsonReply({"draining": True}, 202)
 
-    async def tryIt(self, asked: APIRequest) -> Reply:
-        trial = await self._trials.begin(TrialPlan.of(asked.body()))
+    async def tryIt(self, request: APIRequest) -> Reply:
+        trial = await self._trials.begin(TrialPlan.of(request.body()))
         return jsonReply(
             {"id": trial.id, "kind": trial.kind, "connection": trial.connection},
             201,
             {"Location": f"/api/v1/try/{trial.id}"},
         )
 
-    def trial(self, asked: APIRequest) -> Reply:
-        found = self._trials.get(asked.id())
+    def trial(self, request: APIRequest) -> Reply:
+        found = self._trials.get(request.id())
         if found is None:
             raise APIError(404, "there is no such trial any more")
-        return jsonReply(found.told())
+        return jsonReply(found.summary())
 
-    def openapi(self, asked: APIRequest) -> Reply:
+    def openapi(self, request: APIRequest) -> Reply:
         return Reply(description(), JSON, headers={"Cache-Control": "no-cache"})
 
 
 def description() -> bytes:
-    """The OpenAPI document, as the package has it."""
+    """Return the OpenAPI document of the package."""
     return files("twistednet.admin").joinpath("openapi.json").read_bytes()
 
 
-def _listener(endpoint: Any, host: Any) -> dict[str, Any]:
-    """One open socket, and how it is spoken to."""
+def _listener(endpoint: Endpoint, host: Address) -> dict[str, object]:
+    """Return the JSON of one open socket: its kind and its address."""
     name = getattr(host, "name", None)
     kind = "udp" if endpoint.isDatagram else "tcp" if name is None else "unix"
     return {

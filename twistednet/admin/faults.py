@@ -1,28 +1,29 @@
-"""`/api/v1/faults`: the rules in force, with what each has done, and how to change them."""
+"""`/api/v1/faults`: the active rules, what each has done, and how to change them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Any
 
+from twistednet.admin.interfaces import DaemonAPI
 from twistednet.admin.replies import APIError, Reply, jsonReply
 from twistednet.admin.routing import APIRequest, Route
 from twistednet.core.text import hostOf
 from twistednet.faults.active import ActiveFault
 from twistednet.faults.grammar import BadFault, parse
 from twistednet.faults.model import FaultKind
-from twistednet.faults.rules import CHOICES, Rule
+from twistednet.faults.rules import QUALIFIERS, Rule
 from twistednet.inject.injector import FaultInjector
+from twistednet.transport.httprequest import BoundedRequest
 
-#: Rules that may be in force at once.
-MOST = 100
+#: Rules that may be active at once.
+MAX_RULES = 100
 
 
 class FaultsAPI:
-    """A rule that is wrong changes nothing."""
+    """The routes of `/api/v1/faults`. A wrong rule changes nothing."""
 
-    def __init__(self, daemon: Any) -> None:
+    def __init__(self, daemon: DaemonAPI) -> None:
         self._daemon = daemon
 
     @property
@@ -41,52 +42,51 @@ class FaultsAPI:
             Route("POST", path + "/{id}/reset", self.reset),
         )
 
-    def all(self, asked: APIRequest) -> Reply:
-        faults = [self._shown(fault) for fault in self._faulting.inForce]
-        return jsonReply({"faults": faults, "you": _addressOf(asked.request)})
+    def all(self, request: APIRequest) -> Reply:
+        faults = [self._shown(fault) for fault in self._faulting.active]
+        return jsonReply({"faults": faults, "you": _addressOf(request.request)})
 
-    def kinds(self, asked: APIRequest) -> Reply:
-        """What there is to be written into a rule. A kind is for the services that have one
-        of its carriers."""
+    def kinds(self, request: APIRequest) -> Reply:
+        """Return what rules can say. A kind is for the services that have one of its carriers."""
         serving = {service.name for service, _, _ in self._daemon.ports}
         grammar = self._daemon.grammar
         return jsonReply(
             {
                 "kinds": [*map(_described, grammar.kinds)],
-                "choices": [form.text for forms in CHOICES.values() for form in forms],
+                "choices": [form.text for forms in QUALIFIERS.values() for form in forms],
                 "services": {
                     name: [*carried]
-                    for name, carried in grammar.services.items()
+                    for name, carried in (grammar.services or {}).items()
                     if name in serving
                 },
             }
         )
 
-    def replace(self, asked: APIRequest) -> Reply:
-        """All at once, and all anew: a rule that was in force has no counts any more."""
-        self._change(self._wanted(asked), isAnew=True)
-        return self.all(asked)
+    def replace(self, request: APIRequest) -> Reply:
+        """Replace all rules, with the counts of those that stay reset."""
+        self._change(self._wanted(request), isAnew=True)
+        return self.all(request)
 
-    def add(self, asked: APIRequest) -> Reply:
-        """After what is in force, which stays as it is, whoever has asked for it."""
-        wanted, before = self._wanted(asked), [fault.rule for fault in self._faulting.inForce]
+    def add(self, request: APIRequest) -> Reply:
+        """Add rules after the active ones, which stay as they are."""
+        wanted, before = self._wanted(request), [fault.rule for fault in self._faulting.active]
         self._change([*before, *wanted])
-        added = [*self._faulting.inForce][len(before) :]
+        added = [*self._faulting.active][len(before) :]
         return jsonReply({"faults": [*map(self._shown, added)]}, 201)
 
-    def remove(self, asked: APIRequest) -> Reply:
-        gone = self._found(asked)
-        self._change([fault.rule for fault in self._faulting.inForce if fault is not gone])
-        return self.all(asked)
+    def remove(self, request: APIRequest) -> Reply:
+        gone = self._found(request)
+        self._change([fault.rule for fault in self._faulting.active if fault is not gone])
+        return self.all(request)
 
-    def reset(self, asked: APIRequest) -> Reply:
-        """Its counts and its draws begin anew."""
-        fault = self._found(asked)
+    def reset(self, request: APIRequest) -> Reply:
+        """Reset the counts and the random numbers of a rule."""
+        fault = self._found(request)
         fault.reset()
         return jsonReply(self._shown(fault))
 
-    def _shown(self, fault: ActiveFault) -> dict[str, Any]:
-        """One rule in force; what stands in `rule`, put into a rule, gives the same again."""
+    def _shown(self, fault: ActiveFault) -> dict[str, object]:
+        """Return the JSON of an active rule; its `rule` gives the same faults again."""
         return {
             "id": fault.id,
             "rule": str(fault),
@@ -98,34 +98,34 @@ class FaultsAPI:
             "over": self._faulting.isOver(fault),
         }
 
-    def _wanted(self, asked: APIRequest) -> list[Rule]:
-        texts = field(asked.body(), "rules")
+    def _wanted(self, request: APIRequest) -> list[Rule]:
+        texts = field(request.body(), "rules")
         if not isinstance(texts, list):
             raise APIError(400, "rules is a list of rules")
         return [self._parsed(text) for text in texts]
 
     def _change(self, rules: list[Rule], isAnew: bool = False) -> None:
-        if len(rules) > MOST:
-            raise APIError(409, f"{MOST} rules may be in force at once")
+        if len(rules) > MAX_RULES:
+            raise APIError(409, f"{MAX_RULES} rules may be active at once")
         self._faulting.replace(rules, isAnew)
 
-    def _parsed(self, text: Any) -> Rule:
+    def _parsed(self, text: object) -> Rule:
         if not isinstance(text, str):
             raise APIError(400, "a rule is a text, as in echo: latency 100ms")
         try:
             return parse(text, self._daemon.grammar)
         except BadFault as why:
-            # As for settings that are wrong: well said, and cannot be.
+            # 409, as for wrong settings: the request is well formed, but cannot be met.
             raise APIError(409, str(why)) from None
 
-    def _found(self, asked: APIRequest) -> ActiveFault:
-        for fault in self._faulting.inForce:
-            if fault.id == asked.id():
+    def _found(self, request: APIRequest) -> ActiveFault:
+        for fault in self._faulting.active:
+            if fault.id == request.id():
                 return fault
-        raise APIError(404, "no such rule is in force")
+        raise APIError(404, "no such rule is active")
 
 
-def _described(kind: FaultKind) -> dict[str, Any]:
+def _described(kind: FaultKind) -> dict[str, object]:
     return {
         "form": kind.form.text,
         "values": kind.form.types,
@@ -135,8 +135,8 @@ def _described(kind: FaultKind) -> dict[str, Any]:
     }
 
 
-def _addressOf(request: Any) -> str | None:
-    """Where who asks comes from, as a rule's `from` has it; None over a UNIX socket."""
+def _addressOf(request: BoundedRequest) -> str | None:
+    """Return the client's address as a rule's `from` has it; None over a UNIX socket."""
     host = hostOf(request.getClientAddress())
     if host is None:
         return None
@@ -144,8 +144,8 @@ def _addressOf(request: Any) -> str | None:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def field(body: Any, name: str) -> Any:
-    """What a body has that is an object with this alone. Raises Wrong."""
+def field(body: object, name: str) -> object:
+    """Return the one field of a JSON object. Raises APIError."""
     if not isinstance(body, Mapping) or set(body) != {name}:
         raise APIError(400, f"the body is an object with {name} alone")
     return body[name]

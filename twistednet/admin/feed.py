@@ -1,4 +1,4 @@
-"""What happens to connections, as it happens, for whoever watches."""
+"""The feed of events for the live page and other readers."""
 
 from __future__ import annotations
 
@@ -7,35 +7,34 @@ from collections import deque
 from collections.abc import Callable
 from itertools import islice
 from secrets import token_hex
-from typing import Any
 
 from twistednet.admin.sse import message, written
 from twistednet.events.jsonlines import line
 from twistednet.events.model import Event, Opened, Refused
 
-#: Events that somebody who was away for a moment can still have.
-KEPT = 4_000
-#: Events that one look gives to a reader.
-AT_ONCE = 250
+#: Events that are kept for readers that were away for a moment.
+MAX_KEPT = 4_000
+#: Events that one tick sends to a stream.
+MAX_TICK_EVENTS = 250
 
 
 class Feed:
-    """A sink that keeps the latest events, as they are: text is made for who reads it.
+    """A sink that keeps the latest events as objects; their text is made for each reader.
 
-    Numbers go on for as long as the daemon lives; `life` tells it from another one.
+    Event numbers grow for the life of the daemon; `life` distinguishes it from another one.
     """
 
     def __init__(self) -> None:
         self.life = token_hex(4)
         self.count = 0
-        self._events: deque[Event] = deque(maxlen=KEPT)
+        self._events: deque[Event] = deque(maxlen=MAX_KEPT)
 
     def __call__(self, event: Event) -> None:
         self._events.append(event)
         self.count += 1
 
     def opened(self, service: str, peer: str) -> int | None:
-        """The connection, among the latest, of this service and peer; 0 if it was refused."""
+        """Return the connection of this service and peer among the latest; 0 if it was refused."""
         for event in islice(reversed(self._events), 500):
             if (event.service, event.peer) == (service, peer):
                 if isinstance(event, Opened):
@@ -45,26 +44,26 @@ class Feed:
         return None
 
     def after(self, number: int) -> tuple[int, list[Event]]:
-        """How many after the event with this number are lost, and the next ones."""
+        """Return how many events after this number are lost, and the next ones."""
         oldest = self.count - len(self._events)
         lost = max(0, oldest - number)
         start = number + lost - oldest
-        return lost, list(islice(self._events, start, start + AT_ONCE))
+        return lost, list(islice(self._events, start, start + MAX_TICK_EVENTS))
 
 
 class EventSource:
-    """One reader of the feed: events of all services or of one, and rates.
+    """The source of one stream of events: events of all services or of one, and rates.
 
-    Events come with an id; who names it in `Last-Event-ID` reads on from there. Who reads
-    too slowly, or was away too long, is told how many events it missed. Of rates only the
-    latest are told.
+    Each event has an id. A client that sends it in `Last-Event-ID` continues there. A client that
+    reads too slowly, or was away too long, gets the number of events that it missed. Only the
+    latest rates are sent.
     """
 
-    def __init__(self, feed: Feed, rates: Callable[[], Any], service: str, last: str) -> None:
+    def __init__(self, feed: Feed, rates: Callable[[], object], service: str, last: str) -> None:
         self._feed = feed
         self._rates = rates
         self._service = service
-        self._told: Any = None
+        self._told: object = None
         life, _, number = last.partition("-")
         isKnown = life == feed.life and number.isascii() and number.isdecimal()
         self._number = min(int(number), feed.count) if isKnown else feed.count

@@ -24,9 +24,9 @@ _TYPES = {
 _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 
 
-def file(asked: APIRequest) -> Reply:
-    """A file of the page, asked for again each time, and sent only if it has changed."""
-    path = asked.request.path.decode("latin-1").removeprefix("/") or "index.html"
+def file(request: APIRequest) -> Reply:
+    """Return a file of the page; the browser asks each time, and gets it only if it changed."""
+    path = request.request.path.decode("latin-1").removeprefix("/") or "index.html"
     names = path.split("/")
     kind = _TYPES.get(PurePosixPath(path).suffix)
     if kind is None or not all(map(_NAME.fullmatch, names)):
@@ -37,6 +37,6 @@ def file(asked: APIRequest) -> Reply:
         raise APIError(404, "there is nothing here") from None
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    if header(asked.request, "If-None-Match") == tag:
+    if header(request.request, "If-None-Match") == tag:
         return Reply(b"", kind, 304, headers)
     return Reply(content, kind, headers=headers)

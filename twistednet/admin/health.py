@@ -1,16 +1,16 @@
-"""Is it alive, may it be given work, and what is it?"""
+"""Health: `/livez`, `/readyz` and `/version`."""
 
 from __future__ import annotations
 
 import platform
 from importlib.metadata import version
-from typing import Any
 
 import twisted
+from twistednet.admin.interfaces import DaemonAPI
 from twistednet.admin.replies import Reply, jsonReply
 from twistednet.admin.routing import APIRequest, Route
 
-#: Of what runs here: the package, Python, Twisted.
+#: The versions of the package, Python and Twisted.
 VERSIONS = {
     "version": version("twistednet"),
     "python": platform.python_version(),
@@ -19,9 +19,9 @@ VERSIONS = {
 
 
 class Health:
-    """`/livez`, `/readyz` and `/version`."""
+    """The routes of health."""
 
-    def __init__(self, daemon: Any) -> None:
+    def __init__(self, daemon: DaemonAPI) -> None:
         self._daemon = daemon
 
     def routes(self) -> tuple[Route, ...]:
@@ -31,18 +31,18 @@ class Health:
             Route("GET", "/version", self.version),
         )
 
-    def live(self, asked: APIRequest) -> Reply:
-        """Whoever reads this has been answered."""
+    def live(self, request: APIRequest) -> Reply:
+        """Answer: a daemon that answers is alive."""
         return _plain("ok")
 
-    def ready(self, asked: APIRequest) -> Reply:
-        """503 from the moment that a drain starts, and while a listener is down."""
+    def ready(self, request: APIRequest) -> Reply:
+        """Answer 503 from the start of a drain on, and while a listener is down."""
         if self._daemon.stopping:
             return _plain("draining", 503)
         down = [f"{name}: {endpoint} is down" for name, endpoint in self._daemon.ports.down()]
         return _plain("\n".join(down), 503) if down else _plain("ok")
 
-    def version(self, asked: APIRequest) -> Reply:
+    def version(self, request: APIRequest) -> Reply:
         return jsonReply(VERSIONS)
 
 

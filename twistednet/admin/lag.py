@@ -1,4 +1,4 @@
-"""How late the reactor is with what it was told to do at a time."""
+"""Lag of the reactor: how late timed calls are."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twistednet.core.metrics import Histogram
 
 #: Seconds between two measurements.
-EVERY = 0.25
+INTERVAL_SECONDS = 0.25
 
 
 class Lag:
-    """Measures it all the time; `seconds` has every measurement."""
+    """Measures the lag all the time; `seconds` has all measurements."""
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -19,8 +19,8 @@ class Lag:
         self.seconds = Histogram(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 
     def start(self) -> None:
-        self._due = self._clock.seconds() + EVERY
-        self._call = self._clock.callLater(EVERY, self._measure)
+        self._due = self._clock.seconds() + INTERVAL_SECONDS
+        self._call = self._clock.callLater(INTERVAL_SECONDS, self._measure)
 
     def stop(self) -> None:
         if self._call is not None and self._call.active():

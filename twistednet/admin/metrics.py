@@ -20,6 +20,7 @@ from prometheus_client.metrics_core import (
 )
 
 from twistednet.admin.health import VERSIONS
+from twistednet.admin.interfaces import DaemonAPI
 from twistednet.admin.lag import Lag
 from twistednet.admin.replies import Reply
 from twistednet.admin.routing import APIRequest, Route
@@ -39,9 +40,9 @@ _NAME = re.compile("[a-z][a-z0-9_]*")
 
 
 class MetricsPage:
-    """The registry of one daemon, and the page that shows it."""
+    """The registry of one daemon, and its page `/metrics`."""
 
-    def __init__(self, daemon: Any, lag: Lag) -> None:
+    def __init__(self, daemon: DaemonAPI, lag: Lag) -> None:
         self._daemon = daemon
         self._lag = lag
         self._registry = CollectorRegistry()
@@ -51,7 +52,7 @@ class MetricsPage:
     def routes(self) -> tuple[Route, ...]:
         return (Route("GET", "/metrics", self.page, isOpen=True),)
 
-    def page(self, asked: APIRequest) -> Reply:
+    def page(self, request: APIRequest) -> Reply:
         return Reply(generate_latest(self._registry), _FORMAT)
 
     def collect(self) -> Iterator[Metric]:
@@ -59,7 +60,7 @@ class MetricsPage:
         for family in (*self._ofDaemon(), *self._ofConnections()):
             taken.add(family.name)
             yield family
-        for name, samples in self._figures().items():
+        for name, samples in self._ofServices().items():
             family = _family(name, "See the service's own documentation.", ("service",), samples)
             if family.name not in taken:
                 yield family
@@ -102,18 +103,19 @@ class MetricsPage:
         yield _family("refused_total", "Turned away, by the limit.", _LIMIT, tally.refused)
         yield _family("faults_total", "Times that a fault acted.", _FAULT, tally.faulted)
 
-    def _figures(self) -> dict[str, dict[tuple[str, ...], Any]]:
-        """What services tell of themselves: by name, and then by service.
+    def _ofServices(self) -> dict[str, dict[tuple[str, ...], Any]]:
+        """Return the metrics of services: by name, and then by label values.
 
-        What is no figure is left out, and so is one of another kind than its name's first.
+        A value that is not a number or a Histogram is left out, and so is one of another kind
+        than the first of that name.
         """
         found: dict[str, dict[tuple[str, ...], Any]] = {}
         for service, count in self._daemon.ports.datagrams().items():
             # A datagram is a message.
             found.setdefault("received_messages_total", {})[(service,)] = count["datagramsIn"]
             found.setdefault("sent_messages_total", {})[(service,)] = count["datagramsOut"]
-        for service, figures in self._daemon.ports.figures():
-            for name, value in figures.items():
+        for service, metrics in self._daemon.ports.metrics():
+            for name, value in metrics.items():
                 isFigure = isinstance(value, int | float | Histogram)
                 if not (isFigure and isinstance(name, str) and _NAME.fullmatch(name)):
                     continue
@@ -126,7 +128,7 @@ class MetricsPage:
 
 
 def _family(name: str, what: str, labels: tuple[str, ...], samples: Mapping[Any, Any]) -> Metric:
-    """Of a kind that the name and the values tell; `samples` by the values of the labels."""
+    """Return the metric family of a name; its kind follows from name and values."""
     name = PREFIX + name
     if any(isinstance(value, Histogram) for value in samples.values()):
         histograms = HistogramMetricFamily(name, what, labels=labels)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
+from twisted.internet import tcp
 from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
 from twistednet.admin.access import Access
@@ -15,6 +16,7 @@ from twistednet.admin.faults import FaultsAPI
 from twistednet.admin.feed import Feed
 from twistednet.admin.files import file
 from twistednet.admin.health import Health
+from twistednet.admin.interfaces import DaemonAPI
 from twistednet.admin.lag import Lag
 from twistednet.admin.metrics import MetricsPage
 from twistednet.admin.rates import Rates
@@ -33,23 +35,23 @@ from twistednet.settings.schema import Settings
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.listening import CannotListen, listenStream
 
-#: However many connections the services have, so many more may look at them.
+#: Separate from the limits of the services.
 ADMISSION = Admission(total=100, perPeer=20, rate=20)
-#: An open stream of events has its heartbeat, so who is silent is idle.
+#: An open stream of events has its heartbeat, so a silent connection is idle.
 TIMES = Times(handshake=10, idle=60, stall=30)
-#: Seconds that the last answers have, once all else has stopped.
-FAREWELL = 1.0
+#: Seconds for the last answers, once everything else has stopped.
+CLOSE_SECONDS = 1.0
 
 
 class AdminPort:
-    """Everything of the admin site of one daemon. It is the last to close."""
+    """The admin site of one daemon. It is the last part to close."""
 
     log = Logger()
     times = TIMES
 
-    def __init__(self, reactor: Any, daemon: Any, settings: Settings) -> None:
+    def __init__(self, reactor: PosixReactorBase, daemon: DaemonAPI, settings: Settings) -> None:
         self._reactor = reactor
-        self._ports: list[tuple[Endpoint, Any]] = []
+        self._ports: list[tuple[Endpoint, tcp.Port]] = []
         self.connections = Connections(reactor, EventStream(lambda sink: None), Journal(0))
         self.connections.admissionControl.admission = ADMISSION
         self._access = Access(reactor, settings.adminToken, settings.adminHosts)
@@ -73,7 +75,7 @@ class AdminPort:
         self._site = AdminSite(Router(self._access, self.routes, file))
 
     def configure(self, settings: Settings) -> None:
-        """Take the names and the token that are in force from now on."""
+        """Take the host names and the token that are current from now on."""
         self._access.names = settings.adminHosts
         self._access.token = settings.adminToken or self._access.token
 
@@ -90,7 +92,7 @@ class AdminPort:
         self._lag.start()
 
     def urls(self) -> Iterator[str]:
-        """What to open in a browser."""
+        """Yield the URLs to open in a browser."""
         for endpoint, port in self._ports:
             host = port.getHost()
             if hasattr(host, "port"):
@@ -101,13 +103,13 @@ class AdminPort:
                 yield f"http://localhost/{self._shown} on {addressText(host)}"
 
     async def close(self) -> None:
-        """Answer what was asked, and be gone; nobody is waited for any longer than FAREWELL."""
+        """Answer the open requests, and close; after CLOSE_SECONDS, abort."""
         self._lag.stop()
         stopped = self._stopListening()
         self._streams.end()
         self._trials.end()
         self._site.drain()
-        late = self._reactor.callLater(FAREWELL, self._abort)
+        late = self._reactor.callLater(CLOSE_SECONDS, self._abort)
         await self.connections.whenEmpty()
         if late.active():
             late.cancel()
@@ -117,11 +119,11 @@ class AdminPort:
         for connection in self.connections:
             connection.abort("shutdown")
 
-    def _stopListening(self) -> Deferred[Any]:
+    def _stopListening(self) -> Deferred[list[object]]:
         ports, self._ports = self._ports, []
         return gatherResults([port.stopListening() for _, port in ports])
 
-    def _listen(self, endpoint: Endpoint) -> Any:
+    def _listen(self, endpoint: Endpoint) -> tcp.Port:
         try:
             port = listenStream(self._reactor, endpoint, self._site)
             port.factory = TrackingFactory("admin", port.factory, self.connections)  # type: ignore[arg-type,assignment]

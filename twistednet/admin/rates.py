@@ -1,37 +1,37 @@
-"""What each service does a second, and what goes wrong on purpose meanwhile."""
+"""Rates of each service, and the active faults."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 
+from twistednet.admin.interfaces import DaemonAPI
 from twistednet.admin.totals import totals
 from twistednet.core.metrics import Histogram
 
-#: Seconds that a rate is measured over, at least and at most.
-EVERY = 1.0
-LONGEST = 5.0
+#: Seconds over which a rate is measured, at least and at most.
+MIN_SECONDS = 1.0
+MAX_SECONDS = 5.0
 
 
 class Rates:
-    """Measured when somebody asks, and at most once a second; all who ask share them."""
+    """Rates, measured on request and at most once a second; all readers share them."""
 
-    def __init__(self, clock: IReactorTime, daemon: Any) -> None:
+    def __init__(self, clock: IReactorTime, daemon: DaemonAPI) -> None:
         self._clock = clock
         self._daemon = daemon
-        self._at = -LONGEST
+        self._at = -MAX_SECONDS
         self._before: dict[str, dict[str, float]] = {}
-        self._latest: dict[str, Any] = {}
+        self._latest: dict[str, object] = {}
 
-    def __call__(self) -> Mapping[str, Any]:
-        """The latest; the same object until there are later ones."""
+    def __call__(self) -> Mapping[str, object]:
+        """Return the latest rates: the same object until there are later ones."""
         now = self._clock.seconds()
         seconds = now - self._at
-        if seconds >= EVERY:
+        if seconds >= MIN_SECONDS:
             # Of long ago: nobody has asked since.
-            before = self._before if seconds <= LONGEST else {}
+            before = self._before if seconds <= MAX_SECONDS else {}
             self._before, self._at = self._measured(), now
             self._latest = {
                 "seconds": round(seconds, 3),
@@ -45,14 +45,16 @@ class Rates:
         return self._latest
 
     def _faults(self) -> int:
-        """How many are in force, without those that are over."""
+        """Return the number of active rules that have not expired."""
         faulting = self._daemon.connections.faults
-        return sum(not faulting.isOver(fault) for fault in faulting.inForce)
+        return sum(not faulting.isOver(fault) for fault in faulting.active)
 
-    def _playing(self) -> dict[str, Any] | None:
-        """Which scenario, and which of its parts; the API of scenarios has all of it."""
+    def _playing(self) -> dict[str, object] | None:
+        """Return the scenario that is played and its part; the API of scenarios has the details."""
         scenario = self._daemon.player.scenario
-        return scenario and {
+        if scenario is None:
+            return None
+        return {
             "name": scenario.name,
             "part": self._daemon.player.part + 1,
             "of": len(scenario.parts),
@@ -63,7 +65,7 @@ class Rates:
         for service, count in self._daemon.ports.datagrams().items():
             measured[service]["messagesIn"] = count["datagramsIn"]
             measured[service]["messagesOut"] = count["datagramsOut"]
-        for service, figures in self._daemon.ports.figures():
+        for service, figures in self._daemon.ports.metrics():
             values = measured[service]
             for name, value in figures.items():
                 if isinstance(value, Histogram):
@@ -76,9 +78,11 @@ class Rates:
         return measured
 
 
-def _rates(before: Mapping[str, float], now: Mapping[str, float], seconds: float) -> dict[str, Any]:
-    """A second each; `open` is how many now, `latency` the mean in seconds of these answers."""
-    rates: dict[str, Any] = {
+def _rates(
+    before: Mapping[str, float], now: Mapping[str, float], seconds: float
+) -> dict[str, object]:
+    """Return rates per second; `open` is a number, `latency` a mean in seconds."""
+    rates: dict[str, object] = {
         name: round((value - before.get(name, 0)) / seconds, 2) for name, value in now.items()
     }
     rates["open"] = now["open"]

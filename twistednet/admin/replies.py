@@ -1,20 +1,22 @@
-"""What the admin site answers, as data, and how it is written."""
+"""Replies of the admin site, as data, and how they are sent."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 from twisted.internet.interfaces import IPullProducer
 from zope.interface import implementer
 
+from twistednet.transport.httprequest import BoundedRequest
+
 JSON = "application/json"
 TEXT = "text/plain; charset=utf-8"
 
-#: Bytes, or a little more, that are made of a large answer at once.
-AT_ONCE = 64 * 1024
+#: Bytes, or a little more, of a streamed reply that are made at once.
+MAX_PIECE_BYTES = 64 * 1024
 
 #: On every answer. A page may run and load only what comes from here, nobody may frame
 #: it, and nobody else's page may load anything of ours.
@@ -28,16 +30,23 @@ SAFE = {
 }
 
 
+class AnyReply(Protocol):
+    """The result of a route: a whole reply, a streamed one, or a stream of events."""
+
+    def give(self, request: BoundedRequest) -> None:
+        """Send it."""
+
+
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer."""
+    """A whole reply."""
 
     body: bytes
     kind: str = TEXT
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def give(self, request: Any) -> None:
+    def give(self, request: BoundedRequest) -> None:
         begin(request, self.status, self.kind, self.headers)
         request.setHeader(b"Content-Length", b"%d" % len(self.body))
         request.write(b"" if request.method == b"HEAD" else self.body)
@@ -46,13 +55,13 @@ class Reply:
 
 @dataclass(frozen=True)
 class StreamedReply:
-    """An answer too large to be held at once: made as fast as it is taken."""
+    """A reply that is too large for memory: made as fast as the client reads."""
 
     pieces: Iterator[bytes]
     kind: str
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def give(self, request: Any) -> None:
+    def give(self, request: BoundedRequest) -> None:
         begin(request, 200, self.kind, self.headers)
         pieces = iter(()) if request.method == b"HEAD" else self.pieces
         request.registerProducer(_Pull(request, pieces), False)
@@ -60,7 +69,7 @@ class StreamedReply:
 
 @implementer(IPullProducer)
 class _Pull:
-    def __init__(self, request: Any, pieces: Iterator[bytes]) -> None:
+    def __init__(self, request: BoundedRequest, pieces: Iterator[bytes]) -> None:
         self._request = request
         self._pieces = pieces
 
@@ -68,7 +77,7 @@ class _Pull:
         data = bytearray()
         for piece in self._pieces:
             data += piece
-            if len(data) >= AT_ONCE:
+            if len(data) >= MAX_PIECE_BYTES:
                 self._request.write(bytes(data))
                 return
         self._request.write(bytes(data))
@@ -80,7 +89,7 @@ class _Pull:
 
 
 class APIError(Exception):
-    """What is wrong with a request: a status, and a sentence for whoever sent it."""
+    """A request that cannot be answered: a status, and a sentence for the client."""
 
     def __init__(
         self, status: int, why: str, headers: Mapping[str, str] | None = None, delay: float = 0
@@ -88,21 +97,23 @@ class APIError(Exception):
         super().__init__(why)
         self.status = status
         self.headers = headers or {}
-        #: Seconds that the answer is held back.
+        #: Seconds before the reply is sent.
         self.delay = delay
 
     def reply(self) -> Reply:
         return jsonReply({"error": str(self)}, self.status, self.headers)
 
 
-def jsonReply(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
-    """`content` as JSON."""
+def jsonReply(
+    content: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Reply:
+    """Return a reply with `content` as JSON."""
     body = json.dumps(content, separators=(",", ":")).encode() + b"\n"
     return Reply(body, JSON, status, {"Cache-Control": "no-store", **(headers or {})})
 
 
-def begin(request: Any, status: int, kind: str, headers: Mapping[str, str]) -> None:
-    """The head of an answer."""
+def begin(request: BoundedRequest, status: int, kind: str, headers: Mapping[str, str]) -> None:
+    """Set the status and the headers of a reply."""
     request.setResponseCode(status)
     for name, value in {**SAFE, "Content-Type": kind, **headers}.items():
         request.setHeader(name.encode(), value.encode())

@@ -1,11 +1,11 @@
-"""One HTTP site: which request goes where, and nothing past the door."""
+"""The routes of the admin site, and what each request must pass first."""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from twistednet.admin.access import Access, header
-from twistednet.admin.replies import APIError, Reply
+from twistednet.admin.replies import AnyReply, APIError, Reply
 from twistednet.transport.http import BoundedSite
 from twistednet.transport.httprequest import BoundedRequest
 
@@ -36,18 +36,18 @@ _NUMBER = re.compile("[0-9.eE+-]+")
 class APIRequest:
     """A request to one route: its query, and what stands in the path for each {name}."""
 
-    request: Any
+    request: BoundedRequest
     query: Mapping[str, str]
     named: Mapping[str, str]
 
     def header(self, name: str) -> str:
-        """The value, or nothing."""
+        """Return the value of a header, or an empty string."""
         return header(self.request, name) or ""
 
     def number(
         self, name: str, kind: type[T], least: float = 0, most: float = sys.float_info.max
     ) -> T | None:
-        """What the query gives under this name, if it does. Raises Wrong."""
+        """Return a number from the query; None if it has none. Raises APIError."""
         given = self.query.get(name)
         if given is None:
             return None
@@ -60,31 +60,32 @@ class APIRequest:
         raise APIError(400, f"{name} is {what} from {least:g} to {most:g}")
 
     def id(self) -> int:
-        """The number that stands in the path. Raises Wrong."""
+        """Return the number in the path. Raises APIError."""
         given = self.named["id"]
         if not (given.isascii() and given.isdecimal() and len(given) < 16):
             raise APIError(404, "that is no number of anything here")
         return int(given)
 
-    def body(self) -> Any:
-        """Its body as JSON. Raises Wrong."""
+    def body(self) -> object:
+        """Return the body, parsed as JSON. Raises APIError."""
         kind = self.header("Content-Type").partition(";")[0].strip().lower()
         if kind != "application/json":
             raise APIError(415, "the body must be application/json")
         try:
-            return json.loads(self.request.content.read())
+            return json.loads(self.request.content.read() if self.request.content else b"")
         except (ValueError, RecursionError):
             raise APIError(400, "the body is not JSON") from None
 
 
-Act = Callable[[APIRequest], Any]
+#: Returns a reply or an awaitable of one, and may raise APIError.
+Act = Callable[[APIRequest], AnyReply | Awaitable[AnyReply]]
 
 
 @dataclass(frozen=True)
 class Route:
     """`act` answers `method` on paths like `path`, which may have {names} in it.
 
-    It returns a reply, or an awaitable of one, and may raise Wrong. It is given the
+    It returns a reply, or an awaitable of one, and may raise APIError. It is given the
     `query` parameters that are named; others are refused. What `isOpen` needs no token
     on loopback.
     """
@@ -96,13 +97,13 @@ class Route:
     isOpen: bool = False
 
     def match(self, path: str) -> Mapping[str, str] | None:
-        """What stands for each {name}, if this is such a path."""
+        """Return the text for each {name} if the path matches; None if not."""
         found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path), path)
         return None if found is None else found.groupdict()
 
 
 class Router(Resource):
-    """All of the site: the routes, and for all other paths `files`."""
+    """The root resource: all routes, and `files` for every other path."""
 
     isLeaf = True
     log = Logger()
@@ -114,14 +115,14 @@ class Router(Resource):
         self._routes = tuple(routes)
         self._files = Route("GET", ".*", files)
 
-    def render(self, request: Any) -> Any:
+    def render(self, request: BoundedRequest) -> int:
         gone = request.notifyFinish()
         answering = Deferred.fromCoroutine(self._answer(request))
         answering.addErrback(self._failed, request)
         gone.addErrback(lambda _: answering.cancel())
         return NOT_DONE_YET
 
-    async def _answer(self, request: Any) -> None:
+    async def _answer(self, request: BoundedRequest) -> None:
         try:
             reply = await self._reply(request)
         except APIError as wrong:
@@ -135,13 +136,13 @@ class Router(Resource):
             reply = APIError(500, "this failed; the log has the reason").reply()
         reply.give(request)
 
-    def _failed(self, failure: Failure, request: Any) -> None:
+    def _failed(self, failure: Failure, request: BoundedRequest) -> None:
         if not failure.check(CancelledError):
             # In the middle of an answer there is no other to give.
             self.log.failure("an answer failed", failure)
             request.loseConnection()
 
-    async def _reply(self, request: Any) -> Any:
+    async def _reply(self, request: BoundedRequest) -> AnyReply:
         path = request.path.decode("latin-1")
         method = request.method.decode("latin-1")
         tokens = request.args.get(b"token")
@@ -165,14 +166,14 @@ class Router(Resource):
         return await reply if isawaitable(reply) else reply
 
 
-def _allow(found: Iterable[tuple[Route, Any]]) -> dict[str, str]:
+def _allow(found: Iterable[tuple[Route, object]]) -> dict[str, str]:
     methods = {route.method for route, _ in found}
     heads = ["HEAD"] if "GET" in methods else []
     return {"Allow": ", ".join(sorted([*methods, *heads, "OPTIONS"]))}
 
 
-def _query(request: Any) -> dict[str, str]:
-    """Raises Wrong for a parameter that stands twice, or is no UTF-8."""
+def _query(request: BoundedRequest) -> dict[str, str]:
+    """Return the query. Raises APIError for a parameter that stands twice or is not UTF-8."""
     pairs = request.uri.partition(b"?")[2].decode("latin-1")
     try:
         given = parse_qsl(pairs, keep_blank_values=True, errors="strict", max_num_fields=20)
@@ -185,7 +186,7 @@ def _query(request: Any) -> dict[str, str]:
 
 
 class AdminSite(BoundedSite):
-    """The site; what it takes does not depend on the limits of the services."""
+    """The site; its limits do not depend on those of the services."""
 
     maxBody = 128 * 1024
 

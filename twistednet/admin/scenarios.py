@@ -1,10 +1,9 @@
-"""`/api/v1/scenario`: which are known, which one is played, and how to play another."""
+"""`/api/v1/scenario`: the known scenarios, the one that is played, and how to play another."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from twistednet.admin.faults import field
+from twistednet.admin.interfaces import DaemonAPI
 from twistednet.admin.replies import APIError, Reply, jsonReply
 from twistednet.admin.routing import APIRequest, Route
 from twistednet.faults.grammar import BadFault
@@ -12,31 +11,31 @@ from twistednet.faults.scenario import Scenario, parseScenario, unknownScenario
 
 
 class ScenarioAPI:
-    """A scenario that is wrong changes nothing."""
+    """The routes of `/api/v1/scenario`. A wrong scenario changes nothing."""
 
-    def __init__(self, daemon: Any) -> None:
+    def __init__(self, daemon: DaemonAPI) -> None:
         self._daemon = daemon
 
     def routes(self) -> tuple[Route, ...]:
         path = "/api/v1/scenario"
         return Route("GET", path, self.shown), Route("PUT", path, self.play)
 
-    def shown(self, asked: APIRequest) -> Reply:
+    def shown(self, request: APIRequest) -> Reply:
         known = [
             {"name": name, "scenario": str(one)} for name, one in self._daemon.scenarios.items()
         ]
         return jsonReply({"known": known, "playing": self._playing()})
 
-    def play(self, asked: APIRequest) -> Reply:
-        """One that is known, by its name, or any other; with null, what is played ends."""
-        wanted = field(asked.body(), "play")
+    def play(self, request: APIRequest) -> Reply:
+        """Play a known scenario by its name, or another by its text; null stops it."""
+        wanted = field(request.body(), "play")
         if wanted is None:
             self._daemon.player.stop()
         else:
             self._daemon.player.play(self._found(wanted))
-        return self.shown(asked)
+        return self.shown(request)
 
-    def _found(self, wanted: Any) -> Scenario:
+    def _found(self, wanted: object) -> Scenario:
         if not isinstance(wanted, str):
             raise APIError(400, "play is a scenario, or the name of one, or null")
         known = self._daemon.scenarios
@@ -49,10 +48,12 @@ class ScenarioAPI:
         except BadFault as why:
             raise APIError(409, str(why)) from None
 
-    def _playing(self) -> dict[str, Any] | None:
+    def _playing(self) -> dict[str, object] | None:
         player = self._daemon.player
         scenario = player.scenario
-        return scenario and {
+        if scenario is None:
+            return None
+        return {
             "name": scenario.name,
             "scenario": str(scenario),
             "part": player.part + 1,

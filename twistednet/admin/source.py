@@ -1,10 +1,10 @@
-"""The code of a service, for who wants to see what ran."""
+"""The source code of a service's callbacks, for readers of the live page."""
 
 from __future__ import annotations
 
 import inspect
-from typing import Any
 
+from twistednet.admin.interfaces import PortsAPI
 from twistednet.admin.replies import APIError, Reply, jsonReply
 from twistednet.admin.routing import APIRequest, Route
 
@@ -16,18 +16,18 @@ DATAGRAM = ("datagramReceived",)
 class SourceAPI:
     """`/api/v1/services/NAME/source/CALLBACK`: no code but that of the classes that serve."""
 
-    def __init__(self, ports: Any) -> None:
+    def __init__(self, ports: PortsAPI) -> None:
         self._ports = ports
 
     def routes(self) -> tuple[Route, ...]:
         return (Route("GET", "/api/v1/services/{name}/source/{callback}", self.source),)
 
-    def source(self, asked: APIRequest) -> Reply:
-        """Where it stands, and its lines; a callback that a class inherits stands elsewhere."""
-        name, callback = asked.named["name"], asked.named["callback"]
+    def source(self, request: APIRequest) -> Reply:
+        """Return the code of a callback and its place, which may be a base class."""
+        name, callback = request.named["name"], request.named["callback"]
         if callback not in STREAM + DATAGRAM:
             raise APIError(404, "there is no such callback")
-        speaker = self._ports.speaker(name, callback in DATAGRAM)
+        speaker = self._ports.protocolOf(name, callback in DATAGRAM)
         function = getattr(speaker, callback, None)
         try:
             lines, first = inspect.getsourcelines(function)  # type: ignore[arg-type]

@@ -1,14 +1,15 @@
-"""What each service has done until now."""
+"""Totals of each service since the start."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from twistednet.admin.interfaces import DaemonAPI
 
 
 @dataclass
 class Total:
-    """All connections of one service, those that are open included."""
+    """The totals of one service, with its open connections."""
 
     open: int = 0
     opened: int = 0
@@ -16,9 +17,10 @@ class Total:
     bytesOut: int = 0
 
 
-def totals(daemon: Any) -> dict[str, Total]:
-    """By service: what is over, and what the transports of open connections, and the UDP
-    ports, count now."""
+def totals(daemon: DaemonAPI) -> dict[str, Total]:
+    """Return the totals by service: those of closed connections, and the present counts of open
+    connections and UDP ports.
+    """
     tally = daemon.tally
     totals = {
         name: Total(0, tally.opened[name], tally.bytesIn[name], tally.bytesOut[name])

@@ -1,23 +1,22 @@
-"""Try it: what somebody asks a client of ours to do, and what it saw.
+"""A trial of "Try it": its plan, and the data that its client sent and received.
 
-The client is a real one, of an ordinary socket; the server's side is a connection like
-any other, with its limits, its events and its place in the journal.
+The client is a real one with an ordinary socket. For the service it is a connection like any
+other, with limits, events and a place in the journal.
 """
 
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
-from typing import Any
 
 from twistednet.admin.replies import APIError
 
-#: What one trial may ask for, in bytes, writes and seconds before one.
-MOST_BYTES = 64 * 1024
-MOST_PIECES = 32
-LONGEST_PAUSE = 2.0
-#: Bytes of what came back that are kept.
-MOST_KEPT = 128 * 1024
+#: Limits of one trial: bytes, writes, and seconds before a write.
+MAX_BYTES = 64 * 1024
+MAX_PIECES = 32
+MAX_PAUSE_SECONDS = 2.0
+#: Received bytes that are kept.
+MAX_KEPT_BYTES = 128 * 1024
 
 KINDS = ("tcp", "udp", "unix")
 
@@ -32,8 +31,9 @@ class Piece:
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """What the client does. After its last write it closes its side (`halfClose`), resets
-    the connection, or waits until nothing more comes. `kind` is one of KINDS, or None."""
+    """The plan of a trial. After its last write the client half-closes (`halfClose`), resets the
+    connection, or waits until nothing more arrives. `kind` is one of KINDS, or None.
+    """
 
     service: str
     pieces: tuple[Piece, ...]
@@ -42,8 +42,8 @@ class TrialPlan:
     kind: str | None
 
     @classmethod
-    def of(cls, given: Any) -> TrialPlan:
-        """As it was asked for, in JSON. Raises Wrong."""
+    def of(cls, given: object) -> TrialPlan:
+        """Return the plan that this JSON describes. Raises APIError."""
         if not isinstance(given, dict) or not set(given) <= set(cls.__dataclass_fields__):
             raise APIError(422, "a trial is service, pieces, halfClose, reset, kind, and no more")
         service, kind = given.get("service"), given.get("kind")
@@ -57,22 +57,22 @@ class TrialPlan:
         return cls(service, _pieces(given.get("pieces")), halfClose, reset, kind)
 
 
-def _pieces(given: Any) -> tuple[Piece, ...]:
-    if not isinstance(given, list) or len(given) > MOST_PIECES:
-        raise APIError(422, f"pieces is a list of {MOST_PIECES} at most")
+def _pieces(given: object) -> tuple[Piece, ...]:
+    if not isinstance(given, list) or len(given) > MAX_PIECES:
+        raise APIError(422, f"pieces is a list of {MAX_PIECES} at most")
     pieces = tuple(map(_piece, given))
-    if sum(len(piece.data) for piece in pieces) > MOST_BYTES:
-        raise APIError(422, f"the pieces have {MOST_BYTES} bytes at most")
+    if sum(len(piece.data) for piece in pieces) > MAX_BYTES:
+        raise APIError(422, f"the pieces have {MAX_BYTES} bytes at most")
     return pieces
 
 
-def _piece(given: Any) -> Piece:
+def _piece(given: object) -> Piece:
     if not isinstance(given, dict) or not {"data"} <= set(given) <= {"data", "pauseMs"}:
         raise APIError(422, "a piece has data, and may have pauseMs")
     pause = given.get("pauseMs", 0)
     isNumber = isinstance(pause, int | float) and not isinstance(pause, bool)
-    if not isNumber or not 0 <= pause <= LONGEST_PAUSE * 1000:
-        raise APIError(422, f"pauseMs is a number from 0 to {LONGEST_PAUSE * 1000:.0f}")
+    if not isNumber or not 0 <= pause <= MAX_PAUSE_SECONDS * 1000:
+        raise APIError(422, f"pauseMs is a number from 0 to {MAX_PAUSE_SECONDS * 1000:.0f}")
     try:
         return Piece(b64decode(given["data"], validate=True), pause / 1000)
     except (ValueError, TypeError):
@@ -81,7 +81,7 @@ def _piece(given: Any) -> Piece:
 
 @dataclass
 class Trial:
-    """One trial, and what its client saw: each write and each read, and the end."""
+    """One trial: each write and each read of its client, and the end."""
 
     id: int
     service: str
@@ -97,15 +97,15 @@ class Trial:
     def saw(self, at: float, direction: str, data: bytes) -> None:
         if direction == "received":
             self.received += len(data)
-            data = data[: max(0, MOST_KEPT - self.received + len(data))]
+            data = data[: max(0, MAX_KEPT_BYTES - self.received + len(data))]
         self.chunks.append((at, direction, data))
 
     def end(self, how: str) -> None:
-        """The first to say is right."""
+        """Note how the trial ended; the first call counts."""
         self.ended = self.ended or how
 
-    def told(self) -> dict[str, Any]:
-        """As JSON has it."""
+    def summary(self) -> dict[str, object]:
+        """Return the JSON of the trial."""
         return {
             "id": self.id,
             "service": self.service,

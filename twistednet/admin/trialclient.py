@@ -1,4 +1,4 @@
-"""The clients of "Try it", and how each is played."""
+"""The clients of trials, and how a plan is carried out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
 from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -14,11 +14,11 @@ from zope.interface import implementer
 
 from twistednet.admin.trial import Trial, TrialPlan
 
-#: Seconds after which it is over in any case, and of silence after its last write.
-DEADLINE = 15.0
-QUIET = 1.0
-#: Bytes that may come back.
-MOST_RECEIVED = 1024 * 1024
+#: Seconds after which a trial ends in any case, and seconds of silence after its last write.
+MAX_SECONDS = 15.0
+QUIET_SECONDS = 1.0
+#: Bytes that a client may receive.
+MAX_RECEIVED_BYTES = 1024 * 1024
 
 
 @implementer(IHalfCloseableProtocol)
@@ -77,7 +77,7 @@ class DatagramClient(DatagramProtocol):
 
     abort = close
 
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+    def datagramReceived(self, datagram: bytes, addr: object) -> None:
         self._saw("received", datagram)
 
     def connectionRefused(self) -> None:
@@ -85,24 +85,24 @@ class DatagramClient(DatagramProtocol):
 
 
 class TrialRun:
-    """One client at its work."""
+    """A trial while it runs."""
 
-    def __init__(self, clock: Any, trial: Trial, plan: TrialPlan) -> None:
+    def __init__(self, clock: IReactorTime, trial: Trial, plan: TrialPlan) -> None:
         self._clock = clock
         self._plan = plan
         self._begun = self._heard = clock.seconds()
         self.trial = trial
-        self.client: Any = None
+        self.client: StreamClient | DatagramClient
 
     def saw(self, direction: str, data: bytes) -> None:
         self._heard = self._clock.seconds()
         self.trial.saw(self._heard - self._begun, direction, data)
-        if self.trial.received > MOST_RECEIVED:
+        if self.trial.received > MAX_RECEIVED_BYTES:
             self.trial.end("too much")
             self.client.abort()
 
     async def play(self) -> None:
-        """Do what the plan says, and stay until it is over."""
+        """Carry out the plan, and wait for the end."""
         for piece in self._plan.pieces:
             await deferLater(self._clock, piece.pause)
             if self.trial.ended is not None:
@@ -110,6 +110,7 @@ class TrialRun:
             self.saw("sent", piece.data)
             self.client.send(piece.data)
         if self._plan.halfClose:
+            assert isinstance(self.client, StreamClient)
             self.client.halfClose()
         elif self._plan.reset:
             # What was written leaves in the next turn.
@@ -122,9 +123,9 @@ class TrialRun:
         while self.trial.ended is None:
             await deferLater(self._clock, 0.05)
             now = self._clock.seconds()
-            if now - self._begun > DEADLINE:
+            if now - self._begun > MAX_SECONDS:
                 self.trial.end("deadline")
                 self.client.abort()
-            elif now - self._heard > QUIET and not self._plan.halfClose:
+            elif now - self._heard > QUIET_SECONDS and not self._plan.halfClose:
                 self.client.close()
                 return

@@ -29,7 +29,7 @@ async def conform(
     """Run the checks and return their results; call `each` with every result as it comes.
 
     `timeout` is how many seconds the server may be silent. Raises CannotConnect or TimedOut
-    if the server cannot be reached at all (over UDP, only the checks can tell).
+    if the server cannot be reached at all (over UDP, only the checks show that).
     """
     if not target.isDatagram:
         await (await connect(reactor, target, timeout)).close()

@@ -39,7 +39,7 @@ def listen(where: str, until: str | None) -> None:
     run(lambda reactor: listened(reactor, place, until))
 
 
-class Receiver:
+class ListenDisplay:
     """Displays what arrives, one line for each chunk. `over` fires at the word that ends it."""
 
     def __init__(self, until: bytes | None) -> None:
@@ -67,21 +67,21 @@ class ReceiverProtocol(Protocol):
 
     transport: ITransport
 
-    def __init__(self, receiver: Receiver) -> None:
-        self._receiver = receiver
+    def __init__(self, display: ListenDisplay) -> None:
+        self._display = display
         self._line = b""
 
     def connectionMade(self) -> None:
         self._peer = addressText(self.transport.getPeer())
-        self._receiver.show(self._peer, "connected")
+        self._display.show(self._peer, "connected")
 
     def dataReceived(self, data: bytes) -> None:
         *lines, self._line = (self._line + data).split(b"\n")
-        self._receiver.arrived(self._peer, data, data, *lines, self._line)
+        self._display.arrived(self._peer, data, data, *lines, self._line)
         self._line = self._line[-MAX_LINE_BYTES:]
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self._receiver.show(self._peer, "went offline")
+        self._display.show(self._peer, "went offline")
 
 
 class ReceiverFactory(ServerFactory):
@@ -89,11 +89,11 @@ class ReceiverFactory(ServerFactory):
 
     noisy = False
 
-    def __init__(self, receiver: Receiver) -> None:
-        self._receiver = receiver
+    def __init__(self, display: ListenDisplay) -> None:
+        self._display = display
 
     def buildProtocol(self, addr: IAddress | None) -> ReceiverProtocol:
-        return ReceiverProtocol(self._receiver)
+        return ReceiverProtocol(self._display)
 
 
 class ReceiverDatagramProtocol(DatagramProtocol):
@@ -101,11 +101,11 @@ class ReceiverDatagramProtocol(DatagramProtocol):
 
     noisy = False
 
-    def __init__(self, receiver: Receiver) -> None:
-        self._receiver = receiver
+    def __init__(self, display: ListenDisplay) -> None:
+        self._display = display
 
     def datagramReceived(self, datagram: bytes, addr: tuple[str, int]) -> None:
-        self._receiver.arrived(addressText(addr), datagram, datagram)
+        self._display.arrived(addressText(addr), datagram, datagram)
 
 
 _WHERE = re.compile(r"(tcp|udp):(?:(.*):)?(\d{1,5})")
@@ -122,20 +122,20 @@ def parsed(text: str) -> tuple[str, str, int]:
 
 async def listened(reactor: Reactor, where: tuple[str, str, int], until: str | None) -> None:
     """Display what arrives until the word comes. Raises CannotConnect if the port is taken."""
-    receiver = Receiver(None if until is None else until.encode())
-    port = _open(reactor, where, receiver)
+    display = ListenDisplay(None if until is None else until.encode())
+    port = _open(reactor, where, display)
     show(f"listening on {where[0]} {addressText(port.getHost())}")
-    await receiver.over
+    await display.over
     await maybeDeferred(port.stopListening)
 
 
-def _open(reactor: Reactor, where: tuple[str, str, int], receiver: Receiver) -> IListeningPort:
+def _open(reactor: Reactor, where: tuple[str, str, int], display: ListenDisplay) -> IListeningPort:
     kind, host, port = where
     try:
         if kind == "udp":
-            protocol = ReceiverDatagramProtocol(receiver)
+            protocol = ReceiverDatagramProtocol(display)
             return reactor.listenUDP(port, protocol, host, MAX_DATAGRAM_BYTES)
-        return reactor.listenTCP(port, ReceiverFactory(receiver), interface=host)
+        return reactor.listenTCP(port, ReceiverFactory(display), interface=host)
     except CannotListenError as error:
         raise CannotConnect(
             f"cannot listen on {kind}:{port}: {error.socketError}; try another port"

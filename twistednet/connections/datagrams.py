@@ -84,7 +84,7 @@ class DatagramGuard(DatagramProtocol):
             return
         self._conversations.received(datagram, addr)
         try:
-            if self._faults.isThere:
+            if self._faults.isActive:
                 self._faults.received(datagram, addr)
             else:
                 self.protocol.datagramReceived(datagram, addr)
@@ -100,7 +100,7 @@ class DatagramGuard(DatagramProtocol):
         return (
             self._returning is not None
             and not self.limitLoopback
-            and not self._faults.isThere
+            and not self._faults.isActive
             and (senders <= self._harmless or self._areHarmless(senders))
             and not self._conversations.wants(senders)
             and self._returning.mayReturn(senders, firstBytes)

@@ -150,7 +150,7 @@ class Connections:
         conversation = self.recorder.opened(connection, here, connection.transport)
         connection.plaintext.tap = self.recorder.tap(connection, conversation, "connectionMade")
         if self.faults:
-            self.faults.meet(connection)
+            self.faults.wrap(connection)
 
     def _tapAll(self) -> None:
         """Renew all taps: whether a sink wants chunks has changed."""

@@ -59,9 +59,9 @@ def enforced(name: str) -> str:
     if unicodedata.combining(name[0]):
         raise BadName("a name may not begin with a combining mark")
     if not _COLONS.isdisjoint(name):
-        raise BadName("a name may not contain a colon, which ends the name in a line")
+        raise BadName("a name may not contain a colon, which ends the name before what is said")
     if name.startswith(_ASTERISKS):
-        raise BadName("a name may not begin with an asterisk, as the notices of the service do")
+        raise BadName("a name may not begin with an asterisk, as the service's own lines do")
     if len(name) > MAX_CHARACTERS:
         raise BadName(f"a name may have {MAX_CHARACTERS} characters at most")
     return name

@@ -70,7 +70,7 @@ class Rooms:
         """Put a new person into the lobby, under the name of a guest."""
         names = (f"guest-{number}" for number in self._guests)
         name = next(name for name in names if likeness(name) not in self._lobby.taken)
-        welcome = Delivery((person,), f"* you are {name} in {LOBBY}; /help lists the commands")
+        welcome = Delivery((person,), f"* you are {name} in {LOBBY}; /help tells what you can do")
         return [welcome, *self._arrive(person, name, self._lobby)]
 
     def leave(self, person: Hashable) -> list[Delivery]:

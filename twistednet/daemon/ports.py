@@ -82,7 +82,7 @@ class Ports:
         listening = (name for name, *_ in self._listeners)
         return dict.fromkeys((*listening, *self._factories, *self._datagrams))
 
-    def figures(self) -> Iterator[tuple[str, Metrics]]:
+    def metrics(self) -> Iterator[tuple[str, Metrics]]:
         """Yield the metrics of each service that has its own. One that raises is logged."""
         for name, factory in self._factories.items():
             try:
@@ -99,7 +99,7 @@ class Ports:
                 counts.setdefault(name, Counter()).update(_counted(listener.port))
         return counts
 
-    def speaker(self, name: str, datagrams: bool) -> type | None:
+    def protocolOf(self, name: str, datagrams: bool) -> type | None:
         """Return the class whose callbacks are called with the data of a service."""
         if not datagrams:
             return getattr(self._factories.get(name), "protocol", None)

@@ -1,1 +1,1 @@
-"""What happened: events, the journal, and its exports."""
+"""Events: their classes, the journal, and its exports."""

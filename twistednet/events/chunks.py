@@ -1,4 +1,4 @@
-"""The first chunks that one side and the other sent, kept in little memory."""
+"""Chunk logs: the first chunks of a conversation, kept in little memory."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from heapq import merge
 from struct import Struct
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
-#: Bytes that are kept of one conversation, in both directions together.
-MOST_OF_ONE = 64 * 1024
+#: Bytes of one conversation that are kept, both directions together.
+MAX_BYTES = 64 * 1024
 #: Chunks that are kept of one conversation.
-MOST_CHUNKS = 2048
-#: Times that faults acted on one conversation of which what they did is kept.
-MOST_MARKS = 100
-#: What a mark costs beside its texts.
+MAX_CHUNKS = 2048
+#: Actions of faults on one conversation that are kept.
+MAX_MARKS = 100
+#: Bytes of an action of a fault besides its texts.
 MARK_OVERHEAD = 220
 
-# What stands before a chunk's bytes: when it was, and a number for its direction and
-# callback. Objects of Python's own would take three times the memory of a small message,
-# and to use memory that was never used before is what costs most here.
+# The head of a kept chunk: its time, and a number for its direction and callback. Python
+# objects would take three times the memory of a small message, and touching new memory is
+# what costs most here.
 _HEAD = Struct("=dH")
 _pack = _HEAD.pack
-#: What a chunk costs beside its bytes: its head, that of a bytes object, and its place.
+#: Bytes of a chunk besides its data: its head, that of a bytes object, and its place.
 OVERHEAD = _HEAD.size + 41
-#: Bytes that a record is given room for at once.
+#: Bytes that a log reserves at once.
 _STEP = 4096
 
 
 class Chunk(NamedTuple):
-    """What was received by one callback, or sent by one write.
+    """A chunk that was received by one callback, or sent by one write.
 
-    `at` is in seconds since the conversation was opened, `direction` "in" or "out".
-    `callback` is the Twisted callback that it was given to or written in, or "later".
-    An empty one that came in on a connection is the peer's FIN.
+    `at` is in seconds since the start of the conversation, `direction` "in" or "out". `callback`
+    is the Twisted callback that received it or wrote it, or "later". An empty chunk of a connection
+    that came in is the peer's FIN.
     """
 
     at: float
@@ -44,7 +44,7 @@ class Chunk(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FaultMark:
-    """A fault acted, at `at` as of a chunk; `Faulted` says what the others are."""
+    """One action of a fault, at `at` as of a chunk; `Faulted` explains the other fields."""
 
     at: float
     fault: str
@@ -57,17 +57,17 @@ class FaultMark:
 
     @property
     def isReset(self) -> bool:
-        """Has it ended the connection with a RST?"""
+        """True if it ended the connection with a RST."""
         return self.did.split(", ")[-1] == "reset"
 
     @property
     def size(self) -> int:
-        """Bytes that it takes to keep it."""
+        """The bytes that it takes in memory."""
         return MARK_OVERHEAD + len(self.rule) + len(self.did)
 
 
 class _Codes(dict[str, int]):
-    """A number for each callback that chunks of one direction had; they are few."""
+    """The number of each callback of one direction; there are few."""
 
     #: What each number means.
     meanings: ClassVar[list[tuple[str, str]]] = []
@@ -85,29 +85,32 @@ _RECEIVED, _SENT = _Codes("in"), _Codes("out")
 
 
 class MemoryBudget(Protocol):
-    """Who has the memory that records are kept in."""
+    """The owner of the memory of chunk logs."""
 
-    def grant(self, size: int, chunks: int) -> bool:
-        """May a record hold `size` bytes more, having kept so many chunks since it last
-        asked? It may be dropped to make room, as any other."""
+    def reserve(self, size: int, chunks: int) -> bool:
+        """Let a log hold `size` bytes more. False if it must not.
 
-    def free(self, size: int) -> None:
-        """So many bytes are not held any more."""
+        It has kept `chunks` chunks since its last call. It may be dropped to make room, as
+        any other log.
+        """
+
+    def release(self, size: int) -> None:
+        """Give back `size` bytes."""
 
 
 class ChunkLog:
-    """A tap that keeps what it is told, up to 64 KiB and 2,048 chunks.
+    """A tap that keeps the chunks that pass it, up to 64 KiB and 2,048 chunks.
 
-    `since` and `now()` are of one clock, in seconds. `truncated` if more was said than is kept.
-    Of faults it keeps the first 100 times; what is for them does not exist before.
+    `since` and `now()` are of one clock, in seconds. `truncated` is set once a chunk was not kept
+    whole. The first 100 actions of faults are kept too; their memory is used only if there are any.
     """
 
     __slots__ = (
         "_asked",
+        "_budget",
         "_chunks",
         "_faulted",
         "_granted",
-        "_holder",
         "_isSealed",
         "_marks",
         "_now",
@@ -117,13 +120,13 @@ class ChunkLog:
         "truncated",
     )
 
-    def __init__(self, since: float, now: Callable[[], float], holder: MemoryBudget) -> None:
+    def __init__(self, since: float, now: Callable[[], float], budget: MemoryBudget) -> None:
         self.since = since
         #: The callback that runs now.
         self.inside = "connectionMade"
         self.truncated = False
         self._now = now
-        self._holder = holder
+        self._budget = budget
         self._isSealed = False
         #: Each behind its head.
         self._chunks: list[bytes] = []
@@ -134,65 +137,65 @@ class ChunkLog:
 
     @property
     def chunks(self) -> list[Chunk]:
-        """What was received and sent, in that order."""
+        """The chunks, in order."""
         return self.after(0)
 
     def after(self, count: int) -> list[Chunk]:
-        """The chunks without the first `count`."""
+        """Return the chunks without the first `count`."""
         return list(map(_read, self._chunks[count:]))
 
     @property
     def faulted(self) -> int:
-        """How often faults have acted on it."""
+        """The number of times that faults acted."""
         return getattr(self, "_faulted", 0)
 
     @property
     def marks(self) -> list[FaultMark]:
-        """What they did, the first times."""
+        """The first actions of faults."""
         return getattr(self, "_marks", [])
 
     def story(self, chunks: int = 0, marks: int = 0) -> Iterator[Chunk | FaultMark]:
-        """Chunks and marks as they came, without the first so many of each."""
-        parts: list[list[Any]] = [self.after(chunks), self.marks[marks:]]
+        """Yield chunks and actions of faults in order, without the first ones of each."""
+        parts: list[list[Chunk] | list[FaultMark]] = [self.after(chunks), self.marks[marks:]]
         return merge(*parts, key=lambda one: one.at)
 
     def data(self, direction: str) -> bytes:
-        """All that came "in" or went "out"."""
+        """Return all data of one direction, "in" or "out"."""
         return b"".join(chunk.data for chunk in self.chunks if chunk.direction == direction)
 
     def received(self, data: bytes, callback: str) -> bool:
-        """Keep what this callback is about to be given. Is more wanted?"""
+        """Keep the data of a callback. True if more is wanted."""
         self.inside = callback
         return self._keep(self._now() - self.since, _RECEIVED[callback], data)
 
     def sent(self, data: bytes) -> bool:
-        """Keep what was written in the callback that runs now. Is more wanted?"""
+        """Keep data that the current callback wrote. True if more is wanted."""
         return self._keep(self._now() - self.since, _SENT[self.inside], data)
 
     def mark(self, mark: FaultMark) -> None:
-        """Keep it, if there is room, and count it."""
+        """Keep one action of a fault if there is room, and count it."""
         self._faulted = self.faulted + 1
-        if self._isSealed or len(self.marks) >= MOST_MARKS:
+        if self._isSealed or len(self.marks) >= MAX_MARKS:
             return
         # It may be this one that is dropped to make room.
-        if self._holder.grant(mark.size, 1) and not self._isSealed:
+        if self._budget.reserve(mark.size, 1) and not self._isSealed:
             self._marks = [*self.marks, mark]
         else:
-            self._holder.free(mark.size)
+            self._budget.release(mark.size)
 
     def seal(self) -> None:
-        """Keep nothing more; what there is stays, until it is dropped."""
+        """Keep nothing more; the chunks stay until the log is dropped."""
         self._isSealed = True
-        self._holder.free(self._room)
+        self._budget.release(self._room)
         self._granted -= self._room
         self._room = 0
 
     def drop(self) -> None:
-        """Keep nothing more, nor what there is."""
+        """Keep nothing more, and drop the chunks."""
         self._isSealed = True
         self.truncated = self.truncated or bool(self._chunks)
         self._chunks.clear()
-        self._holder.free(self._granted + sum(mark.size for mark in self.marks))
+        self._budget.release(self._granted + sum(mark.size for mark in self.marks))
         self.marks.clear()
         self._granted = self._room = 0
 
@@ -207,8 +210,8 @@ class ChunkLog:
         return True
 
     def _keepWhatFits(self, at: float, code: int, data: bytes) -> bool:
-        chunks = MOST_CHUNKS - len(self._chunks)
-        left = MOST_OF_ONE - (self._granted - self._room - len(self._chunks) * OVERHEAD)
+        chunks = MAX_CHUNKS - len(self._chunks)
+        left = MAX_BYTES - (self._granted - self._room - len(self._chunks) * OVERHEAD)
         fits = data[:left]
         # So little that whatever fits into it exceeds no limit.
         room = max(min(_STEP, left, chunks * OVERHEAD), len(fits) + OVERHEAD)
@@ -224,7 +227,7 @@ class ChunkLog:
         self._granted += size
         self._room += size
         count, self._asked = len(self._chunks) - self._asked, len(self._chunks)
-        isGranted = self._holder.grant(size, count)
+        isGranted = self._budget.reserve(size, count)
         if not isGranted:
             self.seal()
         return not self._isSealed

@@ -1,4 +1,4 @@
-"""The last conversations, each chunk as it was received and sent."""
+"""The journal: the last conversations, with each chunk that was received and sent."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from twistednet.core.limits import TokenBucket
 from twistednet.events.chunks import ChunkLog, FaultMark, MemoryBudget
 from twistednet.events.model import Closed, Event, Faulted, Opened
 
-#: Bytes that are kept of all, what it costs to tell chunks apart counted in.
-MOST_OF_ALL = 32 * 1024 * 1024
-#: Chunks of all together that are kept at once, and then a second. To keep one costs a
-#: microsecond or two, so this is what a daemon with much to do spends on it.
+#: Bytes that all conversations may take, with the overhead of each chunk.
+MAX_ALL_BYTES = 32 * 1024 * 1024
+#: Chunks of all conversations that are kept at once, and then per second. One costs a
+#: microsecond or two, so a busy daemon spends under 2 % of its time on it.
 BURST, RATE = 32_768, 8_192
 
 
 class Conversation(ChunkLog):
-    """One connection, or what one peer and a UDP service sent each other.
+    """One connection, or the datagrams of one peer and a UDP service.
 
-    `kind` is tcp, tls, unix or udp; `peer` and `host` are addresses as text, the
-    peer's and ours; `opened` is in seconds since 1970. `closed` is the reason, or None
-    while it is open, and so is `seconds`.
+    `kind` is tcp, tls, unix or udp; `peer` and `host` are the addresses of the peer and of our
+    side; `opened` is in seconds since 1970. `closed` is the reason, and `seconds` the age; both
+    are None while it is open.
     """
 
     __slots__ = (
@@ -39,8 +39,8 @@ class Conversation(ChunkLog):
         "service",
     )
 
-    def __init__(self, opened: Opened, now: Callable[[], float], holder: MemoryBudget) -> None:
-        super().__init__(opened.at, now, holder)
+    def __init__(self, opened: Opened, now: Callable[[], float], budget: MemoryBudget) -> None:
+        super().__init__(opened.at, now, budget)
         self.id = opened.connection
         self.service = opened.service
         self.kind = opened.kind
@@ -49,7 +49,7 @@ class Conversation(ChunkLog):
         self.opened = opened.time
         self.closed: str | None = None
         self.seconds: float | None = None
-        #: What has `bytesIn` and `bytesOut`; of an open connection, its transport.
+        #: An object with `bytesIn` and `bytesOut`; for an open connection its transport.
         self.counters: Any = None
 
     @property
@@ -64,21 +64,20 @@ class Conversation(ChunkLog):
 
 
 class Journal:
-    """A sink that keeps the last `most` conversations; with 0, none.
+    """A sink that keeps the last `most` conversations; 0 keeps none.
 
-    Chunks are no events for it: each conversation is the tap of its own; what faults did is
-    told it by events. Of more than
-    `most` the one goes that ended first, so long as half of them have ended, or else
-    the one that was opened first. All chunks together hold 32 MiB: beyond that
-    conversations lose theirs, in the same order. Once all have kept `BURST` chunks at
-    once, and `RATE` a second, one that asks for more room keeps no more.
+    Chunks are not events for it: each conversation is the tap of its own stream. Actions of faults
+    arrive as events. Of more than `most` conversations it drops the one that ended first if half of
+    them have ended, and otherwise the one that was opened first. All chunks together take at most
+    32 MiB: above that, conversations lose their chunks in the same order. Once `BURST` chunks were
+    kept at once, `RATE` a second are kept; a conversation that needs more room keeps no more.
     """
 
     def __init__(self, most: int = 1000, now: Callable[[], float] = monotonic) -> None:
         self.most = most
         self._now = now
         self._pace = TokenBucket(RATE, BURST)
-        #: Bytes that chunks hold, or have been given room for.
+        #: Bytes that chunk logs have reserved.
         self.held = 0
         self._open: OrderedDict[int, Conversation] = OrderedDict()
         self._ended: OrderedDict[int, Conversation] = OrderedDict()
@@ -87,7 +86,7 @@ class Journal:
         return len(self._open) + len(self._ended)
 
     def __iter__(self) -> Iterator[Conversation]:
-        """The oldest first."""
+        """Yield all conversations, the oldest first."""
         yield from merge(
             list(self._open.values()),
             sorted(self._ended.values(), key=lambda one: one.id),
@@ -95,7 +94,7 @@ class Journal:
         )
 
     def get(self, id: int) -> Conversation | None:
-        """The conversation of this number, if it is still kept."""
+        """Return the conversation with this number, if it is still kept."""
         return self._open.get(id) or self._ended.get(id)
 
     def __call__(self, event: Event) -> None:
@@ -110,26 +109,26 @@ class Journal:
             one.mark(FaultMark(at, event.fault, event.rule, event.count, event.did))
 
     def keep(self, most: int) -> None:
-        """From now on keep this many."""
+        """Keep this many conversations from now on."""
         self.most = most
         self._forget()
 
     def begin(self, id: int, counters: Any) -> Conversation | None:
-        """Count its bytes by what `counters` tells. The tap of its chunks, if they are wanted."""
+        """Return the tap of a conversation, if it is kept; `counters` counts its bytes."""
         conversation = self._open.get(id)
         if conversation is not None:
             conversation.counters = counters
         return conversation
 
-    def grant(self, size: int, chunks: int) -> bool:
-        """As `MemoryBudget`: no, once too much is said by all together."""
+    def reserve(self, size: int, chunks: int) -> bool:
+        """Reserve memory (see `MemoryBudget`). False once all conversations keep too much."""
         self.held += size
-        if self.held > MOST_OF_ALL:
+        if self.held > MAX_ALL_BYTES:
             self._makeRoom()
         return not chunks or self._pace.allow(self._now(), chunks)
 
-    def free(self, size: int) -> None:
-        """As `MemoryBudget`."""
+    def release(self, size: int) -> None:
+        """Give back memory (see `MemoryBudget`)."""
         self.held -= size
 
     def find(
@@ -144,12 +143,11 @@ class Journal:
         open: bool | None = None,
         others: Iterable[Any] = (),
     ) -> Iterator[Any]:
-        """Those to which all that is given applies, the oldest first; of `others`, which are
-        in the journal's order and are not in it, too.
+        """Yield the conversations that match every filter that is given, the oldest first.
 
-        `peer` is a part of an address, `since` and `until` seconds since 1970 within
-        which it was opened, `text` what one side sent somewhere, in upper or lower
-        case, however it was cut into chunks.
+        `others` are not in the journal, and are in the same order. `peer` is part of an address,
+        `since` and `until` limit `opened` (seconds since 1970), and `text` is searched in the
+        data of each direction, in upper or lower case, across chunks.
         """
         sought = None if text is None else text.encode().lower()
         for one in merge(self, others, key=lambda one: one.id):
@@ -180,9 +178,9 @@ class Journal:
             conversation.drop()
 
     def _makeRoom(self) -> None:
-        # An eighth at once, or each chunk would look through all that have none left.
+        # An eighth at once, or each chunk would search all conversations that have none left.
         for conversation in (*self._ended.values(), *self._open.values()):
-            if self.held <= MOST_OF_ALL * 7 // 8:
+            if self.held <= MAX_ALL_BYTES * 7 // 8:
                 return
             conversation.drop()
 

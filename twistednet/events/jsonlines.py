@@ -1,25 +1,24 @@
-"""Events as JSON, a line each: of what happens now, and of conversations in the journal."""
+"""Events as JSON lines: live events, and conversations of the journal."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
-from typing import Any
 
 from twistednet.events.chunks import FaultMark
 from twistednet.events.journal import Conversation
 from twistednet.events.model import SCHEMA, Closed, Event, Faulted, Opened, Received, Sent
 
-# Fields that go by another name in a line, or that it has anyway.
+# Fields that have another name in a line, or None for those that it has in any case.
 _OTHERWISE = {"connection": "id", "at": None, "time": None, "data": None}
 
 
 def line(event: Event, time: float, payload: int | None = None) -> str:
-    """The event as one line of JSON, without its end; docs/wire.md has the schema.
+    """Return the event as one line of JSON, without its end; docs/wire.md has the schema.
 
-    `time` is the wall clock's. Of what was received or sent at most `payload` bytes are
-    shown, or all; each byte is the character of that number, so that nothing is lost.
+    `time` is the wall clock's. Of a chunk at most `payload` bytes are included, or all; each byte
+    is the character with its number, so that nothing is lost.
     """
     shown = _head(type(event).__name__.lower(), event.at, time)
     for field, name in _names(event):
@@ -31,11 +30,11 @@ def line(event: Event, time: float, payload: int | None = None) -> str:
 
 
 def dropped(count: int, at: float, time: float) -> str:
-    """The line that stands for events of which there is none."""
+    """Return the line that stands for events that were dropped."""
     return json.dumps({**_head("dropped", at, time), "count": count})
 
 
-def _head(event: str, at: float, time: float) -> dict[str, Any]:
+def _head(event: str, at: float, time: float) -> dict[str, object]:
     return {"v": SCHEMA, "event": event, "time": round(time, 6), "monotonic": round(at, 6)}
 
 
@@ -43,7 +42,7 @@ _NAMES: dict[type, list[tuple[str, str]]] = {}
 
 
 def _names(event: Event) -> list[tuple[str, str]]:
-    """The fields of an event, and what they are called in a line."""
+    """Return the fields of an event, each with its name in a line."""
     names = _NAMES.get(type(event))
     if names is None:
         named = ((one.name, _OTHERWISE.get(one.name, one.name)) for one in fields(event))
@@ -52,7 +51,7 @@ def _names(event: Event) -> list[tuple[str, str]]:
 
 
 def events(conversation: Conversation) -> Iterator[Event]:
-    """What happened to it, as it was told when it happened."""
+    """Yield the events of a conversation."""
     one = conversation
     whose = (one.id, one.service, one.peer)
     yield Opened(*whose, one.kind, one.host, one.since, one.opened)
@@ -69,7 +68,7 @@ def events(conversation: Conversation) -> Iterator[Event]:
 
 
 def jsonLines(conversations: Iterable[Conversation]) -> Iterator[str]:
-    """A line for each event of each conversation, one conversation after another."""
+    """Yield a line for each event of each conversation, one conversation after another."""
     for one in conversations:
         for event in events(one):
             yield line(event, one.opened + event.at - one.since) + "\n"

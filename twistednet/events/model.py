@@ -1,7 +1,7 @@
-"""What happens on the wire, as data: one stream of events, several sinks.
+"""Events: what happens on the wire, as data, and the stream that passes them to sinks.
 
-docs/wire.md has the schema that others see; `SCHEMA` is its version. `at` is the
-monotonic clock's time in seconds, which tells distances and not dates.
+docs/wire.md has the schema of the JSON lines; `SCHEMA` is its version. `at` is monotonic time
+in seconds, which gives distances and no dates.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-#: Changes whenever an event's fields change their meaning, or one goes.
+#: Changes when the meaning of a field changes, or a field is removed.
 SCHEMA = 1
 
 
@@ -18,9 +18,9 @@ SCHEMA = 1
 class Opened:
     """A connection was accepted, or a peer sent its first datagram.
 
-    `connection` counts up from 1 in one daemon; conversations over UDP have their
-    numbers from the same row. `kind` is tcp, tls, unix or udp, `host` our side's
-    address, `time` the wall clock's (seconds since 1970).
+    `connection` counts from 1 for each daemon; UDP conversations have numbers of the same series.
+    `kind` is tcp, tls, unix or udp, `host` the address of our side, `time` the wall clock's
+    (seconds since 1970).
     """
 
     connection: int
@@ -34,9 +34,9 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A chunk as it was read, or a datagram, about to be given to `callback`.
+    """A chunk was read, or a datagram arrived, and is about to be passed to `callback`.
 
-    On a connection an empty chunk is the peer's FIN. Under TLS it is plain text.
+    An empty chunk of a connection is the peer's FIN. Under TLS the data is plain text.
     """
 
     connection: int
@@ -49,7 +49,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A chunk as the service wrote it, inside of `callback`, or "later"."""
+    """The service wrote a chunk, in `callback`, or outside of any callback ("later")."""
 
     connection: int
     service: str
@@ -61,10 +61,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Faulted:
-    """A fault that was asked for came to pass; `fault` names it.
+    """A fault acted; `fault` is the name of its kind.
 
-    `rule` is its text, seed included, `count` how often it has acted by now, and `did`
-    what it did to which bytes, for people.
+    `rule` is its text with the seed, `count` how often it has acted so far, and `did` a text that
+    says what it did to which bytes.
     """
 
     connection: int
@@ -79,7 +79,7 @@ class Faulted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A connection or datagram was turned away; `limit` names what forbade it."""
+    """A connection or datagram was refused; `limit` is the limit that was reached."""
 
     service: str
     peer: str
@@ -89,13 +89,12 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Closed:
-    """A connection ended, or a conversation over UDP.
+    """A connection or a UDP conversation ended.
 
-    `reason` is one of: client FIN, client RST, connection lost, service, error,
-    shutdown, admin, quiet, crowd, fault NAME, or the limit that was reached (idle,
-    write stall, handshake, message, messages, queue, HTTP request, HTTP Host, HTTP
-    header, HTTP header time, HTTP body, HTTP body time). Bytes are those on the wire,
-    `seconds` its age.
+    `reason` is one of: client FIN, client RST, connection lost, service, error, shutdown, admin,
+    quiet, crowd, fault NAME, or the limit that was reached (idle, write stall, handshake, message,
+    messages, queue, HTTP request, HTTP Host, HTTP header, HTTP header time, HTTP body, HTTP body
+    time). Bytes are counted on the wire; `seconds` is its age.
     """
 
     connection: int
@@ -114,17 +113,17 @@ Sink = Callable[[Event], None]
 
 
 class EventStream:
-    """Gives each event to each sink. A sink that raises is taken off, and told of.
+    """Passes each event to each sink. A sink that raises is detached and reported.
 
-    `Received` and `Sent` go only to those that want `chunks`, and are made only if
-    there is one: `chunked` is empty else. `failed(sink)` is called inside the
-    exception's handler, so that the caller can log the traceback.
+    `Received` and `Sent` are passed only to sinks that want chunks, and are made only if there is
+    one: otherwise `chunked` is empty. `failed(sink)` is called while the exception is handled, so
+    that it can log the traceback.
     """
 
     def __init__(self, failed: Callable[[Sink], None]) -> None:
         self._sinks: tuple[Sink, ...] = ()
         self.chunked: tuple[Sink, ...] = ()
-        #: Called when chunks, which nobody wanted, are wanted.
+        #: Called when the first sink that wants chunks is attached.
         self.chunksWanted: list[Callable[[], None]] = []
         self._failed = failed
 
@@ -137,7 +136,7 @@ class EventStream:
                     wanted()
 
     def detach(self, sink: Sink) -> None:
-        """It gets nothing more; one that is not attached may be detached."""
+        """Detach a sink; it may be one that is not attached."""
         self._sinks = tuple(other for other in self._sinks if other != sink)
         self.chunked = tuple(other for other in self.chunked if other != sink)
 
@@ -157,14 +156,13 @@ class EventStream:
 
 
 class Tally:
-    """A sink that counts by service: connections by how they ended, refusals by limit, what
-    each fault did.
+    """A sink that counts by service: ended connections by reason, refusals by limit, faults.
 
-    Bytes are those of connections that are over. UDP has no connections: its ports count.
+    Bytes are those of ended connections. UDP is counted by its ports.
     """
 
-    #: Different reasons that are told apart; a service of others' may make up its own.
-    MOST = 200
+    #: Distinct reasons that are counted; services of other packages may add their own.
+    MAX_REASONS = 200
 
     def __init__(self) -> None:
         self.opened: Counter[str] = Counter()
@@ -193,12 +191,12 @@ class Tally:
 
     def _count(self, counter: Counter[tuple[str, str]], service: str, reason: str) -> None:
         key = service, reason
-        if key not in counter and len(counter) >= self.MOST:
+        if key not in counter and len(counter) >= self.MAX_REASONS:
             key = service, "other"
         counter[key] += 1
 
     def summary(self) -> str:
-        """One line of all counts, the most frequent first."""
+        """Return one line with all counts, the most frequent first."""
         closed = "".join(f", {count} by {reason}" for reason, count in _most(self.closed))
         refused = "".join(f", {count} for {limit}" for limit, count in _most(self.refused))
         return (
@@ -207,7 +205,7 @@ class Tally:
 
 
 def _most(counter: Counter[tuple[str, str]]) -> list[tuple[str, int]]:
-    """How often each reason was counted, whatever the service; the most frequent first."""
+    """Return how often each reason was counted in all services, the most frequent first."""
     total: Counter[str] = Counter()
     for (_, reason), count in counter.items():
         total[reason] += count

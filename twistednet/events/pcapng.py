@@ -54,7 +54,7 @@ def pcapng(conversations: Iterable[Conversation]) -> Iterator[bytes]:
 
 
 def packets(conversation: Conversation) -> Iterator[_Packet]:
-    """What may have been on the wire, and on the next packet of each what faults did."""
+    """Yield the packets that may have been on the wire, with the actions of faults as comments."""
     if conversation.kind == "udp":
         return _datagrams(conversation)
     return _Segments(conversation).all()
@@ -151,7 +151,7 @@ class _Segments:
 
 
 def _isFin(one: Conversation, reason: str) -> bool:
-    """Does a connection that ends so end by a FIN of ours?"""
+    """True if a connection with this reason ends with our FIN."""
     if reason.startswith("fault "):
         resets = {"fault reset", *(f"fault {mark.fault}" for mark in one.marks if mark.isReset)}
         return reason not in resets
@@ -159,7 +159,7 @@ def _isFin(one: Conversation, reason: str) -> bool:
 
 
 def _about(one: Conversation) -> str:
-    """What the first packet says of its conversation."""
+    """Return the comment of the first packet of a conversation."""
     about = f"#{one.id} {one.service} {one.kind}"
     if one.kind == "unix":
         about += f": {one.host}; the addresses are made up"

@@ -1,1 +1,1 @@
-"""What goes wrong on purpose: rules, and what they do to data. No sockets and no clock."""
+"""Faults as data: rules, kinds and what they make of data. No sockets and no clock."""

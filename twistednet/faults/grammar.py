@@ -1,4 +1,4 @@
-"""Rules as people write them: read, or refused with what would be right."""
+"""Parser of rules: a bad one is refused, with what would be right."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 
 from twistednet.faults.kinds import KINDS
 from twistednet.faults.model import FaultKind
-from twistednet.faults.rules import CHOICES, OF_CONNECTIONS, Rule
+from twistednet.faults.rules import CONNECTION_QUALIFIERS, QUALIFIERS, Rule
 from twistednet.faults.values import BadWord, parts, words
 
-#: What each carrier of faults is to people.
+#: What messages call that which each carrier carries.
 _CARRIED = {
     "datagram": "datagrams",
     "request": "HTTP requests",
@@ -21,23 +21,23 @@ _CARRIED = {
     "listener": "connections",
 }
 
-#: What each service carries, by its name: stream, listener, datagram, request.
+#: The carriers of each service (stream, listener, datagram, request), by its name.
 Carriers = Mapping[str, Iterable[str]]
 
 
 class BadFault(ValueError):
-    """Which rule is wrong, why, and what would be right, in one line."""
+    """A rule is wrong; the message is one line: the rule, why, and what would be right."""
 
 
 @dataclass(frozen=True)
 class Grammar:
-    """What rules may name: kinds, and services with what they carry; with None, any."""
+    """What rules may name: kinds, and services with their carriers; with None, any service."""
 
     services: Carriers | None = None
     kinds: tuple[FaultKind, ...] = KINDS
 
-    def fitting(self, service: str) -> list[FaultKind]:
-        """The kinds that a rule for this service may name. Raises BadWord if there is none."""
+    def kindsFor(self, service: str) -> list[FaultKind]:
+        """Return the kinds that fit the service. Raises BadWord if it is unknown."""
         if self.services is None:
             return list(self.kinds)
         if service not in self.services:
@@ -46,12 +46,12 @@ class Grammar:
         return [kind for kind in self.kinds if not kind.carriers.isdisjoint(carried)]
 
 
-#: Our kinds, and any service.
-ANY = Grammar()
+#: The kinds of this package, and any service.
+ANY_SERVICE = Grammar()
 
 
-def parse(text: str, grammar: Grammar = ANY) -> Rule:
-    """The rule that this is. Raises BadFault."""
+def parse(text: str, grammar: Grammar = ANY_SERVICE) -> Rule:
+    """Return the rule. Raises BadFault."""
     try:
         return _parsed(text, grammar)
     except BadWord as why:
@@ -59,80 +59,94 @@ def parse(text: str, grammar: Grammar = ANY) -> Rule:
 
 
 def parseAll(text: str, grammar: Grammar) -> list[Rule]:
-    """The rules that this is, parted by semicolons. Raises BadFault."""
+    """Return the rules, which semicolons separate. Raises BadFault."""
     try:
         texts = parts(text, ";")
     except BadWord as why:
         raise BadFault(f"{text!r}: {why}") from None
-    return [parse(one, grammar) for one in texts]
+    return [parse(rule, grammar) for rule in texts]
 
 
 def _parsed(text: str, grammar: Grammar) -> Rule:
     service, colon, rest = (part.strip() for part in text.partition(":"))
     if not colon or not service or not rest:
         raise BadWord("a rule is a service, a colon and a fault, as in echo: latency 100ms")
-    fitting = grammar.fitting(service)
+    fitting = grammar.kindsFor(service)
     first, *others = parts(rest) or [""]
     kind, values = _kindOf(first, grammar.kinds, fitting)
     if kind not in fitting:
-        carried = next(what for one, what in _CARRIED.items() if one in kind.carriers)
+        carried = next(what for carrier, what in _CARRIED.items() if carrier in kind.carriers)
         raise BadWord(f"{kind.name} is for {carried}, and {service} has none")
-    return Rule(service, kind, values, **_checked(kind, _chosen(kind, others)))
+    qualifiers = _qualifiers(kind, others)
+    kind.checkQualifiers(qualifiers)
+    return Rule(service, kind, values, **{"direction": kind.direction, **qualifiers})
 
 
-def _chosen(kind: FaultKind, texts: list[str]) -> dict[str, Any]:
-    chosen: dict[str, Any] = {}
+def _qualifiers(kind: FaultKind, texts: list[str]) -> dict[str, Any]:
+    """Return the values of the qualifiers, by the names of the fields of `Rule`."""
+    qualifiers: dict[str, Any] = {}
     for text in texts:
-        name, value = _choiceOf(text)
+        name, value = _qualifierOf(text)
         if kind.counts == "connections":
-            name = OF_CONNECTIONS.get(name, name)
-        if name in chosen:
-            raise BadWord(f"{text}: it is said twice")
-        chosen[name] = value
-    return chosen
+            name = CONNECTION_QUALIFIERS.get(name, name)
+        if name in qualifiers:
+            raise BadWord(f"{text}: the rule has such a qualifier already")
+        qualifiers[name] = value
+    return qualifiers
 
 
 def _kindOf(
     text: str, kinds: Iterable[FaultKind], fitting: list[FaultKind]
-) -> tuple[FaultKind, tuple[Any, ...]]:
-    """The kind, whether it fits or not; what is said of a bad one names those that fit."""
+) -> tuple[FaultKind, tuple[object, ...]]:
+    """Return the kind, whether it fits or not, and its values.
+
+    The message for a bad one names those that fit.
+    """
     found = words(text)
     problem: BadWord | None = None
     for kind in kinds:
-        try:
-            values = kind.form.match(found)
-        except BadWord as why:
-            problem = problem or why
-            continue
-        if values is not None:
-            return kind, values
-    if problem is not None:
-        raise problem
-    parted = _parted(found, kinds)
-    if parted:
-        raise BadWord(f"{text!r} wants a comma: write {parted}")
+        for form in kind.forms:
+            try:
+                values = form.match(found)
+            except BadWord as why:
+                problem = problem or why
+                continue
+            if values is not None:
+                return kind, values
+    raise problem or BadWord(_unknown(text, found, kinds, fitting))
+
+
+def _unknown(
+    text: str, found: list[str], kinds: Iterable[FaultKind], fitting: list[FaultKind]
+) -> str:
+    """Return what is wrong with a text that no kind has as its form."""
+    separated = _separated(found, kinds)
+    if separated:
+        return f"{text!r} needs a comma: write {separated}"
     forms = [kind.form.text for kind in fitting]
     alike = [form for form in forms if found and form.split()[0] == found[0]]
     if alike:
-        raise BadWord(f"{text!r} is written as {' or '.join(alike)}")
+        return f"{text!r} is written as {' or '.join(alike)}"
     names = dict.fromkeys(kind.name for kind in fitting)
-    raise BadWord(f"there is no fault {text!r}{_guess(found[0] if found else '', names)}")
+    return f"there is no fault {text!r}{_guess(found[0] if found else '', names)}"
 
 
-def _parted(found: list[str], kinds: Iterable[FaultKind]) -> str:
-    """The words with a comma, if they are a kind and a choice then."""
+def _separated(found: list[str], kinds: Iterable[FaultKind]) -> str:
+    """Return the words with a comma, if that makes them a kind and a qualifier."""
+    forms = [form for kind in kinds for form in kind.forms]
     for cut in range(1, len(found)):
         head, tail = found[:cut], " ".join(found[cut:])
         with suppress(BadWord):
-            if any(kind.form.match(head) is not None for kind in kinds) and _choiceOf(tail):
+            if any(form.match(head) is not None for form in forms) and _qualifierOf(tail):
                 return f"{' '.join(head)}, {tail}"
     return ""
 
 
-def _choiceOf(text: str) -> tuple[str, Any]:
+def _qualifierOf(text: str) -> tuple[str, object]:
+    """Return the name of the qualifier's field, and its value."""
     found = words(text) or [""]
     problem: BadWord | None = None
-    for name, forms in CHOICES.items():
+    for name, forms in QUALIFIERS.items():
         for form in forms:
             try:
                 values = form.match(found)
@@ -142,23 +156,12 @@ def _choiceOf(text: str) -> tuple[str, Any]:
                 continue
             if values is not None:
                 return name, values[0] if values else form.text
-    known = [form.text for forms in CHOICES.values() for form in forms]
-    raise problem or BadWord(f"{text!r} is no choice{_guess(text, known)}")
-
-
-def _checked(kind: FaultKind, chosen: dict[str, Any]) -> dict[str, Any]:
-    if "direction" in chosen and not kind.direction:
-        raise BadWord(f"{kind.form} has no direction: leave {chosen['direction']!r} out")
-    if kind.on == {"listen"} and set(chosen) - {"lasting", "seed"}:
-        raise BadWord(f"{kind.form} is for all that connect: it may be for a time, as in for 10s")
-    if kind.on == {"accept"} and {"afterBytes", "afterTime", "text"} & set(chosen):
-        raise BadWord(f"{kind.form} comes first: nothing can be before it")
-    if kind.on == {"request"} and "afterBytes" in chosen:
-        raise BadWord(f"{kind.form} is of whole replies: leave 'after SIZE' out")
-    return {"direction": kind.direction, **chosen}
+    known = [form.text for forms in QUALIFIERS.values() for form in forms]
+    raise problem or BadWord(f"{text!r} is not a qualifier{_guess(text, known)}")
 
 
 def _guess(name: str, known: Iterable[str]) -> str:
+    """Return the end of a message: the one that is probably meant, or all of them."""
     known = list(known)
     close = get_close_matches(name, known, 1)
     return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"

@@ -1,4 +1,4 @@
-"""What happens to the steps of one connection, by the faults that concern it."""
+"""What the faults of one connection make of each action."""
 
 from __future__ import annotations
 
@@ -6,103 +6,129 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from twistednet.core.text import shown
+from twistednet.faults.actions import Action
+from twistednet.faults.actiontypes import ActionType
 from twistednet.faults.active import ActiveFault
-from twistednet.faults.model import Action, KindState
+from twistednet.faults.model import KindState
 from twistednet.faults.rules import Rule
 
-#: Told of each time a fault acts, with what it did.
-Tell = Callable[[ActiveFault, str], None]
+#: Called each time a fault acts, with what it did.
+Report = Callable[[ActiveFault, str], None]
+
+_PASS = ActionType.PASS
+#: The actions that faults are given. What a fault has added passes the faults after it.
+_GIVEN = (
+    ActionType.PASS,
+    ActionType.ACCEPT,
+    ActionType.ATTACH,
+    ActionType.FIN,
+    ActionType.CLOSE,
+    ActionType.REQUEST,
+)
+_ENDS = (ActionType.END, ActionType.RESET)
+_DATA = (ActionType.PASS, ActionType.HOLD, ActionType.OTHER_PORT)
+#: Bytes of a request target that a report shows.
+_MAX_TARGET_BYTES = 100
 
 
 class TextMatcher:
-    """Has the client said a text: in its newest chunk, and since it got something?"""
+    """Looks for a text in what the client sends.
+
+    `isInChunk` says if it was in the newest chunk, `isPending` if it was sent since the
+    service last sent something.
+    """
 
     def __init__(self, text: str, isStream: bool) -> None:
         self._text = text.encode()
-        #: How much is kept of a stream, where a text may be split over chunks.
-        self._kept = len(self._text) - 1 if isStream else 0
+        #: Bytes to keep of a stream, where chunks may split the text.
+        self._keptBytes = len(self._text) - 1 if isStream else 0
         self._tail = b""
-        self.isNew = self.isThere = self._isAnswered = False
+        self.isInChunk = self.isPending = self._isAnswered = False
 
-    def hear(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
+        """Look at a chunk that the client has sent."""
         window = self._tail + data
-        self._tail = window[-self._kept :] if self._kept else b""
-        self.isNew = self._text in window
-        self.isThere = self.isNew or (self.isThere and not self._isAnswered)
+        self._tail = window[-self._keptBytes :] if self._keptBytes else b""
+        self.isInChunk = self._text in window
+        self.isPending = self.isInChunk or (self.isPending and not self._isAnswered)
         self._isAnswered = False
 
     def answered(self) -> None:
+        """The service has sent something."""
         self._isAnswered = True
 
 
 class FaultState:
-    """One fault, and one connection that it concerns, opened at `opened` (seconds)."""
+    """One fault and one connection that it applies to, opened at `opened` (seconds)."""
 
     def __init__(self, fault: ActiveFault, opened: float, now: float, isStream: bool) -> None:
         self.fault = fault
-        self.ear = None if fault.rule.text is None else TextMatcher(fault.rule.text, isStream)
+        self.matcher = None if fault.rule.text is None else TextMatcher(fault.rule.text, isStream)
         self._opened = opened
-        self._memory = KindState(fault.random)
+        self._state = KindState(fault.random)
         self._isStream = isStream
-        self._counts = fault.rule.kind.counts == "connections"
-        choose = fault.choose if self._counts else fault.admits
+        self._countsConnections = fault.rule.kind.counts == "connections"
+        choose = fault.choose if self._countsConnections else fault.chooseConnection
         self._isChosen = not fault.isOver(now) and choose()
-        #: Of a connection that was chosen: have the other conditions been met? Told of it?
-        self._isReached = self._hasBegun = False
+        #: For kinds that count connections: the conditions held once; it has acted.
+        self._isReached = self._hasActed = False
 
-    def apply(self, step: Action, direction: str, tell: Tell) -> list[Action]:
-        """The steps to take instead."""
-        rule = self.fault.rule
-        if step.act == "pass" and rule.direction not in ("", direction):
-            return [step]
-        least = (rule.afterBytes or 0) - self._memory.passed
-        if self._isStream and 0 < least < len(step.data):
-            head = replace(step, data=step.data[:least])
-            tail = replace(step, data=step.data[least:])
-            self._memory.passed += least
-            return [head, *self.apply(tail, direction, tell)]
-        steps = self._acted(step, tell) if self._isMeant(step, direction) else [step]
-        self._memory.passed += len(step.data)
-        self._memory.chunks += step.act == "pass"
-        return steps
+    def apply(self, action: Action, direction: str, report: Report) -> list[Action]:
+        """Return what happens in place of the action."""
+        rule, state = self.fault.rule, self._state
+        if action.type is _PASS and rule.direction not in ("", direction):
+            return [action]
+        before = (rule.afterBytes or 0) - state.passedBytes
+        if self._isStream and 0 < before < len(action.data):
+            head = replace(action, data=action.data[:before])
+            tail = replace(action, data=action.data[before:])
+            state.passedBytes += before
+            return [head, *self.apply(tail, direction, report)]
+        actions = self._act(action, report) if self._isMeant(action, direction) else [action]
+        state.passedBytes += len(action.data)
+        state.passedChunks += action.type is _PASS
+        return actions
 
-    def _isMeant(self, step: Action, direction: str) -> bool:
+    def _isMeant(self, action: Action, direction: str) -> bool:
         fault, kind = self.fault, self.fault.rule.kind
-        if not self._isChosen or fault.isOver(step.at):
+        if not self._isChosen or fault.isOver(action.at):
             return False
-        if fault.isSpent and not self._hasBegun:
+        if fault.isSpent and not self._hasActed:
             return False
-        isReached = (self._counts and self._isReached) or self._reaches(step, direction)
-        if self._counts:
+        isReached = (self._countsConnections and self._isReached) or self._reaches(
+            action, direction
+        )
+        if self._countsConnections:
             self._isReached = isReached
-            return isReached and step.act in kind.on
-        return step.act in kind.on and isReached and fault.choose()
+            return isReached and action.type in kind.actsOn
+        return action.type in kind.actsOn and isReached and fault.choose()
 
-    def _reaches(self, step: Action, direction: str) -> bool:
-        rule, ear = self.fault.rule, self.ear
+    def _reaches(self, action: Action, direction: str) -> bool:
+        """True if the conditions of the rule hold."""
+        rule, matcher = self.fault.rule, self.matcher
         return (
-            (rule.afterBytes is None or self._memory.passed >= rule.afterBytes)
-            and (rule.afterTime is None or step.at - self._opened >= rule.afterTime)
-            and (ear is None or (ear.isNew if direction == "in" else ear.isThere))
+            (rule.afterBytes is None or self._state.passedBytes >= rule.afterBytes)
+            and (rule.afterTime is None or action.at - self._opened >= rule.afterTime)
+            and (matcher is None or (matcher.isInChunk if direction == "in" else matcher.isPending))
         )
 
-    def _acted(self, step: Action, tell: Tell) -> list[Action]:
+    def _act(self, action: Action, report: Report) -> list[Action]:
         rule = self.fault.rule
-        steps = rule.kind.act(step, self._memory, *rule.values)
-        if steps != [step] and not self._hasBegun:
-            self._hasBegun = self._counts
+        actions = rule.kind.act(action, self._state, rule.values)
+        if actions != [action] and not self._hasActed:
+            self._hasActed = self._countsConnections
             self.fault.acted += 1
-            tell(self.fault, told(step, steps, rule))
+            report(self.fault, describe(action, actions, rule))
         return [
-            replace(one, by=rule.kind.name, of=self.fault) if one.act in ("end", "reset") else one
-            for one in steps
+            replace(one, faultName=rule.kind.name, fault=self.fault) if one.type in _ENDS else one
+            for one in actions
         ]
 
 
 class Pipeline:
-    """All faults that concern one connection, in the order of their rules.
+    """All faults that apply to one connection, in the order of their rules.
 
-    Without `isStream`, what the client sends is whole by itself: datagrams, requests.
+    Without `isStream`, each action of the client is whole: a datagram, or a request.
     """
 
     def __init__(
@@ -110,76 +136,83 @@ class Pipeline:
         faults: Iterable[ActiveFault],
         opened: float,
         now: float,
-        tell: Tell,
+        report: Report,
         isStream: bool = True,
     ) -> None:
         self.opened = opened
-        self._tell = tell
+        self._report = report
         self._isStream = isStream
-        self._grips: list[FaultState] = []
+        self._states: list[FaultState] = []
         self.replace(faults, now)
 
     def __len__(self) -> int:
-        return len(self._grips)
+        return len(self._states)
 
     @property
     def faults(self) -> set[ActiveFault]:
-        """Those that concern it."""
-        return {grip.fault for grip in self._grips}
+        """The faults that apply to the connection."""
+        return {state.fault for state in self._states}
 
     def replace(self, faults: Iterable[ActiveFault], now: float) -> None:
-        """Others concern it from now on; those that stay remember what they did."""
-        before = {id(grip.fault): grip for grip in self._grips}
-        self._grips = [
+        """Apply these faults from now on; those that stay keep what they remember."""
+        before = {id(state.fault): state for state in self._states}
+        self._states = [
             before.get(id(fault)) or FaultState(fault, self.opened, now, self._isStream)
             for fault in faults
         ]
 
-    def steps(self, step: Action, direction: str = "") -> list[Action]:
-        """What is to be done in place of this step."""
-        ears = [grip.ear for grip in self._grips if grip.ear is not None]
-        for ear in ears:
+    def apply(self, action: Action, direction: str = "") -> list[Action]:
+        """Return what happens in place of the action."""
+        matchers = [state.matcher for state in self._states if state.matcher is not None]
+        for matcher in matchers:
             if direction == "in":
-                ear.hear(step.data)
-        steps = [step]
-        for grip in self._grips:
-            steps = [
+                matcher.received(action.data)
+        actions = [action]
+        for state in self._states:
+            actions = [
                 after
-                for before in steps
+                for before in actions
                 for after in (
-                    grip.apply(before, direction, self._tell)
-                    if before.act in ("accept", "join", "pass", "fin", "close", "request")
+                    state.apply(before, direction, self._report)
+                    if before.type in _GIVEN
                     else [before]
                 )
             ]
-        for ear in ears:
+        for matcher in matchers:
             if direction == "out":
-                ear.answered()
-        return steps
+                matcher.answered()
+        return actions
 
 
-def told(before: Action, after: list[Action], rule: Rule) -> str:
-    """What has become of a step by this rule, for people."""
-    if before.act == "request":
-        return f"{rule.kind.form.write(rule.values)} for {shown(before.data, 100)}"
+def describe(before: Action, after: list[Action], rule: Rule) -> str:
+    """Return what the rule has done to an action, for people."""
+    if before.type is ActionType.REQUEST:
+        target = shown(before.data, _MAX_TARGET_BYTES)
+        return f"{rule.kind.form.write(rule.values)} for {target}"
+    types = [one.type.value for one in after if one.type not in (_PASS, before.type)]
+    if before.type is _PASS:
+        did = _describeData(before, after)
+    else:
+        did = [] if after else [f"no {before.type.value}"]
+    return ", ".join(did + types) or f"{before.type.value} later"
+
+
+def _describeData(before: Action, after: list[Action]) -> list[str]:
+    """Return what has become of a chunk: its size, its bytes, its time, its pieces."""
     size = len(before.data)
-    passed = b"".join(step.data for step in after if step.act in ("pass", "hold", "astray"))
-    acts = [step.act for step in after if step.act not in ("pass", before.act)]
+    passed = b"".join(one.data for one in after if one.type in _DATA)
     did = []
-    if before.act == "pass":
-        if len(passed) > size:
-            did.append(f"{len(passed)} B in place of {size}")
-        elif len(passed) < size:
-            did.append(f"{len(passed)} of {size} B passed")
-        elif passed != before.data:
-            changed = sum(a != b for a, b in zip(passed, before.data, strict=True))
-            did.append(f"{changed} of {size} B changed")
-        wait = max((step.at - before.at for step in after), default=0.0)
-        if wait:
-            did.append(f"{size} B {wait:.3f} s later")
-        pieces = sum(step.pieces for step in after if step.act == "pass")
-        if pieces > 1:
-            did.append(f"in {pieces} pieces")
-    elif not after:
-        did.append(f"no {before.act}")
-    return ", ".join(did + acts) or f"{before.act} later"
+    if len(passed) > size:
+        did.append(f"{len(passed)} B in place of {size}")
+    elif len(passed) < size:
+        did.append(f"{len(passed)} of {size} B passed")
+    elif passed != before.data:
+        changed = sum(a != b for a, b in zip(passed, before.data, strict=True))
+        did.append(f"{changed} of {size} B changed")
+    wait = max((one.at - before.at for one in after), default=0.0)
+    if wait:
+        did.append(f"{size} B {wait:.3f} s later")
+    pieces = sum(one.pieces for one in after if one.type is _PASS)
+    if pieces > 1:
+        did.append(f"in {pieces} pieces")
+    return did

@@ -7,7 +7,7 @@ from twistednet.faults.grammar import Carriers, Grammar
 from twistednet.faults.kinds import KINDS
 from twistednet.faults.model import FaultKind
 
-#: The entry point group in which other packages name a `FaultKind` of fault.
+#: The entry point group in which other packages name their kinds of faults.
 ENTRY_POINTS = "twistednet.faults"
 
 
@@ -18,8 +18,11 @@ def grammar(carriers: Carriers) -> Grammar:
     written like a kind that exists.
     """
     kinds = list(KINDS)
-    for origin, kind in plugins(ENTRY_POINTS, FaultKind):
-        if kind.form.text in [one.form.text for one in kinds]:
-            raise BadPlugin(f"{origin} is written like a kind that exists: {kind.form}")
+    # mypy takes type[T] for a class to call; here isinstance alone looks at it.
+    for origin, kind in plugins(ENTRY_POINTS, FaultKind):  # type: ignore[type-abstract]
+        taken = {form.text for one in kinds for form in one.forms}
+        for form in kind.forms:
+            if form.text in taken:
+                raise BadPlugin(f"{origin} is written like a kind that exists: {form}")
         kinds.append(kind)
     return Grammar(carriers, tuple(kinds))

@@ -1,7 +1,7 @@
-"""The words of a fault's rule: forms such as `latency TIME [jitter TIME]`.
+"""The syntax of rules: forms such as `latency TIME [jitter TIME]`, and the values in them.
 
-In a form a capital word stands for a value of that type; all others stand for
-themselves. What is in brackets, at the end, may be left out.
+In a form, a word in capitals stands for a value of that type; every other word stands
+for itself. The part in brackets, at the end, may be left out.
 """
 
 from __future__ import annotations
@@ -9,79 +9,77 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_network
-from typing import Any
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
-#: The longest time, in seconds, and the most bytes and times that a rule may name.
-LONGEST, MOST = 86_400, 2**53
+#: The longest time that a rule may name, and the largest number of bytes.
+MAX_SECONDS, MAX_BYTES = 86_400, 2**53
 
-_UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000}
-_SIZES = {"byte": 1, "bytes": 1, "B": 1, "kB": 1000, "MB": 1000**2, "KiB": 1024, "MiB": 1024**2}
-_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
+_MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000}
+_BYTES = {"byte": 1, "bytes": 1, "B": 1, "kB": 1000, "MB": 1000**2, "KiB": 1024, "MiB": 1024**2}
+_ORDINAL_ENDINGS = {1: "st", 2: "nd", 3: "rd"}
 
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
-#: From the beginning once: to look for each by itself takes the square of the time.
+#: Matched once, from the beginning: a search for each part would take quadratic time.
 _BALANCED = re.compile(rf'(?:{_QUOTED.pattern}|[^"])*', re.DOTALL)
-#: Half of a character, which has no UTF-8.
-_LONE = re.compile("[\ud800-\udfff]")
-_UNIT = "|".join(sorted((*_UNITS, *_SIZES), key=len, reverse=True))
-# A number may be parted from its unit by a space, and is one word with it.
+#: A surrogate, which has no UTF-8.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNIT = "|".join(sorted((*_MICROSECONDS, *_BYTES), key=len, reverse=True))
+# A number and its unit are one word, with or without a space between them.
 _WORD = re.compile(rf"{_QUOTED.pattern}|[0-9.]+\s+(?:{_UNIT})(?:/s)?(?![^\s,])|[^\s,]+", re.DOTALL)
 _PART = rf'(?:{_QUOTED.pattern}|[^{{}}"])+'
 
 
 class BadWord(ValueError):
-    """What is wrong with a value, and what would be right."""
+    """A word of a rule is wrong; the message says why, and what would be right."""
 
 
 def parts(text: str, mark: str = ",") -> list[str]:
-    """What stands between commas, or other marks, those inside of quotes not counted."""
+    """Return what stands between the marks; a mark inside quotes does not separate."""
     if not _BALANCED.fullmatch(text):
         raise BadWord("a quotation mark is not closed")
     return [part.strip() for part in re.findall(_PART.format(mark), text, re.DOTALL)]
 
 
 def words(text: str) -> list[str]:
-    """The words of one part; a quoted text is one, and a number with its unit."""
+    """Return the words of one part. A quoted text is one word, and so is a number with its unit."""
     return [re.sub(r"\s+", "", word) if word[0] != '"' else word for word in _WORD.findall(text)]
 
 
 @dataclass(frozen=True)
 class _Type:
-    """How a value is read, raising BadWord, and written in its normal form."""
+    """How a value is read (or BadWord raised), and written in its normal form."""
 
-    read: Callable[[str], Any]
-    write: Callable[[Any], str]
+    read: Callable[[str], object]
+    write: Callable[..., str]
 
 
-def _scaled(word: str, units: dict[str, int], what: str, most: float, bounds: str) -> int:
+def _scaled(word: str, units: dict[str, int], what: str, maximum: float, bounds: str) -> int:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([A-Za-z]+)", word, re.ASCII)
     if match is None or match[2] not in units:
-        raise BadWord(f"{word} is no {what}")
+        raise BadWord(f"{word} is not a {what}")
     exact = float(match[1]) * units[match[2]]
-    # An infinite one could not be rounded.
-    if not exact <= most or not round(exact):
-        raise BadWord(f"{word} is out of range: it is {bounds}")
+    # Infinity cannot be rounded.
+    if not exact <= maximum or not round(exact):
+        raise BadWord(f"{word} is out of range: use {bounds}")
     return round(exact)
 
 
 def readTime(word: str) -> float:
-    """Seconds. Raises BadWord."""
-    return (
-        _scaled(word, _UNITS, "time: write it as 100ms or 2s", LONGEST * 10**6, "1us to 24h")
-        / 10**6
-    )
+    """Return the time in seconds. Raises BadWord."""
+    what = "time: write it as 100ms or 2s"
+    return _scaled(word, _MICROSECONDS, what, MAX_SECONDS * 10**6, "1us to 24h") / 10**6
 
 
 def writeTime(seconds: float) -> str:
-    """In the largest unit of which it is a whole number."""
-    micro = round(seconds * 10**6)
-    unit = next(one for one in ("s", "ms", "us") if micro % _UNITS[one] == 0)
-    return f"{micro // _UNITS[unit]}{unit}"
+    """Return the time in the largest unit of which it is a whole number."""
+    microseconds = round(seconds * 10**6)
+    unit = next(unit for unit in ("s", "ms", "us") if microseconds % _MICROSECONDS[unit] == 0)
+    return f"{microseconds // _MICROSECONDS[unit]}{unit}"
 
 
 def _readSize(word: str) -> int:
-    return _scaled(word, _SIZES, "size: write it as 100 bytes or 10KiB", MOST, "1 byte at least")
+    what = "size: write it as 100 bytes or 10KiB"
+    return _scaled(word, _BYTES, what, MAX_BYTES, "at least 1 byte")
 
 
 def _writeSize(size: int) -> str:
@@ -89,65 +87,65 @@ def _writeSize(size: int) -> str:
 
 
 def _readRate(word: str) -> int:
-    if not word.endswith("/s"):
-        raise BadWord(f"{word} is no rate: write it as 1000B/s or 10KiB/s")
     what = "rate: write it as 1000B/s or 10KiB/s"
-    return _scaled(word[:-2], _SIZES, what, MOST, "1B/s at least")
+    if not word.endswith("/s"):
+        raise BadWord(f"{word} is not a {what}")
+    return _scaled(word[:-2], _BYTES, what, MAX_BYTES, "at least 1B/s")
 
 
 def _readNumber(word: str) -> int:
     if not re.fullmatch("[0-9]{1,15}", word, re.ASCII):
-        raise BadWord(f"{word} is no whole number")
+        raise BadWord(f"{word} is not a whole number")
     return int(word)
 
 
 def _readCount(word: str) -> int:
     count = _readNumber(word)
     if count == 0:
-        raise BadWord("0 is too few: it is 1 at least")
+        raise BadWord("0 is out of range: use at least 1")
     return count
 
 
 def _readStatus(word: str) -> int:
     if not re.fullmatch("[2-5][0-9]{2}", word, re.ASCII):
-        raise BadWord(f"{word} is no status of a reply: write it as 503, from 200 to 599")
+        raise BadWord(f"{word} is not a response status: write it as 503, from 200 to 599")
     return int(word)
 
 
 def _readNth(word: str) -> int:
     match = re.fullmatch("([0-9]{1,15})(st|nd|rd|th)", word, re.ASCII)
     if match is None or int(match[1]) == 0:
-        raise BadWord(f"{word} is no number in a row: write it as 1st, 2nd, 3rd or 4th")
+        raise BadWord(f"{word} is not an ordinal number: write it as 1st, 2nd, 3rd or 4th")
     return int(match[1])
 
 
 def _writeNth(number: int) -> str:
     isTeen = number % 100 in (11, 12, 13)
-    return f"{number}{'th' if isTeen else _ENDINGS.get(number % 10, 'th')}"
+    return f"{number}{'th' if isTeen else _ORDINAL_ENDINGS.get(number % 10, 'th')}"
 
 
 def _readPercent(word: str) -> float:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)%", word, re.ASCII)
     if match is None or not 0 < float(match[1]) <= 100:
-        raise BadWord(f"{word} is no probability: write it as 30% or 0.5%")
+        raise BadWord(f"{word} is not a probability: write it as 30% or 0.5%")
     return float(match[1])
 
 
-def _readNetwork(word: str) -> Any:
+def _readNetwork(word: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(word, strict=False)
     except ValueError:
-        raise BadWord(f"{word} is no network: write it as 192.0.2.0/24 or ::1") from None
+        raise BadWord(f"{word} is not a network: write it as 192.0.2.0/24 or ::1") from None
 
 
 def _readText(word: str) -> str:
     if not _QUOTED.fullmatch(word) or word == '""':
-        raise BadWord(f'{word} is no text: write it in quotes, as "bye"')
-    if _LONE.search(word):
-        # JSON may have it, and what is no UTF-8 in an argument is one, too.
-        raise BadWord(f"{word!a} is no Unicode text")
+        raise BadWord(f'{word} is not a quoted text: write it as "bye"')
+    if _SURROGATE.search(word):
+        # JSON may have one, and so may an argument that is not UTF-8.
+        raise BadWord(f"{word!a} is not Unicode text")
     if re.search(r'\\[^"\\]', re.sub(r"\\\\", "", word)):
-        raise BadWord(f'{word}: in a text \\ stands before " and \\ alone')
+        raise BadWord(f'{word}: in a text, \\ may only stand before " or \\')
     return re.sub(r"\\(.)", r"\1", word[1:-1], flags=re.DOTALL)
 
 
@@ -155,7 +153,7 @@ def _writeText(text: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
 
 
-#: What a capital word of a form may be.
+#: The types that a word in capitals may stand for.
 TYPES = {
     "TIME": _Type(readTime, writeTime),
     "SIZE": _Type(_readSize, _writeSize),
@@ -171,7 +169,7 @@ TYPES = {
 
 
 class Form:
-    """How a kind or a choice is written. `str` of it is for people."""
+    """How a kind or a qualifier is written. `str` of it is for people."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -187,15 +185,10 @@ class Form:
         """The types of its values, in their order."""
         return [word for word in (*self._head, *self._tail) if word in TYPES]
 
-    def isBegunBy(self, found: list[str]) -> bool:
-        """Are the words, where neither is a value, the form's own?"""
-        pairs = zip((*self._head, *self._tail), found, strict=False)
-        return all(own in TYPES or own == word for own, word in pairs)
+    def match(self, found: list[str]) -> tuple[object, ...] | None:
+        """Return the values, None for each that was left out; None if this is another form.
 
-    def match(self, found: list[str]) -> tuple[Any, ...] | None:
-        """Its values, None for each that was left out; None if this is another form.
-
-        Raises BadWord if the form is right and a value is wrong.
+        Raises BadWord if the form matches and a value is wrong.
         """
         if len(found) == len(self._head):
             own = self._head
@@ -203,14 +196,14 @@ class Form:
             own = self._head + self._tail
         else:
             return None
-        if not self.isBegunBy(found):
+        pairs = [*zip(own, found, strict=True)]
+        if any(name != word for name, word in pairs if name not in TYPES):
             return None
-        pairs = zip(own, found, strict=True)
         values = [TYPES[name].read(word) for name, word in pairs if name in TYPES]
         return (*values, *[None] * (len(self.types) - len(values)))
 
-    def write(self, values: tuple[Any, ...]) -> str:
-        """The words that these values were read from, in their normal form."""
+    def write(self, values: tuple[object, ...]) -> str:
+        """Return the words that these values were read from, in their normal form."""
         given = iter(values)
         own = self._head if None in values else self._head + self._tail
         return " ".join(TYPES[word].write(next(given)) if word in TYPES else word for word in own)

@@ -1,1 +1,1 @@
-"""Faults put onto transports."""
+"""Faults applied to transports."""

@@ -1,109 +1,121 @@
-"""Faults that were asked for, of what passes between a UDP port and its service."""
+"""Faults of datagrams: what stands between a UDP port and its service."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime, IUDPTransport
 from twisted.internet.protocol import DatagramProtocol
 
 from twistednet.core.text import addressText
-from twistednet.faults.model import Action
+from twistednet.faults.actions import Action
+from twistednet.faults.actiontypes import ActionType
+from twistednet.faults.active import ActiveFault
 from twistednet.faults.pipeline import Pipeline
 from twistednet.inject.injector import FaultInjector
+from twistednet.inject.interfaces import FaultTarget
+from twistednet.transport.interfaces import DatagramAddress, DatagramTransport
 
-#: Peers that are remembered, and datagrams that may wait; more are dropped.
-MOST_PEERS = MOST_WAITING = 1_000
-#: Seconds that a datagram waits for the next one, to change places with it.
-HOLD = 0.1
-
-_Address = tuple[str, int]
+#: Peers that are remembered; the first of them is forgotten for one more.
+MAX_PEERS = 1_000
+#: Datagrams that may wait at one port; further ones are dropped.
+MAX_WAITING_DATAGRAMS = 1_000
+#: Seconds that a datagram waits for the next one, to be sent after it.
+HOLD_SECONDS = 0.1
 
 
 class TracedPeers(Protocol):
     """The UDP conversations of one port, as far as faults need them."""
 
-    def speaker(self, address: _Address) -> Any:
+    def speaker(self, address: DatagramAddress) -> FaultTarget:
         """Return the conversation with this peer, which the event of a fault names."""
 
 
 class DatagramFaults:
-    """Gives the service what arrives, and is its transport, while rules concern it."""
+    """Stands between a UDP port and its service, while rules may apply to the port.
+
+    It gives the service what arrives, and is its transport.
+    """
 
     def __init__(
         self,
         service: str,
-        protocol: Any,
+        protocol: DatagramProtocol,
         clock: IReactorTime,
-        faulting: FaultInjector,
+        injector: FaultInjector,
         conversations: TracedPeers,
     ) -> None:
         self._service = service
         self._protocol = protocol
         self._clock = clock
-        self._faulting = faulting
+        self._injector = injector
         self._conversations = conversations
         self._real: Any = None
-        self._plans: OrderedDict[_Address, Pipeline] = OrderedDict()
-        #: What changes places with the next one, by peer and direction.
-        self._held: dict[tuple[_Address, str], bytes] = {}
-        self._calls: set[Any] = set()
-        self._astray: Any = None
-        #: Is there a rule that may concern this port?
-        self.isThere = False
+        self._pipelines: OrderedDict[DatagramAddress, Pipeline] = OrderedDict()
+        #: The datagrams that wait for the next one, by peer and direction.
+        self._held: dict[tuple[DatagramAddress, str], bytes] = {}
+        self._calls: set[IDelayedCall] = set()
+        #: Sends from another port; opened when it is first needed.
+        self._otherPort: DatagramTransport | None = None
+        #: True if there is a rule that may apply to this port.
+        self.isActive = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
     def makeConnection(self, transport: Any) -> None:
+        """Begin with the port's own transport."""
         self._real = transport
-        self._faulting.ports.append(self)
-        self.changed()
+        self._injector.observers.append(self)
+        self.faultsChanged()
 
     def stop(self) -> None:
-        """The port is closed."""
-        if self in self._faulting.ports:
-            self._faulting.ports.remove(self)
+        """Drop what waits; the port is closed."""
+        if self in self._injector.observers:
+            self._injector.observers.remove(self)
         for call in self._calls:
             call.cancel()
         self._calls.clear()
-        if self._astray is not None:
-            self._astray.stopListening()
-            self._astray = None
+        if self._otherPort is not None:
+            self._otherPort.stopListening()
+            self._otherPort = None
 
-    def changed(self) -> None:
-        """Other rules are in force."""
-        self.isThere = self._faulting.areThere(self._service, "datagram")
+    def faultsChanged(self) -> None:
+        """Apply the rules that are active now; stand aside if there are none."""
+        self.isActive = self._injector.mayApply(self._service, "datagram")
         if getattr(self._protocol, "transport", None) is not None:
-            self._protocol.transport = self if self.isThere else self._real
-        if not self.isThere:
-            self._plans.clear()
+            self._protocol.transport = cast(IUDPTransport, self) if self.isActive else self._real
+        if not self.isActive:
+            self._pipelines.clear()
         now = self._clock.seconds()
-        for address, plan in self._plans.items():
-            plan.replace(self._concerning(address, plan.opened), now)
+        for address, pipeline in self._pipelines.items():
+            pipeline.replace(self._matching(address, pipeline.opened), now)
 
-    def received(self, data: bytes, address: _Address) -> None:
-        """It has arrived, and the service is to be given it."""
+    def received(self, data: bytes, address: DatagramAddress) -> None:
+        """Give the service a datagram that has arrived."""
         self._pass("in", data, address)
 
-    def write(self, data: bytes, address: _Address) -> None:
-        """The service sends it."""
+    def write(self, data: bytes, address: DatagramAddress) -> None:
+        """Send a datagram of the service."""
         self._pass("out", data, address)
 
-    def _pass(self, direction: str, data: bytes, address: _Address) -> None:
+    def _pass(self, direction: str, data: bytes, address: DatagramAddress) -> None:
         now = self._clock.seconds()
-        for step in self._plan(address, now).steps(Action(now, "pass", data), direction):
-            if step.at <= now:
-                self._take(step, direction, address)
+        pass_ = Action(now, ActionType.PASS, data)
+        for action in self._pipeline(address, now).apply(pass_, direction):
+            perform = partial(self._perform, action, direction, address)
+            if action.at <= now:
+                perform()
             else:
-                self._later(step.at - now, address, partial(self._take, step, direction, address))
+                self._callLater(action.at - now, address, perform)
 
-    def _later(self, seconds: float, address: _Address, do: Any) -> bool:
-        """May one more wait?"""
-        if len(self._calls) >= MOST_WAITING:
-            self._faulting.refuse(self._service, addressText(address))
+    def _callLater(self, seconds: float, address: DatagramAddress, do: Callable[[], None]) -> bool:
+        """Do it later. Return False if too many datagrams wait already."""
+        if len(self._calls) >= MAX_WAITING_DATAGRAMS:
+            self._injector.reportDropped(self._service, addressText(address))
             return False
 
         def run() -> None:
@@ -114,50 +126,52 @@ class DatagramFaults:
         self._calls.add(call)
         return True
 
-    def _take(self, step: Action, direction: str, address: _Address) -> None:
+    def _perform(self, action: Action, direction: str, address: DatagramAddress) -> None:
         key = address, direction
-        if step.act == "hold" and key not in self._held:
-            if self._later(HOLD, address, partial(self._release, key, step.data)):
-                self._held[key] = step.data
+        if action.type is ActionType.HOLD and key not in self._held:
+            release = partial(self._release, key, action.data)
+            if self._callLater(HOLD_SECONDS, address, release):
+                self._held[key] = action.data
             return
-        if step.act == "astray" and direction == "out":
-            # What was said before goes before it.
+        if action.type is ActionType.OTHER_PORT and direction == "out":
+            # What the service has sent before goes out before it.
             self._real.flush()
-            self._elsewhere().write(step.data, address)
+            self._openOtherPort().write(action.data, address)
         else:
-            self._give(step.data, direction, address)
+            self._give(action.data, direction, address)
         self._release(key, self._held.get(key))
 
-    def _release(self, key: tuple[_Address, str], data: bytes | None) -> None:
+    def _release(self, key: tuple[DatagramAddress, str], data: bytes | None) -> None:
+        """Pass a held datagram, unless it has passed already."""
         if data is not None and self._held.get(key) is data:
             del self._held[key]
             self._give(data, key[1], key[0])
 
-    def _give(self, data: bytes, direction: str, address: _Address) -> None:
+    def _give(self, data: bytes, direction: str, address: DatagramAddress) -> None:
         if direction == "in":
             self._protocol.datagramReceived(data, address)
         else:
             self._real.write(data, address)
 
-    def _elsewhere(self) -> Any:
-        if self._astray is None:
+    def _openOtherPort(self) -> DatagramTransport:
+        if self._otherPort is None:
             host = self._real.getHost().host
-            self._astray = self._real.reactor.listenUDP(0, DatagramProtocol(), interface=host)
-        return self._astray
+            self._otherPort = self._real.reactor.listenUDP(0, DatagramProtocol(), interface=host)
+        return self._otherPort
 
-    def _plan(self, address: _Address, now: float) -> Pipeline:
-        plan = self._plans.get(address)
-        if plan is None:
-            if len(self._plans) >= MOST_PEERS:
-                self._plans.popitem(last=False)
-            tell = partial(self._tell, address)
-            plan = self._plans[address] = Pipeline(
-                self._concerning(address, now), now, now, tell, isStream=False
-            )
-        return plan
+    def _pipeline(self, address: DatagramAddress, now: float) -> Pipeline:
+        pipeline = self._pipelines.get(address)
+        if pipeline is None:
+            if len(self._pipelines) >= MAX_PEERS:
+                self._pipelines.popitem(last=False)
+            report = partial(self._report, address)
+            matching = self._matching(address, now)
+            pipeline = Pipeline(matching, now, now, report, isStream=False)
+            self._pipelines[address] = pipeline
+        return pipeline
 
-    def _concerning(self, address: _Address, opened: float) -> Any:
-        return self._faulting.concerning(self._service, address[0], "datagram", opened)
+    def _matching(self, address: DatagramAddress, opened: float) -> list[ActiveFault]:
+        return self._injector.matching(self._service, address[0], "datagram", opened)
 
-    def _tell(self, address: _Address, *what: Any) -> None:
-        self._faulting.tell(self._conversations.speaker(address), *what)
+    def _report(self, address: DatagramAddress, fault: ActiveFault, did: str) -> None:
+        self._injector.report(self._conversations.speaker(address), fault, did)

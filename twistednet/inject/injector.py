@@ -1,118 +1,146 @@
-"""Which faults are in force, and whom they concern: decided as rules and connections come."""
+"""The injector: which faults are active, and what each of them applies to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import partial
 from time import monotonic
-from typing import Any
+from typing import Protocol
 
-from twisted.internet.interfaces import IReactorTime
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
 from twistednet.core.text import hostOf
 from twistednet.events.model import EventStream, Faulted, Refused
 from twistednet.faults.active import ActiveFault, ActiveFaults
+from twistednet.faults.model import Carrier
 from twistednet.faults.pipeline import Pipeline
 from twistednet.faults.rules import Rule
+from twistednet.inject.interfaces import FaultTarget, OpenConnection
 from twistednet.inject.streams import FaultWrapper
 
 
+class FaultObserver(Protocol):
+    """What needs to know that other faults are active: a port, or the site of a service."""
+
+    def faultsChanged(self) -> None:
+        """Look at the active faults again."""
+
+
+class FaultableConnection(OpenConnection, Protocol):
+    """An open connection, with what applies faults to it."""
+
+    faultWrapper: FaultWrapper | None
+
+
 class FaultInjector:
-    """The faults of one daemon. False while there are none: nobody is asked then."""
+    """The faults of one daemon. It is false while there are none, which is quick to see.
+
+    `connections` yields all that are open, each time that it is iterated.
+    """
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, events: EventStream, open: Iterable[Any] = ()) -> None:
-        """Of all connections that are `open`, whenever it is asked."""
-        self.inForce = ActiveFaults()
-        #: What is to be told when others are in force: whoever has a `changed()`.
-        self.ports: list[Any] = []
+    def __init__(
+        self,
+        clock: IReactorTime,
+        events: EventStream,
+        connections: Iterable[FaultableConnection] = (),
+    ) -> None:
+        self.active = ActiveFaults()
+        #: Notified when other faults become active.
+        self.observers: list[FaultObserver] = []
         self._clock = clock
         self._events = events
-        self._open = open
+        self._connections = connections
         self._settings: tuple[Rule, ...] = ()
-        self._expiry: Any = None
+        self._expiry: IDelayedCall | None = None
 
     def __bool__(self) -> bool:
-        return len(self.inForce) > 0
+        return len(self.active) > 0
 
     def configure(self, rules: tuple[Rule, ...]) -> None:
-        """The settings want these from now on; what else is in force stays so."""
+        """Make the rules of the settings active; rules from elsewhere stay."""
         before, self._settings = self._settings, rules
         if rules != before:
-            others = [fault.rule for fault in self.inForce if fault.asked not in before]
+            others = [fault.rule for fault in self.active if fault.requested not in before]
             self.replace([*rules, *others])
 
-    def replace(self, rules: Iterable[Rule], isAnew: bool = False) -> None:
-        """These are in force from now on, for the connections that are open, too; those that
-        were stay as they are, or begin anew."""
-        if self.inForce.replace(rules, self._clock.seconds(), isAnew):
-            told = "; ".join(map(str, self.inForce)) or "none"
-            self.log.info("faults in force: {rules}", rules=told)
+    def replace(self, rules: Iterable[Rule], isReset: bool = False) -> None:
+        """Make these the active rules, for open connections too.
+
+        Those that are active already keep their seeds and counts, unless all are reset.
+        """
+        if self.active.replace(rules, self._clock.seconds(), isReset):
+            texts = "; ".join(map(str, self.active)) or "none"
+            self.log.info("active faults: {rules}", rules=texts)
             self._changed()
 
     def _changed(self) -> None:
-        """Others are in force, or one has run out."""
-        now = self._clock.seconds()
-        for port in list(self.ports):
-            port.changed()
-        for connection in self._open:
-            faultWrapper = connection.faultWrapper
-            if faultWrapper is None:
-                self.meet(connection)
-                if connection.faultWrapper is not None:
-                    connection.faultWrapper.join()
-            else:
-                faultWrapper.plan.replace(self._concerning(connection), now)
-                connection.faultWrapper = faultWrapper if faultWrapper.replaced() else None
+        """Apply the rules after others have become active, or the time of one is over."""
+        for observer in list(self.observers):
+            observer.faultsChanged()
+        for connection in self._connections:
+            self._update(connection)
         self.close()
-        left = self.inForce.left(now)
+        left = self.active.secondsLeft(self._clock.seconds())
         self._expiry = None if left is None else self._clock.callLater(left, self._changed)
 
+    def _update(self, connection: FaultableConnection) -> None:
+        wrapper = connection.faultWrapper
+        if wrapper is not None:
+            isNeeded = wrapper.replaceFaults(self._matching(connection))
+            connection.faultWrapper = wrapper if isNeeded else None
+            return
+        self.wrap(connection)
+        if connection.faultWrapper is not None:
+            connection.faultWrapper.attach()
+
     def isOver(self, fault: ActiveFault) -> bool:
-        """Has it run out by now? It still has its counts, until it is taken out."""
+        """True if its time is over. It stays in the list, with its counts."""
         return fault.isOver(self._clock.seconds())
 
     def close(self) -> None:
-        """Wait no more for one to run out."""
+        """Stop waiting for the time of a rule to be over."""
         if self._expiry is not None and self._expiry.active():
             self._expiry.cancel()
 
-    def meet(self, connection: Any) -> None:
-        """Stand between it and its service, if there are faults that concern it."""
-        faults = self._concerning(connection)
+    def wrap(self, connection: FaultableConnection) -> None:
+        """Stand between a new connection and its service, if faults apply to it."""
+        faults = self._matching(connection)
         if faults:
-            tell = partial(self.tell, connection)
-            plan = Pipeline(faults, connection.opened, self._clock.seconds(), tell)
-            connection.faultWrapper = FaultWrapper(connection, plan, self._clock)
+            report = partial(self.report, connection)
+            pipeline = Pipeline(faults, connection.opened, self._clock.seconds(), report)
+            connection.faultWrapper = FaultWrapper(connection, pipeline, self._clock)
 
-    def _concerning(self, connection: Any) -> list[ActiveFault]:
+    def _matching(self, connection: OpenConnection) -> list[ActiveFault]:
         host = hostOf(connection.transport.getPeer())
-        return self.concerning(connection.service, host, "stream", connection.opened)
+        return self.matching(connection.service, host, "stream", connection.opened)
 
-    def concerning(
-        self, service: str, host: str | None, carrier: str, opened: float
+    def matching(
+        self, service: str, host: str | None, carrier: Carrier, opened: float
     ) -> list[ActiveFault]:
-        """Those that can act, from now on, on what these say to each other."""
-        faults = self.inForce.concerning(service, host, carrier, opened)
+        """Return the faults that apply to such a connection from now on."""
+        faults = self.active.matching(service, host, carrier, opened)
         return [fault for fault in faults if not self.isOver(fault)]
 
-    def areThere(self, service: str, carrier: str) -> bool:
-        """Are there any that can act, whoever the peer is?"""
+    def mayApply(self, service: str, carrier: Carrier) -> bool:
+        """True if a fault can apply to some peer of the service."""
         return any(
             fault.rule.service == service and carrier in fault.rule.kind.carriers
-            for fault in self.inForce
+            for fault in self.active
             if not self.isOver(fault)
         )
 
-    def tell(self, one: Any, fault: ActiveFault, did: str) -> None:
-        """It has acted on this connection, or conversation over UDP."""
+    def report(self, target: FaultTarget, fault: ActiveFault, did: str) -> None:
+        """Publish that the fault has acted on the target."""
         name, text = fault.rule.kind.name, str(fault)
         self._events.publish(
-            Faulted(one.id, one.service, one.peer, name, text, fault.acted, did, monotonic())
+            Faulted(
+                target.id, target.service, target.peer, name, text, fault.acted, did, monotonic()
+            )
         )
 
-    def refuse(self, service: str, peer: str) -> None:
-        """What came from, or was for, this peer cannot wait any more, and is lost."""
+    def reportDropped(self, service: str, peer: str) -> None:
+        """Publish that a datagram of this peer was dropped, as too many are delayed."""
         self._events.publish(Refused(service, peer, "fault delay", monotonic()))

@@ -1,4 +1,4 @@
-"""Faults that were asked for, of a listening port: whether anybody can connect."""
+"""Faults of a listening port: whether clients can connect."""
 
 from __future__ import annotations
 
@@ -9,77 +9,80 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from twistednet.core.text import addressText
+from twistednet.faults.actions import Action
+from twistednet.faults.actiontypes import ActionType
 from twistednet.faults.active import ActiveFault
-from twistednet.faults.model import Action, KindState
+from twistednet.faults.model import KindState
 from twistednet.inject.injector import FaultInjector
 from twistednet.transport.refusing import Undo, refuse, stall
 
-#: How it is done, and how it is told.
-_ACTS = {
-    "refuse": (refuse, "who connects is refused"),
-    "stall": (stall, "nobody can connect"),
+#: For each effect on a port: what does it, and what the event reports.
+_EFFECTS = {
+    ActionType.REFUSE: (refuse, "new connections are refused"),
+    ActionType.STALL: (stall, "new connections get no answer"),
 }
 
 
 class ListenerFaults:
-    """Does to one port what the first rule asks that concerns it, for as long as it holds."""
+    """Applies to one port the first rule that matches it, for as long as the rule is active."""
 
     log = Logger()
-    #: No connection: what the event of a fault says of whom it met.
+    #: The number of no connection: the event of such a fault is about a port.
     id = 0
 
     def __init__(
-        self, service: str, port: Any, clock: IReactorTime, faulting: FaultInjector
+        self, service: str, port: Any, clock: IReactorTime, injector: FaultInjector
     ) -> None:
         self.service = service
         self.peer = addressText(port.getHost())
         self._port = port
         self._clock = clock
-        self._faulting = faulting
+        self._injector = injector
         self._fault: ActiveFault | None = None
         self._undo: Undo | None = None
-        faulting.ports.append(self)
-        self.changed()
+        injector.observers.append(self)
+        self.faultsChanged()
 
-    def changed(self) -> None:
-        """Other rules are in force."""
+    def faultsChanged(self) -> None:
+        """Apply the first rule that matches now."""
         now = self._clock.seconds()
-        concerning = self._faulting.concerning(self.service, None, "listener", now)
-        fault = next(iter(concerning), None)
+        matching = self._injector.matching(self.service, None, "listener", now)
+        fault = next(iter(matching), None)
         if fault is not self._fault:
             if self._open():
                 self.log.info(
                     "{service}: {peer} is open again", service=self.service, peer=self.peer
                 )
             if fault is not None:
-                self._do(fault, now)
+                self._apply(fault, now)
 
     def stop(self) -> None:
-        """The port is about to be closed."""
-        self._faulting.ports.remove(self)
+        """Open the port again; it is about to be closed."""
+        self._injector.observers.remove(self)
         self._open()
 
     def _open(self) -> bool:
-        """Undo what was done. Has anything been?"""
+        """Undo what a fault has done. Return True if there was anything to undo."""
         undo, fault = self._undo, self._fault
         self._undo = self._fault = None
-        return undo is not None and self._tried(undo, fault)
+        return undo is not None and self._succeeds(undo, fault)
 
-    def _do(self, fault: ActiveFault, now: float) -> None:
+    def _apply(self, fault: ActiveFault, now: float) -> None:
         self._fault = fault
         rule = fault.rule
-        [step] = rule.kind.act(Action(now, "listen"), KindState(fault.random), *rule.values)
-        act, did = _ACTS[step.act]
+        listen = Action(now, ActionType.LISTEN)
+        [action] = rule.kind.act(listen, KindState(fault.random), rule.values)
+        act, did = _EFFECTS[action.type]
         fault.seen += 1
-        if self._tried(lambda: self._keep(act), fault):
+        if self._succeeds(lambda: self._act(act), fault):
             fault.acted += 1
-            self._faulting.tell(self, fault, did)
+            self._injector.report(self, fault, did)
 
-    def _keep(self, act: Callable[[Any], Undo]) -> None:
+    def _act(self, act: Callable[[Any], Undo]) -> None:
         self._undo = act(self._port)
 
-    def _tried(self, do: Callable[[], None], fault: ActiveFault | None) -> bool:
-        """Has it been done? If the system would not, the log says why."""
+    def _succeeds(self, do: Callable[[], None], fault: ActiveFault | None) -> bool:
+        """Do it, and return True. If the system refuses, log why and return False."""
         try:
             do()
         except OSError as error:

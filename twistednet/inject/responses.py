@@ -1,123 +1,134 @@
-"""Faults that were asked for, of what an HTTP service replies."""
+"""Faults of HTTP responses: what stands between a request and its channel."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
 
+from twisted.web.http_headers import Headers
+
 from twistednet.core.text import hostOf
+from twistednet.faults.actions import Action, responseActions
+from twistednet.faults.actiontypes import ActionType
 from twistednet.faults.active import ActiveFault
-from twistednet.faults.kinds.responses import responseParts
-from twistednet.faults.model import Action
 from twistednet.faults.pipeline import Pipeline
+from twistednet.faults.responseparts import wholeResponse
 from twistednet.inject.injector import FaultInjector
+from twistednet.inject.interfaces import OpenConnection
 from twistednet.inject.queue import DelayQueue
 from twistednet.transport.closing import DrainThenReset, setCloseReason
+from twistednet.transport.http import BoundedChannel, BoundedSite
+from twistednet.transport.httprequest import BoundedRequest
 
-#: Bytes of a reply that are gathered; of one that is longer no more is sent.
-MOST = 4 * 1024 * 1024
+#: Bytes of a response that are gathered; a larger one is not sent.
+MAX_RESPONSE_BYTES = 4 * 1024 * 1024
 
 
 class ResponseFaults:
-    """Meets the requests of one service, a `BoundedSite`, while rules concern them."""
+    """Looks at the requests of one service, a `BoundedSite`, while rules may apply to them."""
 
-    def __init__(self, service: str, site: Any, faulting: FaultInjector) -> None:
+    def __init__(self, service: str, site: BoundedSite, injector: FaultInjector) -> None:
         self._service = service
         self._site = site
-        self._faulting = faulting
-        faulting.ports.append(self)
-        self.changed()
+        self._injector = injector
+        injector.observers.append(self)
+        self.faultsChanged()
 
-    def changed(self) -> None:
-        """Other rules are in force, or one has run out."""
-        isThere = self._faulting.areThere(self._service, "request")
-        self._site.requestHook = self._meet if isThere else None
-        choosers = [one.selector for one in self._site.channels if one.selector is not None]
-        # As they came: a set has another order each time, and rules count connections.
-        for selector in sorted(choosers, key=lambda selector: selector.number):
-            selector.changed()
+    def faultsChanged(self) -> None:
+        """Apply the rules that are active now."""
+        mayApply = self._injector.mayApply(self._service, "request")
+        self._site.requestHook = self._received if mayApply else None
+        selectors = [one.selector for one in self._site.channels if one.selector is not None]
+        # In the order of the connections: a set has no order, and rules count connections.
+        for selector in sorted(selectors, key=lambda selector: selector.number):
+            selector.faultsChanged()
 
-    def _meet(self, request: Any) -> None:
+    def _received(self, request: BoundedRequest) -> None:
         channel = request.channel
         if channel.selector is None:
-            channel.selector = RequestSelector(channel, self._faulting)
-        channel.selector.meet(request)
+            channel.selector = RequestSelector(channel, self._injector)
+        channel.selector.received(request)
 
 
 class RequestSelector:
-    """Chooses among the requests of one connection, and has the chosen ones spoilt."""
+    """Chooses the requests of one connection whose responses are faulty."""
 
-    def __init__(self, channel: Any, faulting: FaultInjector) -> None:
+    def __init__(self, channel: BoundedChannel, injector: FaultInjector) -> None:
         self._clock = channel.site.clock
-        # TLS, and what faults put between, tell of the stream what they have not themselves.
-        self._connection = channel.transport.observer
-        self._faulting = faulting
+        # TLS, and a FaultTransport, ask the stream for what they do not have themselves.
+        self._connection: OpenConnection = channel.transport.observer
+        self._injector = injector
         self._marks: list[tuple[bytes, bytes]] = []
-        opened = self._connection.opened
-        now = self._clock.seconds()
-        self._plan = Pipeline(self._concerning(), opened, now, self._tell, isStream=False)
+        opened, now = self._connection.opened, self._clock.seconds()
+        self._pipeline = Pipeline(self._matching(), opened, now, self._report, isStream=False)
 
     @property
     def number(self) -> int:
-        """Of its connection."""
-        number: int = self._connection.id
-        return number
+        """The number of the connection."""
+        return self._connection.id
 
-    def changed(self) -> None:
-        """Other rules are in force."""
-        self._plan.replace(self._concerning(), self._clock.seconds())
+    def faultsChanged(self) -> None:
+        """Apply the rules that are active now."""
+        self._pipeline.replace(self._matching(), self._clock.seconds())
 
-    def meet(self, request: Any) -> None:
-        """It has arrived, and its resource has not been asked yet."""
+    def received(self, request: BoundedRequest) -> None:
+        """Stand between the request and its channel, if a rule chooses it.
+
+        The resource has not been asked yet.
+        """
         self._marks = []
-        [step] = self._plan.steps(Action(self._clock.seconds(), "request", request.uri), "in")
-        if step.edits:
-            request.faulty = request.channel = FaultyResponse(request, step, self._marks)
+        arrived = Action(self._clock.seconds(), ActionType.REQUEST, request.uri)
+        [action] = self._pipeline.apply(arrived, "in")
+        if action.edits:
+            request.faulty = request.channel = FaultyResponse(request, action, self._marks)
 
-    def _concerning(self) -> list[ActiveFault]:
-        one = self._connection
-        host = hostOf(one.transport.getPeer())
-        return self._faulting.concerning(one.service, host, "request", one.opened)
+    def _matching(self) -> list[ActiveFault]:
+        connection = self._connection
+        host = hostOf(connection.transport.getPeer())
+        return self._injector.matching(connection.service, host, "request", connection.opened)
 
-    def _tell(self, fault: ActiveFault, did: str) -> None:
-        # One line: a text in it was found in a target, where there are no line ends.
+    def _report(self, fault: ActiveFault, did: str) -> None:
+        # One line: a text in the rule was found in a target, which has no line ends.
         self._marks.append((b"X-Netdemo-Fault", f"{fault}; {fault.acted}".encode()))
-        self._faulting.tell(self._connection, fault, did)
+        self._injector.report(self._connection, fault, did)
 
 
 class FaultyResponse:
-    """The channel of one request, as its resource knows it: gathers the reply, and when that is
-    whole, sends what has become of it.
+    """Stands in for the channel of one request: gathers the response, and sends it edited.
 
-    For the resource its request is over then. For the connection it is when all is sent.
+    For the resource, its request is over once the response is complete. For the connection
+    it is over once everything is sent.
     """
 
-    def __init__(self, request: Any, step: Action, marks: list[tuple[bytes, bytes]]) -> None:
-        self._channel = request.channel
+    def __init__(
+        self, request: BoundedRequest, action: Action, marks: list[tuple[bytes, bytes]]
+    ) -> None:
+        self._channel: BoundedChannel = request.channel
         self._request = request
-        self._spoils = step.edits
+        self._edits = action.edits
         self._marks = marks
-        self._lane = DelayQueue(request.channel.site.clock, self._take, self._taken)
-        self._head: tuple[bytes, int, bytes, Any] | None = None
+        self._queue = DelayQueue(self._channel.site.clock, self._perform, self._queueChanged)
+        self._head: tuple[bytes, int, bytes, Headers] | None = None
         self._body = bytearray()
-        self._steps: list[Action] = []
-        self._last: Action | None = None
+        self._actions: list[Action] = []
+        #: The action that ends the connection, once everything is sent.
+        self._end: Action | None = None
         self._isSending = False
-        # Request.finish tells the factory of its channel that the reply is whole.
+        # Request.finish calls `log` of the channel's factory when the response is complete.
         self.factory = self
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._channel, name)
 
     def stop(self) -> None:
-        """The connection is lost, or all is sent."""
+        """Send no more."""
         self._isSending = False
-        self._lane.drain()
+        self._queue.clear()
 
-    # From the request
+    # Called by the request
 
-    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Any) -> None:
-        # Its length will be known: it need not be sent in chunks.
+    def writeHeaders(self, version: bytes, code: bytes, reason: bytes, headers: Headers) -> None:
+        # The length will be known, so that the response need not be chunked.
         self._request.chunked = 0
         headers.removeHeader(b"Transfer-Encoding")
         self._channel.complete(headers)
@@ -127,65 +138,68 @@ class FaultyResponse:
         if self._channel.isFinished:
             return
         self._body += data
-        if len(self._body) > MOST:
+        if len(self._body) > MAX_RESPONSE_BYTES:
             setCloseReason(self._channel.transport, "HTTP reply")
             self._channel.loseConnection()
 
-    def log(self, request: Any) -> None:
-        """The reply is whole, and about to be told of."""
+    def log(self, request: BoundedRequest) -> None:
+        """Edit the response, which is complete, and log its status."""
         assert self._head is not None
         version, code, reason, headers = self._head
-        fields = [(name, one) for name, own in headers.getAllRawHeaders() for one in own]
-        asked = (request.method, request.uri)
-        reply = responseParts(
-            asked, (version, code, reason), [*fields, *self._marks], bytes(self._body)
+        fields = [(name, value) for name, values in headers.getAllRawHeaders() for value in values]
+        parts = wholeResponse(
+            (request.method, request.uri),
+            (version, code, reason),
+            [*fields, *self._marks],
+            bytes(self._body),
         )
-        for edit in self._spoils:
-            reply = edit(reply)
-        self._steps = reply.steps(self._channel.site.clock.seconds())
-        self._channel.site.answered(self._channel, reply.status)
+        for edit in self._edits:
+            parts = edit(parts)
+        self._actions = responseActions(parts, self._channel.site.clock.seconds())
+        self._channel.site.answered(self._channel, parts.status)
 
-    def requestDone(self, request: Any) -> None:
+    def requestDone(self, request: BoundedRequest) -> None:
         if not self._channel.isFinished:
             self._isSending = True
             self._channel.registerProducer(self, True)
-            self._lane.put(self._steps)
+            self._queue.add(self._actions)
 
-    # From the connection
+    # Called by the connection
 
     def pauseProducing(self) -> None:
-        self._lane.held = True
+        self._queue.isPaused = True
 
     def resumeProducing(self) -> None:
-        self._lane.held = False
-        self._lane.run()
+        self._queue.isPaused = False
+        self._queue.performDue()
 
     def stopProducing(self) -> None:
         self.stop()
 
-    # What is done in the end
+    # Called by the queue
 
-    def _take(self, step: Action) -> None:
-        if step.act == "pass":
-            self._channel.transport.write(step.data)
+    def _perform(self, action: Action) -> None:
+        if action.type is ActionType.PASS:
+            self._channel.transport.write(action.data)
         else:
-            self._last = step
+            self._end = action
 
-    def _taken(self) -> None:
-        if not self._isSending or self._lane.size:
+    def _queueChanged(self) -> None:
+        """End the response, or the connection, once everything is sent."""
+        if not self._isSending or self._queue.waitingBytes:
             return
         self.stop()
         self._channel.unregisterProducer()
-        if self._last is not None:
-            setCloseReason(self._channel.transport, f"fault {self._last.by}")
-        if self._last is None:
-            # As if nothing had been: with the next request, if there is one.
+        transport = self._channel.transport
+        if self._end is None:
+            # As without a fault: the next request comes, if there is one.
             self._channel.requestDone(self._request)
-        elif self._last.act == "end":
-            self._channel.loseConnection()
         else:
-            stream = self._channel.transport.observer.transport
-            self._channel.leave(partial(DrainThenReset, stream=stream))
-            return
+            setCloseReason(transport, f"fault {self._end.faultName}")
+            if self._end.type is ActionType.RESET:
+                stream = transport.observer.transport
+                self._channel.leave(partial(DrainThenReset, stream=stream))
+                return
+            self._channel.loseConnection()
         if self._channel.finReceived:
             self._channel.readConnectionLost()

@@ -1,243 +1,236 @@
-"""Faults that were asked for: what stands between a connection and its service.
+"""Faults of streams: what stands between a connection and its service.
 
-With no rule that concerns a connection nothing does.
+A connection that no rule applies to is not wrapped.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
 from twisted.internet.interfaces import IHalfCloseableProtocol, IReactorTime
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from twistednet.faults.model import Action
+from twistednet.faults.actions import Action
+from twistednet.faults.actiontypes import ActionType
+from twistednet.faults.active import ActiveFault
 from twistednet.faults.pipeline import Pipeline
-from twistednet.inject.queue import MOST, DelayQueue, FaultTransport, ProducerProxy
-from twistednet.transport.closing import DrainThenReset, lingeringClose
-from twistednet.transport.tls import producerOf, protocolOf, setProducer, setProtocol
+from twistednet.inject.flow import FlowControl
+from twistednet.inject.interfaces import OpenConnection
+from twistednet.inject.queue import DelayQueue
+from twistednet.inject.states import ClientState, ConnectionState, StateEvent
+from twistednet.inject.transports import FaultTransport, ProducerProxy
+from twistednet.transport.closing import DrainThenReset, LingeringClose, lingeringClose
+from twistednet.transport.interfaces import Producer
+from twistednet.transport.tls import protocolOf, setProtocol
 
 
 @implementer(IHalfCloseableProtocol)
 class FaultWrapper:
-    """The protocol of a connection that faults concern, and its service's transport.
+    """The protocol of a connection that faults apply to, and its service's transport.
 
-    What waits is bounded: a peer is not read, nor a producer asked, while more than
-    16 KiB wait either way.
+    `_in` holds what goes to the service, `_out` what goes to the client; `_flow` bounds both.
     """
 
-    def __init__(self, connection: Any, plan: Pipeline, clock: IReactorTime) -> None:
-        self.plan = plan
+    def __init__(self, connection: OpenConnection, pipeline: Pipeline, clock: IReactorTime) -> None:
+        self._pipeline = pipeline
         self._clock = clock
         self._stream = connection.transport
         self._real = connection.plaintext
         self.protocol = protocolOf(self._real)
-        self._in = DelayQueue(clock, self._deliver, self._steer)
-        self._out = DelayQueue(clock, self._send, self._steer)
-        self._valve: ProducerProxy | None = None
-        #: Has the service been told of the connection? Does it want to be given more?
-        self._isMade = False
-        self._isWanted = self._isReading = True
-        #: Reads no more, by a fault; the service has closed; a fault has.
-        self._isStopped = self.isClosing = self._isOver = False
-        #: The client's FIN has come.
-        self._hasFIN = False
-        self._closing: Any = None
+        self._in = DelayQueue(clock, self._deliver, self._queueChanged)
+        self._out = DelayQueue(clock, self._send, self._queueChanged)
+        self._state = ConnectionState()
+        self._flow = FlowControl(self._stream, self._real, self._in, self._out)
+        self._closing: DrainThenReset | LingeringClose | None = None
         setProtocol(self._real, self)
 
-    def join(self) -> None:
-        """Stand between the two from now on, of a connection that was there."""
-        self._isMade = True
-        self._isWanted = self._isReading = self._stream.wantsReading
-        producer, isPush, isPaused = producerOf(self._real)
-        if producer is not None:
-            self._valve = ProducerProxy(producer, isPush, self._out, isPaused)
-            setProducer(self._real, self._valve)
+    def attach(self) -> None:
+        """Stand between a connection that is already open and its service."""
+        self._state.process(StateEvent.ACCEPT)
+        self._flow.attach()
         self.protocol.transport = FaultTransport(self, self._real)
-        self._meet("join")
-        self._steer()
+        self._apply(ActionType.ATTACH)
+        self._queueChanged()
 
-    def replaced(self) -> bool:
-        """The plan has changed. Is there anything left to do here?"""
-        self._isStopped = False
-        self._out.keep(lambda step: step.of is None or step.of in self.plan.faults)
-        self._meet("join")
-        self._steer()
-        self._in.run()
-        isIdle = not (self._in.size or self._out.size or self.isClosing or self._isOver)
-        if len(self.plan) or not isIdle:
+    def replaceFaults(self, faults: Iterable[ActiveFault]) -> bool:
+        """Apply these faults from now on.
+
+        Return False, and detach, if there are none and nothing is left to do here.
+        """
+        self._pipeline.replace(faults, self._clock.seconds())
+        current = self._pipeline.faults
+        self._flow.isStopped = False
+        self._out.discard(lambda one: one.fault is not None and one.fault not in current)
+        self._apply(ActionType.ATTACH)
+        self._queueChanged()
+        self._in.performDue()
+        isWaiting = self._in.waitingBytes or self._out.waitingBytes
+        if current or isWaiting or not self._state.isPassing:
             return True
-        if self._valve is not None and producerOf(self._real)[0] is self._valve:
-            setProducer(self._real, self._valve.producer)
-        self.protocol.transport = self._real
-        setProtocol(self._real, self.protocol)
+        self._detach()
         return False
 
+    def _detach(self) -> None:
+        self._flow.detach()
+        self.protocol.transport = self._real
+        setProtocol(self._real, self.protocol)
+
     def flush(self) -> None:
-        """Send all that waits now, and let what comes pass."""
-        self.plan.replace((), self._clock.seconds())
-        for step in self._out.drain():
-            if step.act == "pass":
-                self._real.write(step.data)
+        """Send all that waits now, and apply no more faults."""
+        self._pipeline.replace((), self._clock.seconds())
+        for action in self._out.clear():
+            if action.type is ActionType.PASS:
+                self._real.write(action.data)
 
-    def _meet(self, act: str) -> None:
-        if not self._isOver:
-            self._out.put(self.plan.steps(Action(self._clock.seconds(), act)))
+    # Called by the transport
 
-    # From the transport
-
-    def makeConnection(self, transport: Any) -> None:
-        self._meet("accept")
+    def makeConnection(self, transport: object) -> None:
+        self._apply(ActionType.ACCEPT)
 
     def dataReceived(self, data: bytes) -> None:
-        if not (self._isOver or self.isClosing):
-            self._in.put(self.plan.steps(Action(self._clock.seconds(), "pass", data), "in"))
+        if self._state.isPassing:
+            action = Action(self._clock.seconds(), ActionType.PASS, data)
+            self._in.add(self._pipeline.apply(action, "in"))
 
     def readConnectionLost(self) -> None:
-        self._hasFIN = True
-        if self._isOver:
+        self._state.process(StateEvent.CLIENT_FIN)
+        if self._state.isOver:
             self._real.loseConnection()
         else:
-            self._in.put([Action(self._clock.seconds(), "eof")])
+            self._in.add([Action(self._clock.seconds(), ActionType.CLIENT_FIN)])
 
     def writeConnectionLost(self) -> None:
         halfCloseable = IHalfCloseableProtocol(self.protocol, None)
-        if halfCloseable and not self._isOver:
+        if halfCloseable and not self._state.isOver:
             halfCloseable.writeConnectionLost()
 
     def connectionLost(self, reason: Failure) -> None:
-        self._isOver = True
-        self._in.drain()
-        self._out.drain()
+        self._state.process(StateEvent.LOSE)
+        self._in.clear()
+        self._out.clear()
         if self._closing is not None and self._closing.active():
             self._closing.cancel()
-        if self._isMade:
+        if self._state.isSeen:
             self.protocol.connectionLost(reason)
 
-    # From the service
+    # Called by the service, through its FaultTransport
 
     @property
-    def waiting(self) -> int:
-        """Bytes that the service has written, and that wait here."""
-        return self._out.size
+    def waitingBytes(self) -> int:
+        """Bytes that the service has written and that faults hold back."""
+        return self._out.waitingBytes
+
+    @property
+    def isClosing(self) -> bool:
+        """True if the service has closed."""
+        return self._state.isClosing
 
     def write(self, data: bytes) -> None:
         data = bytes(memoryview(data))
-        if data and not (self._isOver or self.isClosing):
-            steps = self.plan.steps(Action(self._clock.seconds(), "pass", data), "out")
-            self._out.put(steps)
-            if not steps and self._valve is not None:
-                # Nothing will be sent, and so nothing will ask who pulls for more.
-                self._clock.callLater(0, self._lost, self._valve)
+        if data and self._state.isPassing:
+            action = Action(self._clock.seconds(), ActionType.PASS, data)
+            actions = self._pipeline.apply(action, "out")
+            self._out.add(actions)
+            if not actions and self._flow.producer is not None:
+                # Nothing will be sent, so nothing would ask a pull producer for more.
+                self._clock.callLater(0, self._writeDropped, self._flow.producer)
 
-    def _lost(self, valve: ProducerProxy) -> None:
-        if valve is self._valve and not self._isOver:
-            valve.lost()
+    def _writeDropped(self, producer: ProducerProxy) -> None:
+        if producer is self._flow.producer and not self._state.isOver:
+            producer.writeDropped()
 
-    def lose(self) -> None:
-        self.isClosing = True
-        self._close("close")
+    def close(self) -> None:
+        self._state.process(StateEvent.CLOSE)
+        self._apply(ActionType.CLOSE)
 
-    def loseWrite(self) -> None:
-        self._close("fin")
-
-    def _close(self, act: str) -> None:
-        if not self._isOver:
-            self._out.put(self.plan.steps(Action(self._clock.seconds(), act)))
+    def closeWrite(self) -> None:
+        self._apply(ActionType.FIN)
 
     def abort(self) -> None:
-        self._isOver = True
-        self._in.drain()
-        self._out.drain()
+        self._over()
         self._real.abortConnection()
 
     def want(self, isWanted: bool) -> None:
-        """The service wants to be given more, or not now."""
-        self._isWanted = isWanted
-        self._steer()
+        self._flow.isWanted = isWanted
+        self._queueChanged()
         if isWanted:
-            self._in.run()
+            self._in.performDue()
 
-    def registerProducer(self, producer: Any, streaming: bool) -> None:
-        self._valve = ProducerProxy(producer, streaming, self._out)
-        self._real.registerProducer(self._valve, streaming)
+    def registerProducer(self, producer: Producer, streaming: bool) -> None:
+        self._flow.registerProducer(producer, streaming)
 
     def unregisterProducer(self) -> None:
-        self._valve = None
-        self._real.unregisterProducer()
+        self._flow.unregisterProducer()
 
-    # What is done in the end
+    def _apply(self, type: ActionType) -> None:
+        """Do what the faults make of an action without data."""
+        if not self._state.isOver:
+            self._out.add(self._pipeline.apply(Action(self._clock.seconds(), type)))
 
-    def _deliver(self, step: Action) -> None:
+    # Performed by the queues
+
+    def _deliver(self, action: Action) -> None:
         try:
-            if step.act == "pass":
-                if not self.isClosing:
-                    self.protocol.dataReceived(step.data)
-            elif step.act == "eof":
-                self._finReceived()
+            if action.type is ActionType.PASS:
+                if not self._state.isClosing:
+                    self.protocol.dataReceived(action.data)
+            elif action.type is ActionType.CLIENT_FIN:
+                self._deliverFIN()
             else:
-                self._send(step)
+                self._send(action)
         except Exception:
             self._stream.fail(Failure())
 
-    def _finReceived(self) -> None:
+    def _deliverFIN(self) -> None:
         halfCloseable = IHalfCloseableProtocol(self.protocol, None)
         if halfCloseable is not None:
             halfCloseable.readConnectionLost()
             return
-        if self._valve is not None:
-            valve = self._valve
-            self.unregisterProducer()
-            valve.stopProducing()
-        self.lose()
+        self._flow.stopProducing()
+        self.close()
 
-    def _send(self, step: Action) -> None:
-        if step.act == "pass":
-            self._real.write(step.data)
-        elif step.act == "fin":
+    def _send(self, action: Action) -> None:
+        type = action.type
+        if type is ActionType.PASS:
+            self._real.write(action.data)
+        elif type is ActionType.FIN:
             self._real.loseWriteConnection()
-        elif step.act == "close":
+        elif type is ActionType.CLOSE:
             self._real.loseConnection()
-        elif step.act == "accept":
-            self._isMade = True
-            self.protocol.makeConnection(FaultTransport(self, self._real))
-            self._steer()
-            self._in.run()
-        else:
-            self._meddle(step)
+        elif type is ActionType.ACCEPT:
+            self._accept()
+        elif type is ActionType.STOP_READING:
+            self._flow.isStopped = True
+            self._queueChanged()
+        elif type is ActionType.END or type is ActionType.RESET:
+            self._end(action)
 
-    def _meddle(self, step: Action) -> None:
-        if step.act == "stop":
-            self._isStopped = True
-            self._steer()
-        elif step.act in ("end", "reset"):
-            self._isOver = True
-            self._stream.cause = f"fault {step.by}"
-            self._in.drain()
-            self._out.drain()
-            if self._valve is not None:
-                self._real.unregisterProducer()
-            self._end(step.act)
+    def _accept(self) -> None:
+        self._state.process(StateEvent.ACCEPT)
+        self.protocol.makeConnection(FaultTransport(self, self._real))
+        self._queueChanged()
+        self._in.performDue()
 
-    def _end(self, act: str) -> None:
-        if act == "reset":
+    def _end(self, action: Action) -> None:
+        """End the connection as a fault demands."""
+        self._over()
+        self._stream.cause = f"fault {action.faultName}"
+        if self._flow.producer is not None:
+            self._real.unregisterProducer()
+        if action.type is ActionType.RESET:
             self._closing = DrainThenReset(self._real, self._clock, self._stream)
-        elif self._hasFIN:
+        elif self._state.client is ClientState.FINISHED:
             # Nothing is left to wait for.
             self._real.loseConnection()
         else:
             self._closing = lingeringClose(self._real, self._clock)
 
-    def _steer(self) -> None:
-        """Read, or do not; ask the producer for more, or do not."""
-        if self._isOver:
-            return
-        self._in.held = self._isStopped or not (self._isWanted and self._isMade)
-        isReading = not self._in.held and self._in.size <= MOST and self._out.size <= MOST
-        # Who paused the stream before there was a rule (twisted.web's channel) resumes that.
-        isRead = self._isReading or self._stream.wantsReading
-        if isReading != isRead:
-            self._isReading = isReading
-            (self._real.resumeProducing if isReading else self._real.pauseProducing)()
-        if self._valve is not None:
-            self._valve.adjust()
+    def _over(self) -> None:
+        self._state.process(StateEvent.END)
+        self._in.clear()
+        self._out.clear()
+
+    def _queueChanged(self) -> None:
+        if not self._state.isOver:
+            self._flow.update(self._state.isSeen)

@@ -73,9 +73,8 @@ class DatagramLoad(Sender, DatagramProtocol):
 class DatagramLoads:
     """All sockets of a run."""
 
-    patience = LOST_AFTER_SECONDS
-
     def __init__(self, sockets: list[DatagramLoad], ports: list[IListeningPort]) -> None:
+        self.patience = LOST_AFTER_SECONDS
         self._sockets = sockets
         self._ports = ports
 

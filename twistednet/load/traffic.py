@@ -41,8 +41,8 @@ class Traffic:
 
     `streams(target, size)` is called once for each run, and its exchange is repeated on every
     connection. `datagrams(number, size)` is called for each datagram, and returns it and the
-    right reply; a datagram and a reply with the `number` in them let a late reply be told from
-    one in time. `size` is what --size asks for, in bytes.
+    right reply; with the `number` in both, a late reply can be counted as late. `size` is that
+    of --size, in bytes.
     """
 
     name: str

@@ -5,12 +5,13 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from twisted.internet.protocol import Factory, Protocol
 
 from twistednet.core.plugins import BadPlugin, plugins
+from twistednet.core.settings import declared
 from twistednet.services.answer import Answer, AnswerFactory
 from twistednet.services.chat import Chat, ChatFactory
 from twistednet.services.datagram import Datagram
@@ -91,6 +92,12 @@ class Service:
             return f"protocol is not a class: {self.protocol!r}"
         if not (isinstance(self.settings, type) and is_dataclass(self.settings)):
             return f"settings is not a dataclass: {self.settings!r}"
+        settings = {one.name for one in declared(self.settings).values()}
+        for one in fields(self.settings):
+            if one.name not in settings:
+                return (
+                    f"settings: {self.settings.__name__}.{one.name} is not declared with setting()"
+                )
         if not self.carriers:
             return "it has neither stream nor datagram"
         return (
@@ -100,6 +107,9 @@ class Service:
         )
 
     def _listenProblem(self) -> str:
+        isTuple = isinstance(self.listen, tuple | list)
+        if not isTuple or not all(isinstance(text, str) for text in self.listen):
+            return f"listen is not a tuple of endpoint strings: {self.listen!r}"
         for text in self.listen:
             try:
                 endpoint = Endpoint.parse(text)
@@ -116,11 +126,21 @@ class Service:
             return ""
         if make is self.protocol:
             return f"{name} is the class itself: it is called with the class; use operator.call"
+        if isinstance(make, type) and issubclass(make, Datagram) and _isMadeWithClock(make):
+            return (
+                f"{name} is {make.__name__}, which is made with a clock and not with a class; "
+                "use operator.call"
+            )
         try:
             made = make(self.protocol)
         except Exception as error:
             return f"{name} makes no {what}: {error!r}"
         return "" if hasattr(made, method) else f"{name} makes no {what} but {made!r}"
+
+
+def _isMadeWithClock(datagram: type[Datagram]) -> bool:
+    """True for a class that would take the protocol's class for a clock, and fail later."""
+    return datagram.__init__ is Datagram.__init__
 
 
 def _everyLoopback(*endpoints: str) -> tuple[str, ...]:

@@ -145,19 +145,19 @@ class Chat(Messages):
         self._try(partial(self.factory.rooms.rename, self, rest))
 
     def command_join(self, rest: str) -> None:
-        """/join ROOM: go to another room, which is created if necessary"""
+        """/join ROOM: go to another room; it is made if it is not there"""
         self._try(partial(self.factory.rooms.join, self, rest))
 
     def command_who(self, rest: str) -> None:
-        """/who: list the people in this room"""
+        """/who: who is in this room"""
         self.factory.deliver(self.factory.rooms.who(self))
 
     def command_rooms(self, rest: str) -> None:
-        """/rooms: list the rooms"""
+        """/rooms: which rooms there are"""
         self.factory.deliver(self.factory.rooms.rooms(self))
 
     def command_me(self, rest: str) -> None:
-        """/me TEXT: say what you are doing"""
+        """/me TEXT: say what you do"""
         self.factory.deliver(self.factory.rooms.say(self, readable(rest), "* {name} {text}"))
 
     def command_help(self, rest: str) -> None:
@@ -203,7 +203,7 @@ class Chat(Messages):
     def _command(self, verb: str, rest: str) -> None:
         command = getattr(self, f"command_{verb}", None) if verb.isidentifier() else None
         if command is None:
-            self._tell(f"there is no /{shown(verb, 30)}; /help lists the commands")
+            self._tell(f"there is no /{shown(verb, 30)}; /help tells what there is")
         else:
             command(rest)
 

@@ -157,8 +157,11 @@ class Settings(ServiceSettings):
 
 #: The settings that do not belong to one service, by the name that people write.
 SHARED = declared(Settings)
-#: Keys that are neither a setting nor a service.
-RESERVED = frozenset({"admin", "config", "help", "only", "version"})
+#: Keys that no service or setting of one may have: other flags, and those whose variables
+#: Kubernetes sets in every pod for a service that is called netdemo (NETDEMO_PORT).
+RESERVED = frozenset(
+    {"admin", "config", "help", "only", "version", "port", "service-host", "service-port"}
+)
 
 
 def ownSettings(services: Iterable[Service]) -> dict[str, tuple[type, Field[object]]]:

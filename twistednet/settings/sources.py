@@ -68,10 +68,12 @@ def fromEnvironment(
     for variable, value in environment.items():
         rest = variable.removeprefix(PREFIX)
         # An empty variable is one that is not set, as in a compose file.
-        if not value or rest in (variable, "CONFIG") or rest.startswith(_KUBERNETES):
+        if not value or rest in (variable, "CONFIG"):
             continue
         key = rest.lower().replace("_", "-")
         if key not in known:
+            if rest.startswith(_KUBERNETES):
+                continue
             variables = {PREFIX + one.upper().replace("-", "_") for one in known}
             raise BadSetting(f"{variable}: no such setting{suggestion(variable, variables)}")
         isList = key in services or key in ("admin", "only")

@@ -1,4 +1,4 @@
-"""The sink that programs read: events as JSON lines, in a file or a pipe."""
+"""The sink for programs: events as JSON lines, in a file or a pipe."""
 
 from __future__ import annotations
 
@@ -10,40 +10,42 @@ from contextlib import suppress
 from time import monotonic, time
 from typing import Any
 
-from twisted.internet.interfaces import IWriteDescriptor
+from twisted.internet.interfaces import IDelayedCall, IWriteDescriptor
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistednet.core.limits import TokenBucket
 from twistednet.events.jsonlines import dropped, line
 from twistednet.events.model import Event
 
-#: Bytes that may wait for whoever reads too slowly; from then on events are dropped.
-MOST = 1024 * 1024
+#: Bytes that may wait for a slow reader; above that, events are dropped.
+MAX_WAITING_BYTES = 1024 * 1024
 #: Bytes that are written at once.
-WRITE = 256 * 1024
+MAX_WRITE_BYTES = 256 * 1024
 #: Seconds after which a write that failed, as on a full disk, is tried again.
-AGAIN = 1.0
+RETRY_SECONDS = 1.0
 
 #: Standard output, as a path.
 STDOUT = "-"
 
 
 class CannotWrite(Exception):
-    """Why events cannot be written there."""
+    """Events cannot be written to this path; the message says why."""
 
 
 def opened(path: str) -> int:
-    """A descriptor of its own, which never blocks. Raises CannotWrite."""
+    """Return a new descriptor that never blocks. Raises CannotWrite."""
     try:
         if path != STDOUT:
-            # Whoever holds a pipe open for reading, too, need not wait for a reader.
+            # A process that holds a pipe open for reading too need not wait for a reader.
             isPipe = os.path.exists(path) and stat.S_ISFIFO(os.stat(path).st_mode)
             flags = os.O_RDWR if isPipe else os.O_WRONLY | os.O_CREAT | os.O_APPEND
             return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o640)
         if stat.S_ISSOCK(os.fstat(1).st_mode):
             return os.dup(1)
-        # Not a duplicate, or it would no longer block whoever we have it from either.
+        # Not a duplicate: O_NONBLOCK would then apply to the process that gave us stdout.
         flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC
         return os.open("/dev/stdout", flags)
     except OSError as error:
@@ -52,15 +54,15 @@ def opened(path: str) -> int:
 
 @implementer(IWriteDescriptor)
 class JSONLinesSink:
-    """Writes each event as a line, of chunks the first `payload` bytes.
+    """Writes each event as a line, with the first `payload` bytes of chunks.
 
-    Nobody waits for it: what cannot be written at once waits, up to 1 MiB, and then
-    events are dropped. How many is told by the next line that fits, and by the log.
+    The daemon never waits for the reader: up to 1 MiB of lines wait, and then events are dropped.
+    The next line that fits says how many, and so does the log.
     """
 
     log = Logger()
 
-    def __init__(self, reactor: Any, path: str, payload: int) -> None:
+    def __init__(self, reactor: PosixReactorBase, path: str, payload: int) -> None:
         self.path = path
         self.payload = payload
         #: Events that were never written.
@@ -71,12 +73,12 @@ class JSONLinesSink:
         self._write: Callable[[int, Any], int] = _send if isSocket else os.write
         self._waiting = bytearray()
         self._untold = 0
-        self._nextFlush: Any = None
+        self._nextFlush: IDelayedCall | None = None
         self._isWatched = False
         self._mayComplain = TokenBucket(0.1, 1)
 
     def __call__(self, event: Event) -> None:
-        if len(self._waiting) > (MOST // 2 if self._untold else MOST):
+        if len(self._waiting) > (MAX_WAITING_BYTES // 2 if self._untold else MAX_WAITING_BYTES):
             self.dropped += 1
             self._untold += 1
             self._complain("they are read too slowly")
@@ -87,7 +89,7 @@ class JSONLinesSink:
         self._put(line(event, time(), self.payload))
 
     def isAt(self, path: str) -> bool:
-        """Is this the file that is at this path now? (A log is rotated by moving it.)"""
+        """True if this path still names the open file. (A log is rotated by moving it.)"""
         if path != self.path or path == STDOUT:
             return path == self.path
         try:
@@ -96,7 +98,7 @@ class JSONLinesSink:
             return False
 
     def close(self) -> None:
-        """Write what can be written now, and nothing more."""
+        """Write what can be written now, and close."""
         if self._nextFlush is not None:
             self._nextFlush.cancel()
         if self._untold:
@@ -117,7 +119,7 @@ class JSONLinesSink:
     def _put(self, text: str) -> None:
         self._waiting += text.encode() + b"\n"
         if self._nextFlush is None and not self._isWatched:
-            # What happens in one turn of the reactor is written at once.
+            # The events of one turn of the reactor are written together.
             self._nextFlush = self._reactor.callLater(0, self._flush)
 
     def _flush(self) -> None:
@@ -127,10 +129,10 @@ class JSONLinesSink:
         except BlockingIOError:
             self._watch()
         except OSError as error:
-            # What began as a line is finished as one, once it is possible again.
+            # A line that was begun is completed once writing is possible again.
             self._unwatch()
             self._complain((error.strerror or str(error)).lower())
-            self._nextFlush = self._reactor.callLater(AGAIN, self._flush)
+            self._nextFlush = self._reactor.callLater(RETRY_SECONDS, self._flush)
         else:
             if not self._waiting:
                 self._unwatch()
@@ -139,7 +141,7 @@ class JSONLinesSink:
 
     def _writeSome(self) -> None:
         with memoryview(self._waiting) as waiting:
-            written = self._write(self._fd, waiting[:WRITE])
+            written = self._write(self._fd, waiting[:MAX_WRITE_BYTES])
         del self._waiting[:written]
 
     def _complain(self, why: str) -> None:
@@ -151,7 +153,7 @@ class JSONLinesSink:
                 count=self.dropped,
             )
 
-    # What a reactor asks of whoever it tells that writing is possible
+    # IWriteDescriptor: the reactor calls these when writing is possible
 
     def _watch(self) -> None:
         if not self._isWatched:
@@ -169,10 +171,10 @@ class JSONLinesSink:
     def doWrite(self) -> None:
         self._flush()
 
-    def connectionLost(self, reason: Any) -> None:
-        """The reader is gone; another may come."""
+    def connectionLost(self, reason: Failure) -> None:
+        """Wait for another reader."""
         self._isWatched = False
-        self._nextFlush = self._nextFlush or self._reactor.callLater(AGAIN, self._flush)
+        self._nextFlush = self._nextFlush or self._reactor.callLater(RETRY_SECONDS, self._flush)
 
     def logPrefix(self) -> str:
         return "events"

@@ -1,4 +1,4 @@
-"""The sink that people read: a line in the log for what happens to connections."""
+"""The sink for people: a line in the log for each event."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from twistednet.events.model import Closed, Event, Faulted, Opened, Refused
 
 
 class LogSink:
-    """A line an event, 100 at once of each kind and then 10 a second.
+    """Logs a line for each event: 100 at once of each kind, and then 10 a second.
 
-    A log must stay readable, and cheap, under ten thousand connections; what is
-    left out is counted, and told with the next line that fits.
+    So the log stays readable, and cheap, with ten thousand connections. Lines that are left out
+    are counted, and the next line that fits says how many.
     """
 
     RATE: ClassVar[float] = 10

@@ -1,9 +1,8 @@
-"""Who hears of events: what a daemon remembers, logs and writes of what happens."""
+"""The sinks of a daemon: the journal, the log, the tally and the JSON lines."""
 
 from __future__ import annotations
 
-from typing import Any
-
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
 from twistednet.core.settings import BadSetting
@@ -13,16 +12,16 @@ from twistednet.settings.schema import Settings
 from twistednet.sinks.jsonfile import STDOUT, CannotWrite, JSONLinesSink
 from twistednet.sinks.log import LogSink
 
-#: Instead of a path: no events are written.
+#: The setting that writes no events.
 OFF = "off"
 
 
 class EventSinks:
-    """The stream of events of one daemon, and its sinks."""
+    """The event stream of one daemon, and its sinks."""
 
     log = Logger()
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: PosixReactorBase) -> None:
         self._reactor = reactor
         self._lines: JSONLinesSink | None = None
         self._next: JSONLinesSink | None = None
@@ -34,7 +33,7 @@ class EventSinks:
             self.events.attach(sink)
 
     def prepare(self, settings: Settings) -> None:
-        """Open the file that these settings want. Raises BadSetting; nothing has changed."""
+        """Open the file that these settings name. Raises BadSetting, and changes nothing then."""
         now = self._lines
         self._drop(self._next)
         self._next = None
@@ -48,7 +47,7 @@ class EventSinks:
             raise BadSetting(str(why)) from None
 
     def configure(self, settings: Settings) -> None:
-        """Take the settings that were prepared for."""
+        """Take the settings that `prepare` was called with."""
         self._hasBegun = True
         self.journal.keep(settings.journal)
         now, following = self._lines, self._next
@@ -63,7 +62,7 @@ class EventSinks:
             self._lines.payload = settings.eventsPayload
 
     def close(self) -> None:
-        """Nothing that comes now is written."""
+        """Write no more events."""
         self._drop(self._next)
         self._drop(self._lines)
         self._next = self._lines = None

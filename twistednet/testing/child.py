@@ -97,7 +97,7 @@ class ChildDaemon(Daemon):
         """Replace the faults by these, with counts and draws reset. Raises BadSetting."""
         name, *_ = self.ports.names()
         wanted = parseRules(_rulesOf(name, rules), RuleContext(grammar=self.grammar))
-        self.connections.faults.replace(wanted, isAnew=True)
+        self.connections.faults.replace(wanted, isReset=True)
 
     async def end(self) -> None:
         """Stop, and abort the connections: a test that is over waits for no client."""

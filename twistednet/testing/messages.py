@@ -38,7 +38,7 @@ class StopRequest(TypedDict):
 
 
 class SyncRequest(TypedDict):
-    """ChildAnswer once everything that clients have sent until now is reported."""
+    """Answer once everything that clients have sent until now is reported."""
 
     id: int
     do: Literal["sync"]

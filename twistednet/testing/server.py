@@ -29,7 +29,7 @@ class Server:
     def __init__(self, process: ChildProcess, service: str, settings: dict[str, object]) -> None:
         number, address = process.serve(service, settings)
         self.service = service
-        # They are None beside a path, where nobody uses them.
+        # Both are None for a UNIX socket, whose users need the path only.
         self.host = cast(str, address["host"])
         self.port = cast(int, address["port"])
         self.path = address["path"]

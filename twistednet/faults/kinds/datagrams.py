@@ -4,38 +4,37 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from twistednet.faults.actions import Action
+from twistednet.faults.actiontypes import ActionType
 from twistednet.faults.kinds.streams import latency
-from twistednet.faults.model import Act, Action, FaultKind, KindState
+from twistednet.faults.model import DatagramFaultKind, FaultFunction, KindState
 
 
-def loss(step: Action, memory: KindState, percent: float) -> list[Action]:
-    """It is lost, with this probability."""
-    return [] if memory.draw.random() * 100 < percent else [step]
+def loss(action: Action, state: KindState, percent: float) -> list[Action]:
+    """Lose the datagram with this probability."""
+    return [] if state.random.random() * 100 < percent else [action]
 
 
-def duplicate(step: Action, memory: KindState) -> list[Action]:
-    """It comes twice."""
-    return [step, step]
+def duplicate(action: Action, state: KindState) -> list[Action]:
+    """Pass the datagram twice."""
+    return [action, action]
 
 
-def shorten(step: Action, memory: KindState, size: int) -> list[Action]:
-    """Only its first bytes come."""
-    return [replace(step, data=step.data[:size])]
+def shorten(action: Action, state: KindState, size: int) -> list[Action]:
+    """Pass its first bytes alone."""
+    return [replace(action, data=action.data[:size])]
 
 
-def _turned(act: str) -> Act:
-    """It passes in another way."""
-    return lambda step, memory: [replace(step, act=act)]
+def _changedTo(type: ActionType) -> FaultFunction:
+    """Return a function that passes the datagram in another way."""
+    return lambda action, state: [replace(action, type=type)]
 
 
-_ONLY = frozenset({"datagram"})
-
-#: Every kind.
 DATAGRAM_KINDS = (
-    FaultKind.of("loss PERCENT", loss, "chunks", carriers=_ONLY),
-    FaultKind.of("duplicate", duplicate, "chunks", carriers=_ONLY),
-    FaultKind.of("reorder", _turned("hold"), "chunks", carriers=_ONLY),
-    FaultKind.of("delay TIME [jitter TIME]", latency, "chunks", carriers=_ONLY),
-    FaultKind.of("truncate to SIZE", shorten, "chunks", carriers=_ONLY),
-    FaultKind.of("wrong port", _turned("astray"), "chunks", carriers=_ONLY, given="wrong port"),
+    DatagramFaultKind("loss PERCENT", loss),
+    DatagramFaultKind("duplicate", duplicate),
+    DatagramFaultKind("reorder", _changedTo(ActionType.HOLD)),
+    DatagramFaultKind("delay TIME [jitter TIME]", latency),
+    DatagramFaultKind("truncate to SIZE", shorten),
+    DatagramFaultKind("wrong port", _changedTo(ActionType.OTHER_PORT), name="wrong port"),
 )

@@ -1,209 +1,232 @@
-"""The kinds of faults of streams, and those that datagrams have too. Add a function and its row."""
+"""The kinds of faults of streams, some of them of datagrams too. Add a function and its row."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
 from random import Random
-from typing import Any
 
-from twistednet.faults.model import Act, Action, FaultKind, KindState
+from twistednet.faults.actions import Action
+from twistednet.faults.actiontypes import ActionType
+from twistednet.faults.model import FaultFunction, KindState, StreamFaultKind
 
-#: Seconds of a rate that leave as one piece.
-PIECE = 0.02
-
-
-def latency(step: Action, memory: KindState, delay: float, jitter: float | None) -> list[Action]:
-    """Each chunk leaves so much later than it would have, give or take the jitter."""
-    wait = delay + memory.draw.uniform(-jitter, jitter) if jitter else delay
-    return [replace(step, at=step.at + max(0.0, wait))]
+#: A piece of a rate is what leaves in this many seconds.
+RATE_PIECE_SECONDS = 0.02
 
 
-def rate(step: Action, memory: KindState, most: int) -> list[Action]:
-    """No more than so many bytes a second."""
-    size = step.piece or max(1, int(most * PIECE))
-    return _inPieces(step, memory, size, max(step.gap, size / most), len(step.data) / most)
+def latency(action: Action, state: KindState, delay: float, jitter: float | None) -> list[Action]:
+    """Delay each chunk by `delay`, plus or minus a random part of the jitter."""
+    wait = delay + state.random.uniform(-jitter, jitter) if jitter else delay
+    return [replace(action, at=action.at + max(0.0, wait))]
 
 
-def cut(step: Action, memory: KindState, size: int, pause: float | None) -> list[Action]:
-    """Pieces of this size, each by itself, with a pause between them."""
-    pace = step.gap / step.piece if step.piece else 0.0
-    size = min(size, step.piece or size)
-    gap = max(pause or 0.0, pace * size)
-    return _inPieces(step, memory, size, gap, math.ceil(len(step.data) / size) * gap)
+def rate(action: Action, state: KindState, bytesPerSecond: int) -> list[Action]:
+    """Pass no more than this many bytes a second."""
+    size = action.piece or max(1, int(bytesPerSecond * RATE_PIECE_SECONDS))
+    gap = max(action.gap, size / bytesPerSecond)
+    return _inPieces(action, state, size, gap, len(action.data) / bytesPerSecond)
 
 
-def _inPieces(step: Action, memory: KindState, size: int, gap: float, lasts: float) -> list[Action]:
-    at = max(step.at, memory.free)
-    memory.free = at + lasts
-    isOne = len(step.data) <= size
-    return [replace(step, at=at, piece=0 if isOne else size, gap=0.0 if isOne else gap)]
+def cut(action: Action, state: KindState, size: int, pause: float | None) -> list[Action]:
+    """Pass pieces of this size, each in a write of its own, with a pause between them."""
+    secondsPerByte = action.gap / action.piece if action.piece else 0.0
+    size = min(size, action.piece or size)
+    gap = max(pause or 0.0, secondsPerByte * size)
+    return _inPieces(action, state, size, gap, math.ceil(len(action.data) / size) * gap)
 
 
-def _after(act: str) -> Act:
-    """Let so many bytes pass, to the byte, then do this, and let no more pass.
+def _inPieces(
+    action: Action, state: KindState, size: int, gap: float, seconds: float
+) -> list[Action]:
+    """Return the action in pieces, which take `seconds` and start when the last ones are out."""
+    at = max(action.at, state.nextTime)
+    state.nextTime = at + seconds
+    isOnePiece = len(action.data) <= size
+    piece, gap = (0, 0.0) if isOnePiece else (size, gap)
+    return [replace(action, at=at, piece=piece, gap=gap)]
 
-    More may have passed before, where a choice says from where on.
+
+def _after(type: ActionType) -> FaultFunction:
+    """Return a function that lets exactly this many bytes pass, then does this, and no more.
+
+    More bytes may have passed before, if a qualifier sets where the fault begins.
     """
 
-    def after(step: Action, memory: KindState, most: int) -> list[Action]:
-        left = max(0, most - memory.passed)
-        if memory.isOver:
+    def after(action: Action, state: KindState, size: int) -> list[Action]:
+        left = max(0, size - state.passedBytes)
+        if state.isOver:
             return []
-        if len(step.data) < left:
-            return [step]
-        memory.isOver = True
-        head = [replace(step, data=step.data[:left])] if left else []
-        return [*head, Action(step.at, act)]
+        if len(action.data) < left:
+            return [action]
+        state.isOver = True
+        head = [replace(action, data=action.data[:left])] if left else []
+        return [*head, Action(action.at, type)]
 
     return after
 
 
-def _afterMessages(act: str) -> Act:
-    """Let so many chunks pass, then do this, and let no more pass."""
+def _afterMessages(type: ActionType) -> FaultFunction:
+    """Return a function that lets this many chunks pass, then does this, and no more."""
 
-    def after(step: Action, memory: KindState, most: int) -> list[Action]:
-        left = max(0, most - memory.chunks)
-        if memory.isOver:
+    def after(action: Action, state: KindState, count: int) -> list[Action]:
+        left = max(0, count - state.passedChunks)
+        if state.isOver:
             return []
         if left > 1:
-            return [step]
-        memory.isOver = True
-        return [*[step] * left, Action(step.at, act)]
+            return [action]
+        state.isOver = True
+        return [*[action] * left, Action(action.at, type)]
 
     return after
 
 
-def instead(act: str) -> Act:
-    """Do this instead."""
-    return lambda step, memory: [Action(step.at, act)]
+def _instead(type: ActionType) -> FaultFunction:
+    """Return a function that does this in place of the action."""
+    return lambda action, state: [Action(action.at, type)]
 
 
-def _afterwards(act: str) -> Act:
-    """Do this, too."""
-    return lambda step, memory: [step, Action(step.at, act)]
+def _afterwards(type: ActionType) -> FaultFunction:
+    """Return a function that does this after the action."""
+    return lambda action, state: [action, Action(action.at, type)]
 
 
-def _beforehand(act: str) -> Act:
-    """Do this first."""
-    return lambda step, memory: [Action(step.at, act), step]
+def _beforehand(type: ActionType) -> FaultFunction:
+    """Return a function that does this before the action."""
+    return lambda action, state: [Action(action.at, type), action]
 
 
-def amidst(step: Action, memory: KindState) -> list[Action]:
-    """Half of the chunk, the smaller one, and the end."""
-    return [replace(step, data=step.data[: len(step.data) // 2]), Action(step.at, "end")]
+def endInside(action: Action, state: KindState) -> list[Action]:
+    """Pass the first half of the chunk, rounded down, and end the connection."""
+    half = replace(action, data=action.data[: len(action.data) // 2])
+    return [half, Action(action.at, ActionType.END)]
 
 
-def corrupt(step: Action, memory: KindState, percent: float) -> list[Action]:
-    """Of each byte, with this probability, one bit is flipped."""
-    data = bytearray(step.data)
-    for place in _places(len(data), percent / 100, memory.draw):
-        data[place] ^= 1 << memory.draw.randrange(8)
-    return [replace(step, data=bytes(data))]
+def corrupt(action: Action, state: KindState, percent: float) -> list[Action]:
+    """Flip one bit of each byte, with this probability."""
+    data = bytearray(action.data)
+    for place in _places(len(data), percent / 100, state.random):
+        data[place] ^= 1 << state.random.randrange(8)
+    return [replace(action, data=bytes(data))]
 
 
-def _places(size: int, probability: float, draw: Random) -> list[int]:
-    """Places with this probability each; drawn by the gaps between them, which are fewer."""
+def _places(size: int, probability: float, random: Random) -> list[int]:
+    """Return places below `size`, each with this probability.
+
+    The gaps between them are drawn, which are fewer than the places.
+    """
     if probability >= 1:
         return list(range(size))
     places: list[int] = []
     place, never = -1, math.log1p(-probability)
     while True:
-        place += 1 + int(math.log1p(-draw.random()) / never)
+        place += 1 + int(math.log1p(-random.random()) / never)
         if place >= size:
             return places
         places.append(place)
 
 
-def corruptBit(step: Action, memory: KindState) -> list[Action]:
-    """One bit is flipped."""
-    if not step.data:
-        return [step]
-    data = bytearray(step.data)
-    data[memory.draw.randrange(len(data))] ^= 1 << memory.draw.randrange(8)
-    return [replace(step, data=bytes(data))]
+def corruptBit(action: Action, state: KindState) -> list[Action]:
+    """Flip one bit of the chunk."""
+    if not action.data:
+        return [action]
+    data = bytearray(action.data)
+    data[state.random.randrange(len(data))] ^= 1 << state.random.randrange(8)
+    return [replace(action, data=bytes(data))]
 
 
-def corruptAt(step: Action, memory: KindState, place: int) -> list[Action]:
-    """All bits of one byte of the connection are flipped."""
-    place -= memory.passed
-    if not 0 <= place < len(step.data):
-        return [step]
-    data = bytearray(step.data)
+def corruptByte(action: Action, state: KindState, place: int) -> list[Action]:
+    """Flip all bits of one byte of the connection."""
+    place -= state.passedBytes
+    if not 0 <= place < len(action.data):
+        return [action]
+    data = bytearray(action.data)
     data[place] ^= 0xFF
-    return [replace(step, data=bytes(data))]
+    return [replace(action, data=bytes(data))]
 
 
-def drop(step: Action, memory: KindState, *_: Any) -> list[Action]:
-    """It is as if it had never been."""
+def drop(action: Action, state: KindState) -> list[Action]:
+    """Leave the action out."""
     return []
 
 
-def linger(step: Action, memory: KindState, seconds: float) -> list[Action]:
-    """Our FIN at once, and the socket stays so much longer."""
-    first = [] if memory.free else [Action(step.at, "fin")]
-    memory.free = memory.free or step.at + seconds
-    last = [Action(max(step.at, memory.free), "close")] if step.act == "close" else []
-    return first + last
+def linger(action: Action, state: KindState, seconds: float) -> list[Action]:
+    """Send our FIN at once, and close the socket later."""
+    first = [] if state.nextTime else [Action(action.at, ActionType.FIN)]
+    state.nextTime = state.nextTime or action.at + seconds
+    if action.type is not ActionType.CLOSE:
+        return first
+    return [*first, Action(max(action.at, state.nextTime), ActionType.CLOSE)]
 
 
-def slowClose(step: Action, memory: KindState, seconds: float) -> list[Action]:
-    """The service closes so much later than it would have."""
-    return [replace(step, at=step.at + seconds)]
+def slowClose(action: Action, state: KindState, seconds: float) -> list[Action]:
+    """Delay the service's close."""
+    return [replace(action, at=action.at + seconds)]
 
 
-def _timeout(act: str) -> Act:
-    """Nothing passes for so long, and then comes this."""
+def _timeout(type: ActionType) -> FaultFunction:
+    """Return a function that passes nothing for a while, and then does this."""
 
-    def timeout(step: Action, memory: KindState, seconds: float) -> list[Action]:
-        if memory.free:
-            return [step]
-        memory.free = step.at + seconds
-        return [step, Action(memory.free, act)]
+    def timeout(action: Action, state: KindState, seconds: float) -> list[Action]:
+        if state.nextTime:
+            return [action]
+        state.nextTime = action.at + seconds
+        return [action, Action(state.nextTime, type)]
 
     return timeout
 
 
-_CLOSE = frozenset({"close", "fin"})
-_ACCEPT, _MET = frozenset({"accept"}), frozenset({"accept", "join"})
-_BOTH = frozenset({"stream", "datagram"})
+_END, _RESET, _FIN = ActionType.END, ActionType.RESET, ActionType.FIN
+_CLOSING = (ActionType.CLOSE, ActionType.FIN)
+_ACCEPT = (ActionType.ACCEPT,)
+_START = (ActionType.ACCEPT, ActionType.ATTACH)
+_stopReading = _beforehand(ActionType.STOP_READING)
 
-
-#: Every kind.
 STREAM_KINDS = (
-    FaultKind.of("latency TIME [jitter TIME]", latency, "chunks", carriers=_BOTH),
-    FaultKind.of("rate RATE", rate),
-    FaultKind.of("slice SIZE [pause TIME]", cut),
-    FaultKind.of("drop", drop, "chunks", carriers=_BOTH),
-    FaultKind.of("corrupt PERCENT", corrupt, "chunks", carriers=_BOTH),
-    FaultKind.of("corrupt bit", corruptBit, "chunks", carriers=_BOTH),
-    FaultKind.of("corrupt byte NUMBER", corruptAt),
-    FaultKind.of("truncate after SIZE", _after("end")),
-    FaultKind.of("truncate after SIZE with RST", _after("reset")),
-    FaultKind.of("truncate after N messages", _afterMessages("end")),
-    FaultKind.of("reset after N messages", _afterMessages("reset")),
-    FaultKind.of("reset at accept", instead("reset"), direction="", on=_ACCEPT, isForNew=True),
-    FaultKind.of("reset at first byte", instead("reset"), direction="in", isForNew=True),
-    FaultKind.of("reset after SIZE", _after("reset")),
-    FaultKind.of("reset at close", instead("reset"), direction="", on=_CLOSE),
-    FaultKind.of("close before reply", instead("end"), "chunks"),
-    FaultKind.of("close in reply", amidst, "chunks"),
-    FaultKind.of("close after reply", _afterwards("end"), "chunks"),
-    FaultKind.of("silence", drop),
-    FaultKind.of(
+    StreamFaultKind("latency TIME [jitter TIME]", latency, counts="chunks", alsoForDatagrams=True),
+    StreamFaultKind("rate RATE", rate),
+    StreamFaultKind("slice SIZE [pause TIME]", cut),
+    StreamFaultKind("drop", drop, counts="chunks", alsoForDatagrams=True),
+    StreamFaultKind("corrupt PERCENT", corrupt, counts="chunks", alsoForDatagrams=True),
+    StreamFaultKind("corrupt bit", corruptBit, counts="chunks", alsoForDatagrams=True),
+    StreamFaultKind("corrupt byte NUMBER", corruptByte),
+    StreamFaultKind("truncate after SIZE", _after(_END)),
+    StreamFaultKind("truncate after SIZE with RST", _after(_RESET)),
+    StreamFaultKind("truncate after N messages", _afterMessages(_END)),
+    StreamFaultKind("reset after N messages", _afterMessages(_RESET)),
+    StreamFaultKind(
+        "reset at accept",
+        _instead(_RESET),
+        direction="",
+        actsOn=_ACCEPT,
+        newConnectionsOnly=True,
+    ),
+    StreamFaultKind(
+        "reset at first byte", _instead(_RESET), direction="in", newConnectionsOnly=True
+    ),
+    StreamFaultKind("reset after SIZE", _after(_RESET)),
+    StreamFaultKind("reset at close", _instead(_RESET), direction="", actsOn=_CLOSING),
+    StreamFaultKind("close before reply", _instead(_END), counts="chunks"),
+    StreamFaultKind("close in reply", endInside, counts="chunks"),
+    StreamFaultKind("close after reply", _afterwards(_END), counts="chunks"),
+    StreamFaultKind("silence", drop),
+    StreamFaultKind(
         "stop reading",
-        _beforehand("stop"),
+        _stopReading,
+        name="stop reading",
         direction="in",
-        on=_MET | {"pass"},
-        given="stop reading",
+        actsOn=(*_START, ActionType.PASS),
     ),
-    FaultKind.of(
-        "half-close at accept", _beforehand("fin"), direction="", on=_ACCEPT, isForNew=True
+    StreamFaultKind(
+        "half-close at accept",
+        _beforehand(_FIN),
+        direction="",
+        actsOn=_ACCEPT,
+        newConnectionsOnly=True,
     ),
-    FaultKind.of("half-close after SIZE", _after("fin")),
-    FaultKind.of("never close", drop, direction="", on=_CLOSE, given="never close"),
-    FaultKind.of("linger TIME", linger, direction="", on=_CLOSE),
-    FaultKind.of("slow close TIME", slowClose, direction="", on=_CLOSE, given="slow close"),
-    FaultKind.of("timeout TIME", _timeout("end"), direction="", on=_MET),
-    FaultKind.of("timeout TIME with RST", _timeout("reset"), direction="", on=_MET),
+    StreamFaultKind("half-close after SIZE", _after(_FIN)),
+    StreamFaultKind("never close", drop, name="never close", direction="", actsOn=_CLOSING),
+    StreamFaultKind("linger TIME", linger, direction="", actsOn=_CLOSING),
+    StreamFaultKind("slow close TIME", slowClose, name="slow close", direction="", actsOn=_CLOSING),
+    StreamFaultKind("timeout TIME", _timeout(_END), direction="", actsOn=_START),
+    StreamFaultKind("timeout TIME with RST", _timeout(_RESET), direction="", actsOn=_START),
 )
