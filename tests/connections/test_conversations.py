@@ -1,4 +1,4 @@
-"""connections/conversations.py: who converses over UDP, and what a flood may cost."""
+"""connections/conversations.py: UDP conversations, and what a flood may cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ BERT = ("127.0.0.1", 50_002)
 
 
 class Port:
-    """A UDP port that sends nothing anywhere."""
+    """A UDP port that sends nothing."""
 
     tap: Any = None
     datagramsOut = bytesOut = 0
@@ -38,7 +38,7 @@ class Port:
 
 
 class _Guarded(SynchronousTestCase):
-    """The datagram service under its guards, with a journal, on a port of the test's."""
+    """The guarded datagram service, with a journal, on a port of the test's."""
 
     most = 1000
 
@@ -50,8 +50,8 @@ class _Guarded(SynchronousTestCase):
         self.failures: list[object] = []
         self.events = EventStream(self.failures.append)
         self.journal = Journal(self.most, self.clock.seconds)
-        self.told: list[Event] = []
-        for sink in (self.told.append, self.journal):
+        self.published: list[Event] = []
+        for sink in (self.published.append, self.journal):
             self.events.attach(sink)
         self.conversations = UDPConversations(
             "datagram", self.clock, Recorder(self.events, self.journal), count(1)
@@ -80,7 +80,7 @@ class ConversationsTests(_Guarded):
         ]
 
     def test_conversation(self) -> None:
-        """A peer's datagrams and the answers are one conversation, with their times."""
+        """A peer's datagrams and their replies are one conversation, with their times."""
         self.clock.advance(5)
         self.receive(b"hello", ANNA)
         self.clock.advance(1)
@@ -99,11 +99,12 @@ class ConversationsTests(_Guarded):
             one.chunks,
         )
         self.assertEqual(
-            [Opened(1, "datagram", "127.0.0.1:50001", "udp", "127.0.0.1:5000", 5, 1005)], self.told
+            [Opened(1, "datagram", "127.0.0.1:50001", "udp", "127.0.0.1:5000", 5, 1005)],
+            self.published,
         )
 
     def test_several(self) -> None:
-        """Each peer has its own, numbered in the order of their coming."""
+        """Each peer has its own, numbered in the order of the first datagrams."""
         for peer in (ANNA, BERT, ANNA):
             self.receive(b"x", peer)
         self.assertEqual(
@@ -115,10 +116,11 @@ class ConversationsTests(_Guarded):
         )
 
     def test_bye(self) -> None:
-        """`bye` ends it, once it is answered; the next datagram begins another."""
+        """`bye` ends it, after the reply; the next datagram begins another."""
         self.receive(b"bye", ANNA)
         self.assertEqual(
-            Closed(1, "datagram", "127.0.0.1:50001", "service", 3, 3, 0, "udp", 0), self.told[-1]
+            Closed(1, "datagram", "127.0.0.1:50001", "service", 3, 3, 0, "udp", 0),
+            self.published[-1],
         )
         self.receive(b"again", ANNA)
         self.assertEqual(
@@ -130,7 +132,7 @@ class ConversationsTests(_Guarded):
         )
 
     def test_quiet(self) -> None:
-        """A minute without a datagram ends it; nothing is left to be waited for."""
+        """A minute without a datagram ends it, and leaves no delayed call."""
         self.receive(b"a", ANNA)
         self.clock.pump([1] * 30)
         self.receive(b"b", BERT)
@@ -143,7 +145,7 @@ class ConversationsTests(_Guarded):
         self.assertEqual(1, len(self.clock.getDelayedCalls()))
 
     def test_stop(self) -> None:
-        """With the port all end, and nothing is left to be waited for."""
+        """The end of the port ends all of them, and leaves no delayed call."""
         for peer in (ANNA, BERT):
             self.receive(b"x", peer)
         self.guarded.doStop()
@@ -152,12 +154,12 @@ class ConversationsTests(_Guarded):
         self.conversations.stop()
 
     def test_refused(self) -> None:
-        """A datagram that is turned down is nobody's conversation."""
+        """A datagram that is refused begins no conversation."""
         self.receive(b"x", ("127.0.0.1", 7))
         self.assertEqual([], self.journaled())
 
     def test_later(self) -> None:
-        """What is sent outside of a callback, and to whoever it is, is told too."""
+        """A datagram that is sent outside of a callback, to any peer, is recorded too."""
         self.receive(b"x", ANNA)
         port = self.conversations._port
         port.write(b"later", BERT)
@@ -165,7 +167,7 @@ class ConversationsTests(_Guarded):
         self.assertEqual([Chunk(0, "out", b"later", "later")], bert.chunks)
 
     def test_raises(self) -> None:
-        """What is sent after a service has raised is not sent inside of its callback."""
+        """A datagram after a callback that raised is not marked as sent inside of it."""
 
         class Raising(DatagramProtocol):
             def datagramReceived(self, datagram: bytes, addr: Any) -> None:
@@ -212,21 +214,21 @@ class ConversationsTests(_Guarded):
         )
 
     def test_most(self) -> None:
-        """One more than there is room for ends the first of them."""
+        """One more than the limit ends the first of them."""
         self.patch(conversations, "MAX_CONVERSATIONS", 3)
         for n in range(5):
             self.receive(b"x", ("127.0.0.1", 40_000 + n))
         self.assertEqual(["crowd", "crowd", None, None, None], [one.closed for one in self.journal])
 
     def test_enough(self) -> None:
-        """Of one peer's flood the beginning is kept, and then it is wanted no more."""
+        """The beginning of one peer's flood is kept; then it is no longer wanted."""
         for _ in range(MAX_CHUNKS):
             self.receive(b"x", ANNA)
         [one] = self.journal
         self.assertEqual((MAX_CHUNKS, True), (len(one.chunks), one.truncated))
         self.assertEqual((MAX_CHUNKS, MAX_CHUNKS), (one.bytesIn, one.bytesOut))
         self.assertFalse(self.conversations.wants({ANNA}))
-        # But what somebody else sends in the same turn is, and what comes after its end.
+        # But datagrams of another peer in the same turn are, and those after its end.
         self.assertTrue(self.conversations.wants({ANNA, BERT}))
         self.conversations.endConversation(ANNA)
         self.assertTrue(self.conversations.wants({ANNA}))
@@ -235,7 +237,7 @@ class ConversationsTests(_Guarded):
         self.assertEqual(b"again", again.data("in"))
 
     def test_returned(self) -> None:
-        """What is returned unseen is counted of those who converse, and is no silence."""
+        """Bytes that are returned unseen count for open conversations, and end their quiet."""
         self.conversations.returned([(BERT, 3)])
         self.receive(b"x", ANNA)
         self.clock.pump([1] * 50)
@@ -251,13 +253,13 @@ class WithoutJournalTests(_Guarded):
     most = 0
 
     def test_nobody(self) -> None:
-        """Nobody listens: there are no conversations at all."""
+        """Without a recorder there are no conversations at all."""
         self.receive(b"x", ANNA)
         self.assertFalse(self.conversations.wants({ANNA}))
-        self.assertEqual(([], []), (self.told, self.clock.getDelayedCalls()))
+        self.assertEqual(([], []), (self.published, self.clock.getDelayedCalls()))
 
     def test_others(self) -> None:
-        """A sink that wants chunks gets them all the same."""
+        """A sink that wants chunks gets them nevertheless."""
         got: list[Event] = []
         self.events.attach(got.append, chunks=True)
         self.receive(b"x", ANNA)

@@ -1,4 +1,4 @@
-"""Peers that misbehave: each gets a clear end, and nobody else is disturbed."""
+"""Peers that misbehave: each is ended for a clear reason, and disturbs no other."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from twistednet.inject.injector import FaultInjector
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory that a process holds."""
+    """Return the bytes of memory that a process holds."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def stuff(sock: socket.socket, data: bytes, patience: float = 0.1) -> int:
-    """Send until nothing has been taken for so long; how much was taken."""
+    """Send until nothing was taken for so long; return how much was taken."""
     sock.settimeout(patience)
     sent = 0
     try:
@@ -44,7 +44,7 @@ class NonReaderTests(TestCase):
     """Clients that send and never read."""
 
     def test_boundedAndEnded(self) -> None:
-        """Each costs 64 KiB at most, others are served meanwhile, and all are cut off."""
+        """Each costs 64 KiB at most, others are served meanwhile, and all of them are closed."""
         with running(*ANYWHERE, "--stall-timeout", "2") as daemon:
             for service, data in (("echo", b"x" * 65536), ("answer", b"x\n" * 32768)):
                 before = resident(daemon.process.pid)
@@ -63,26 +63,26 @@ class NonReaderTests(TestCase):
                     sock.close()
 
     def test_chat(self) -> None:
-        """Somebody who never reads what is said is cut off, and the talk goes on."""
+        """A person that never reads is disconnected, and the chat goes on."""
         with running(*ANYWHERE, "--stall-timeout", "2") as daemon:
             deaf, ann, ben = (daemon.connect("chat") for _ in range(3))
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             host, port = deaf.getsockname()
             ended = f"{host}:{port} closed .*: (queue|write stall);"
             line = b"x" * 500 + b"\n"
-            heard = 0
+            received = 0
             for _ in range(60):
                 ann.sendall(line * 200)
-                while heard < 200:
-                    heard += ben.recv(1 << 20).count(b"\n")
-                heard -= 200
+                while received < 200:
+                    received += ben.recv(1 << 20).count(b"\n")
+                received -= 200
             daemon.waitFor(ended)
             for sock in (deaf, ann, ben):
                 sock.close()
 
 
 class LimitTests(DaemonTests):
-    """The limits of a daemon that was told to be strict."""
+    """A daemon with strict limits."""
 
     flags = (
         *ANYWHERE,
@@ -92,7 +92,7 @@ class LimitTests(DaemonTests):
     )
 
     def from_(self, host: str, service: str = "echo") -> socket.socket:
-        """A connection from this address of ours."""
+        """Return a connection from this address of ours."""
         sock = socket.create_connection(
             self.daemon.address(service), timeout=20, source_address=(host, 0)
         )
@@ -100,7 +100,7 @@ class LimitTests(DaemonTests):
         return sock
 
     def isServed(self, sock: socket.socket) -> bool:
-        """Does echo answer?"""
+        """True if echo answers."""
         try:
             sock.sendall(b"x")
             return sock.recv(1) == b"x"
@@ -108,7 +108,7 @@ class LimitTests(DaemonTests):
             return False
 
     def test_perPeer(self) -> None:
-        """One address has its share and no more; another has its own."""
+        """One address is limited; another address has a limit of its own."""
         mine = [self.from_("127.0.1.1") for _ in range(4)]
         self.assertEqual([self.isServed(sock) for sock in mine], [True, True, True, False])
         self.assertTrue(self.isServed(self.from_("127.0.1.2")))
@@ -118,7 +118,7 @@ class LimitTests(DaemonTests):
         self.daemon.waitFor("(?s)(127.0.1.1:.*closed.*){3}")
 
     def test_rate(self) -> None:
-        """Five connections at once from one address; the sixth is too soon."""
+        """Five connections at once from one address are admitted; the sixth is too early."""
         for _ in range(5):
             sock = self.from_("127.0.2.1")
             self.assertTrue(self.isServed(sock))
@@ -129,7 +129,7 @@ class LimitTests(DaemonTests):
         self.daemon.waitFor(r"echo: refused 127.0.2.1:\d+: connection rate")
 
     def test_idle(self) -> None:
-        """Silence is ended, whatever the service."""
+        """A silent connection is closed, on every service."""
         for service in ("receive", "chat"):
             sock = self.from_("127.0.3.1", service)
             with pytest.raises(ConnectionResetError):
@@ -137,7 +137,7 @@ class LimitTests(DaemonTests):
             self.logged("closed.*: idle;", sock)
 
     def test_slowHeader(self) -> None:
-        """A header a byte at a time does not make it live longer."""
+        """A header that comes byte by byte does not extend the time."""
         sock = self.from_("127.0.4.1", "hello")
         sock.sendall(b"GET / HTTP/1.1\r\n")
         self.assertTrue(readAll(sock).startswith(b"HTTP/1.1 408"))
@@ -145,11 +145,11 @@ class LimitTests(DaemonTests):
 
 
 class FloodTests(DaemonTests):
-    """Many, at once."""
+    """Many connections at once."""
 
     @pytest.mark.slow
     def test_tenThousandConnects(self) -> None:
-        """From one peer; the log stays short, and the next is served."""
+        """Many from one peer leave the log short, and the next one is served."""
         address = self.daemon.address("echo")
         for _ in range(10_000):
             with socket.create_connection(address, timeout=20) as sock:
@@ -168,7 +168,7 @@ class FloodTests(DaemonTests):
         self.assertEqual(sock.recv(10), b"fine\n")
 
     def test_hostileText(self) -> None:
-        """Nothing of what is sent acts on the terminal of who reads the log."""
+        """No data of a peer acts on a terminal that shows the log."""
         hostile = "\x00\x1b[31m\r\n\u202e\u2028\x9b{self.transport}{a.b()}%s".encode() + b"\xff"
         for service in ("echo", "receive", "answer", "chat", "hello"):
             sock = self.connect(service)
@@ -185,7 +185,7 @@ class FloodTests(DaemonTests):
 
 
 class GuardTests(SynchronousTestCase):
-    """Sources of datagrams that would do harm if they were answered."""
+    """Sources of datagrams to which an answer would do harm."""
 
     def setUp(self) -> None:
         self.events: list[Event] = []
@@ -206,7 +206,7 @@ class GuardTests(SynchronousTestCase):
         self.got.append(addr)
 
     def refusal(self, host: str, port: int) -> str | None:
-        """Why a datagram from there is dropped, if it is."""
+        """Return why a datagram from this source is dropped; None if it is not."""
         self.got.clear()
         self.events.clear()
         self.guard.datagramReceived(b"x", (host, port))
@@ -214,7 +214,7 @@ class GuardTests(SynchronousTestCase):
         return None if self.got else self.events[0].limit  # type: ignore[union-attr]
 
     def test_loops(self) -> None:
-        """Port 0, ports of well-known services, our own ports, groups: no reply."""
+        """Port 0, ports of well-known services, our own ports and groups get no reply."""
         for host, port, limit in (
             ("10.0.0.1", 0, "source port 0"),
             ("10.0.0.1", 7, "source port under 1024"),
@@ -231,7 +231,7 @@ class GuardTests(SynchronousTestCase):
             self.assertEqual(self.refusal(host, port), limit, (host, port))
 
     def test_rate(self) -> None:
-        """20 a second for an address that is not loopback."""
+        """An address that is not loopback gets 20 replies a second."""
         limits = [self.refusal("10.0.0.2", 5001) for _ in range(21)]
         self.assertEqual(limits, [None] * 20 + ["datagram rate"])
         self.assertIsNone(self.refusal("10.0.0.3", 5001))
@@ -240,7 +240,7 @@ class GuardTests(SynchronousTestCase):
         self.assertEqual([self.refusal("127.0.0.1", 5001) for _ in range(30)], [None] * 30)
 
     def test_noRepliesNoGuard(self) -> None:
-        """A service that never replies displays what comes from any port."""
+        """A service that never replies logs datagrams from any port."""
         self.replies = False
         self.assertIsNone(self.refusal("10.0.0.1", 514))
 
@@ -249,7 +249,7 @@ class ForgedTests(DaemonTests):
     """Datagrams whose source is forged, from a raw socket."""
 
     def forge(self, source: tuple[str, int], payload: bytes) -> None:
-        """Send a datagram to the service that claims to come from there."""
+        """Send the service a datagram that claims to come from this address."""
         if os.geteuid() != 0:
             raise SkipTest("only root has raw sockets")
         host, port = self.daemon.address("datagram", "udp")
@@ -259,7 +259,7 @@ class ForgedTests(DaemonTests):
             raw.sendto(packet, (host, 0))
 
     def test_loop(self) -> None:
-        """One that claims to come from the port itself is not handled for ever."""
+        """A datagram that claims to come from the port itself is not handled for ever."""
         for port, limit in (
             (0, "source port 0"),
             (19, "source port under 1024"),

@@ -1,4 +1,4 @@
-"""core/answers.py: the book."""
+"""core/answers.py: the answer book."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class AnswerBookTests(SynchronousTestCase):
         self.assertEqual(book.answer("Ｆｉｎｅ？"), "yes")
 
     def test_unanswered(self) -> None:
-        """A question that is not in the book is answered so, counted and kept."""
+        """A question that is not in the book gets `Nothing`, and is counted."""
         book = AnswerBook({})
         for question in ("why", "Why?", "when"):
             self.assertEqual(book.answer(question), UNKNOWN)
         self.assertEqual(dict(book.unanswered), {"why": 2, "when": 1})
 
     def test_unansweredIsBounded(self) -> None:
-        """Of too many, the one asked longest ago is forgotten."""
+        """The oldest of too many unanswered questions is dropped."""
         book = AnswerBook({})
         book.MAX_UNANSWERED = 2
         for question in ("a", "b", "a", "c"):
@@ -47,7 +47,7 @@ class AnswerBookTests(SynchronousTestCase):
         self.assertEqual(dict(book.unanswered), {"a": 2, "c": 1})
 
     def test_memoryIsBounded(self) -> None:
-        """However long questions become when they are normalised, what is kept is small."""
+        """Little is kept of a question, however long its normal form is."""
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
         book = AnswerBook({})
@@ -57,7 +57,7 @@ class AnswerBookTests(SynchronousTestCase):
         self.assertLess(tracemalloc.get_traced_memory()[0], 1 << 20)
 
     def test_badEntries(self) -> None:
-        """An entry that could not work names itself."""
+        """The error of a wrong entry names it."""
         for answers, named in (
             ({"?": "x"}, "'\\?' is not a question"),
             ({"a": "x", "A?": "y"}, "'A\\?' stands twice"),

@@ -17,7 +17,7 @@ BYTES = st.lists(
 
 
 def messagesOf(chunks: list[bytes], limit: int = LIMIT) -> list[object]:
-    """All messages of a stream that arrives in these chunks, then ends."""
+    """Return all messages of a stream that arrives in these chunks, then ends."""
     framer = Framer(limit)
     found: list[object] = []
     try:
@@ -35,7 +35,7 @@ def messagesOf(chunks: list[bytes], limit: int = LIMIT) -> list[object]:
 
 
 def expected(data: bytes, limit: int = LIMIT) -> list[object]:
-    """The rule of the contract, over the whole stream at once."""
+    """Return the messages by the rule, from the whole stream at once."""
     found: list[object] = []
     ending = b""
     *lines, rest = data.split(b"\n")
@@ -56,14 +56,14 @@ class FramerTests(SynchronousTestCase):
 
     @given(BYTES, st.data())
     def test_everySplit(self, data: bytes, draw: st.DataObject) -> None:
-        """However the bytes are cut, the messages are those of the uncut stream."""
+        """Every split of the bytes gives the messages of the whole stream."""
         cuts = sorted(draw.draw(st.lists(st.integers(0, len(data)), max_size=8)))
         chunks = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
         self.assertEqual(messagesOf(chunks), expected(data))
 
     @given(BYTES)
     def test_oneByteAtATime(self, data: bytes) -> None:
-        """The finest split of all gives the same messages too."""
+        """Single bytes give the same messages too."""
         self.assertEqual(messagesOf([bytes([byte]) for byte in data]), expected(data))
 
     def test_bare(self) -> None:
@@ -79,7 +79,7 @@ class FramerTests(SynchronousTestCase):
         self.assertFalse(framer.awaitsPause)
 
     def test_moreAfterThePauseBeforeItIsTaken(self) -> None:
-        """What arrives before a paused message is taken belongs to it still."""
+        """Bytes that arrive before a paused message is taken still belong to it."""
         framer = Framer(LIMIT)
         framer.feed(b"a\n")
         framer.next()
@@ -140,7 +140,7 @@ class FramerTests(SynchronousTestCase):
         self.assertIsNone(framer.next())
 
     def test_limitBareInOneByte(self) -> None:
-        """The first byte over the limit is told, without waiting for a newline."""
+        """The first byte over the limit raises TooLong, without waiting for a newline."""
         framer = Framer(3)
         framer.feed(b"abc")
         self.assertFalse(framer.ready)

@@ -8,7 +8,7 @@ from twistednet.core.limits import Admission, AdmissionControl, PeerRates, Token
 
 
 class TokenBucketTests(SynchronousTestCase):
-    """A burst, then a rate."""
+    """Token buckets: a burst, then a rate."""
 
     def test_burstThenRate(self) -> None:
         """The burst passes at once, and then one each 1/rate seconds."""
@@ -20,7 +20,7 @@ class TokenBucketTests(SynchronousTestCase):
         self.assertFalse(bucket.allow(10.5))
 
     def test_neverMoreThanTheBurst(self) -> None:
-        """A long silence saves up no more than the burst."""
+        """A long silence saves no more than the burst."""
         bucket = TokenBucket(rate=2, burst=3)
         self.assertEqual([bucket.allow(1e6) for _ in range(4)], [True, True, True, False])
 
@@ -43,7 +43,7 @@ class PeerRatesTests(SynchronousTestCase):
         self.assertTrue(rates.allow("b", 0))
 
     def test_forgetsTheOldest(self) -> None:
-        """Of too many peers, the one that was silent longest is forgotten."""
+        """The bucket of the peer that was silent longest is dropped, if there are too many."""
         rates = PeerRates(rate=1, burst=1, maxPeers=2)
         for peer in ("a", "b", "a", "c"):
             rates.allow(peer, 0)
@@ -52,10 +52,10 @@ class PeerRatesTests(SynchronousTestCase):
 
 
 class DoorTests(SynchronousTestCase):
-    """Who may come in."""
+    """Admission of connections."""
 
     def test_total(self) -> None:
-        """When all places are taken nobody comes in, until one leaves."""
+        """At the limit no connection is admitted, until one is closed."""
         door = AdmissionControl(Admission(total=2, perPeer=9, rate=9))
         door.enter("a")
         door.enter(None)
@@ -64,7 +64,7 @@ class DoorTests(SynchronousTestCase):
         self.assertIsNone(door.refusal("b", 0))
 
     def test_perPeer(self) -> None:
-        """One address has its places; another, and an exempt one, has its own."""
+        """Each address has a limit of its own; an exempt one has none."""
         door = AdmissionControl(Admission(total=99, perPeer=2, rate=99))
         door.enter("a")
         door.enter("a")
@@ -77,14 +77,14 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual(door.total, 0)
 
     def test_rate(self) -> None:
-        """New connections of one address have a rate; an exempt peer has none."""
+        """New connections of one address have a rate; those of an exempt peer have none."""
         door = AdmissionControl(Admission(total=99, perPeer=99, rate=2))
         self.assertEqual([door.refusal("a", 5) for _ in range(3)], [None, None, "connection rate"])
         self.assertIsNone(door.refusal("a", 5.5))
         self.assertEqual([door.refusal(None, 5) for _ in range(9)], [None] * 9)
 
     def test_newLimits(self) -> None:
-        """Changed limits hold from the next arrival on; who is in stays counted."""
+        """Changed limits hold for the next connection; open ones stay counted."""
         door = AdmissionControl(Admission(total=9, perPeer=9, rate=9))
         door.enter("a")
         door.admission = Admission(total=1, perPeer=9, rate=9)
@@ -92,7 +92,7 @@ class DoorTests(SynchronousTestCase):
 
 
 class LocalTests(SynchronousTestCase):
-    """What counts as this machine."""
+    """Which addresses are those of this machine."""
 
     def test_hosts(self) -> None:
         """The loopback ranges and UNIX sockets, and nothing that looks like them."""

@@ -8,10 +8,10 @@ from twistednet.core.metrics import Histogram
 
 
 class HistogramTests(SynchronousTestCase):
-    """How many values there were up to each bound."""
+    """The number of values up to each bound."""
 
     def test_counts(self) -> None:
-        """A value on a bound is up to it; one beyond the last counts in all of them alone."""
+        """A value on a bound counts for it; one beyond the last counts only for the last number."""
         histogram = Histogram(1, 10)
         for value in (0.5, 1, 2, 10, 11):
             histogram.add(value)

@@ -9,7 +9,7 @@ from twistednet.core.rooms import Delivery, Rooms
 
 
 class NameTests(SynchronousTestCase):
-    """Names that can be seen for what they are (RFC 8266)."""
+    """Names that cannot be mistaken (RFC 8266)."""
 
     def test_enforced(self) -> None:
         """Compatible forms and spaces become one; letters of any script stay."""
@@ -19,7 +19,7 @@ class NameTests(SynchronousTestCase):
         self.assertEqual(enforced("x" * 30), "x" * 30)
 
     def test_refused(self) -> None:
-        """What cannot be seen, or is too long or empty, is refused with the reason."""
+        """A name that is invisible, too long or empty is refused with the reason."""
         for name, why in (
             ("", "at least one"),
             ("   ", "at least one"),
@@ -50,7 +50,7 @@ class NameTests(SynchronousTestCase):
                 enforced(name)
 
     def test_likeness(self) -> None:
-        """Names that look the same are the same; others are not."""
+        """Names that look the same have the same likeness; others have not."""
         for one, other in (
             ("bob", "BOB"),
             ("paypal", "\u0440\u0430\u0443\u0440\u0430l"),
@@ -66,13 +66,13 @@ class NameTests(SynchronousTestCase):
 
 
 class RoomsTests(SynchronousTestCase):
-    """Who hears what."""
+    """Which lines each person gets."""
 
     def setUp(self) -> None:
         self.rooms = Rooms()
 
     def heard(self, deliveries: list[Delivery]) -> dict[object, list[str]]:
-        """The lines of each person, in order."""
+        """Return the lines of each person, in order."""
         lines: dict[object, list[str]] = {}
         for delivery in deliveries:
             for person in delivery.to:
@@ -80,7 +80,7 @@ class RoomsTests(SynchronousTestCase):
         return lines
 
     def test_enter(self) -> None:
-        """A newcomer is told who they are, and the room that they are there."""
+        """A new person gets their name, and the room a notice."""
         first = self.heard(self.rooms.enter("A"))
         self.assertEqual(list(first), ["A"])
         self.assertIn("guest-1 in lobby", first["A"][0])
@@ -89,14 +89,14 @@ class RoomsTests(SynchronousTestCase):
         self.assertEqual(second["A"], ["* guest-2 has joined lobby"])
 
     def test_guestNameTaken(self) -> None:
-        """A guest's name that somebody else has taken is passed over."""
+        """A guest's name that another person has taken is skipped."""
         self.rooms.enter("A")
         self.rooms.rename("A", "Guest-2")
         self.rooms.enter("B")
         self.assertEqual(self.rooms.nameOf("B"), "guest-3")
 
     def test_say(self) -> None:
-        """Everybody else in the room hears it; the speaker does not."""
+        """Everybody else in the room gets a line, but not its sender."""
         for person in "ABC":
             self.rooms.enter(person)
         self.assertEqual(self.rooms.say("A", "hi"), [Delivery(("B", "C"), "guest-1: hi")])
@@ -113,12 +113,12 @@ class RoomsTests(SynchronousTestCase):
         self.assertEqual(said[0].text, "guest-1: {a.b()} {name}")
 
     def test_alone(self) -> None:
-        """Someone alone is told so, and so never waits for ever."""
+        """A person who is alone gets a notice."""
         self.rooms.enter("A")
         self.assertEqual(self.rooms.say("A", "hi"), [Delivery(("A",), "* nobody else is in lobby")])
 
     def test_rename(self) -> None:
-        """A new name is told to all, and a name that looks taken is refused."""
+        """All get a notice of a new name, and a name that looks taken is refused."""
         self.rooms.enter("A")
         self.rooms.enter("B")
         told = self.heard(self.rooms.rename("A", "Ann"))
@@ -130,7 +130,7 @@ class RoomsTests(SynchronousTestCase):
         self.assertEqual(self.rooms.nameOf("A"), "ANN")
 
     def test_join(self) -> None:
-        """Moving is told to both rooms; an emptied room is gone, the lobby stays."""
+        """Both rooms get a notice of a move; an empty room is removed, but not the lobby."""
         self.rooms.enter("A")
         self.rooms.enter("B")
         told = self.heard(self.rooms.join("A", "Tea"))
@@ -147,7 +147,7 @@ class RoomsTests(SynchronousTestCase):
         self.assertEqual(self.rooms.rooms("C")[0].text, "* rooms: lobby (1)")
 
     def test_joinWhereTheNameIsTaken(self) -> None:
-        """Nobody can enter a room under the name of somebody in it."""
+        """A room refuses a person whose name is taken in it."""
         self.rooms.enter("A")
         self.rooms.rename("A", "Ann")
         self.rooms.join("A", "tea")
@@ -160,7 +160,7 @@ class RoomsTests(SynchronousTestCase):
             self.rooms.join("B", "\x07")
 
     def test_leave(self) -> None:
-        """Leaving is told to those who stay; who never entered leaves silently."""
+        """The others get a notice when a person leaves, but not of one who never entered."""
         self.rooms.enter("A")
         self.rooms.enter("B")
         self.assertEqual(self.rooms.leave("A"), [Delivery(("B",), "* guest-1 has left lobby")])
@@ -168,10 +168,10 @@ class RoomsTests(SynchronousTestCase):
 
 
 class CountTests(SynchronousTestCase):
-    """How many people and rooms there are."""
+    """The numbers of people and rooms."""
 
     def test_counts(self) -> None:
-        """The lobby is always there; another room is, as long as somebody is in it."""
+        """The lobby always exists; another room does while a person is in it."""
         rooms = Rooms()
         self.assertEqual((1, 0), (rooms.count, rooms.people))
         for person in ("a", "b"):

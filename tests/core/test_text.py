@@ -11,30 +11,30 @@ from twistednet.core.text import addressText, hostOf, readable, shown
 
 
 class ShownTests(SynchronousTestCase):
-    """What stands in the log."""
+    """Text in the log."""
 
     @given(st.binary(max_size=100))
     def test_bytesCanBeReadOff(self, data: bytes) -> None:
-        """What is shown is printable ASCII, and says exactly what was sent."""
+        """Shown text is printable ASCII, and says exactly what was sent."""
         text = shown(data)
         self.assertTrue(text.isascii() and (text.isprintable() or not text))
         self.assertEqual(text.encode().decode("unicode_escape").encode("latin-1"), data)
 
     @given(st.text(max_size=100))
     def test_textCanBeReadOff(self, data: str) -> None:
-        """The same for text of any script, surrogates included."""
+        """The same holds for text of any script, surrogates included."""
         text = shown(data)
         self.assertTrue(text.isascii() and (text.isprintable() or not text))
         self.assertEqual(text.encode().decode("unicode_escape"), data)
 
     def test_limit(self) -> None:
-        """Of what is too long, the rest is counted."""
+        """Text that is too long is cut, and the rest counted."""
         self.assertEqual(shown(b"abcdef", 4), "abcd... (+2)")
         self.assertEqual(shown(b"abcd", 4), "abcd")
 
 
 class ReadableTests(SynchronousTestCase):
-    """What one person says to another."""
+    """Lines from one person to another."""
 
     def test_scriptsPass(self) -> None:
         """Any script, and emoji with their joiners, arrive as they were typed."""
@@ -42,7 +42,7 @@ class ReadableTests(SynchronousTestCase):
             self.assertEqual(readable(text), text)
 
     def test_controlsDoNot(self) -> None:
-        """Nothing that acts on a screen, and nothing that reorders, gets through."""
+        """Characters that act on a screen, or reorder text, are escaped."""
         self.assertEqual(readable("a\x1b[31mb"), "a\\x1b[31mb")
         self.assertEqual(readable("a\x00\r\x9b\u2028b"), "a\\x00\\r\\x9b\\u2028b")
         self.assertEqual(readable("\u202egnp.exe"), "\\u202egnp.exe")
@@ -50,7 +50,7 @@ class ReadableTests(SynchronousTestCase):
         self.assertEqual(readable("a\tb"), "a b")
 
     def test_unseenDoNot(self) -> None:
-        """Nothing gets through unseen, but what scripts and emoji need."""
+        """Invisible characters are escaped, except those that scripts and emoji need."""
         for code in (
             *(0xAD, 0x34F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180F, 0x3164, 0xFFA0),
             *(0x2061, 0x2064, 0x206A, 0x206F, 0xFE00, 0xFE0D, 0xFFF9, 0xFFFB),
@@ -74,7 +74,7 @@ class PlaceTests(SynchronousTestCase):
         self.assertEqual(addressText(UNIXAddress(None)), "unix socket")
 
     def test_host(self) -> None:
-        """The host alone, which a UNIX socket's address has not."""
+        """The host alone, or None for the address of a UNIX socket."""
         self.assertEqual(hostOf(IPv4Address("TCP", "127.0.0.1", 5)), "127.0.0.1")
         self.assertEqual(hostOf(IPv6Address("TCP", "::1", 5)), "::1")
         self.assertIsNone(hostOf(UNIXAddress(b"/a")))

@@ -77,8 +77,8 @@ class Recorder(Protocol):
         self.lost = reason
 
 
-class Told:
-    """An observer that keeps what it was told."""
+class RecordingObserver:
+    """An observer that keeps its calls."""
 
     def __init__(self) -> None:
         self.failures: list[Failure] = []
@@ -106,7 +106,7 @@ class LoopTestCase(SynchronousTestCase):
         self.addCleanup(client.close)
         accepted, address = self._listener.accept()
         stream = TCPStream(accepted, protocol, address, None, 0, self.loop)
-        stream.observer = Told()
+        stream.observer = RecordingObserver()
         protocol.makeConnection(stream)
         self.addCleanup(self._end, stream)
         return client, stream

@@ -1,4 +1,4 @@
-"""transport/closing.py: last words that arrive, whatever the client still sends."""
+"""transport/closing.py: the client gets all that was sent, whatever it still sends itself."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class FinishTests(LoopTestCase):
     """The end of a connection whose client goes on sending, and reads late."""
 
     def finished(self, words: bytes) -> None:
-        """Say these last words to a client with a small window."""
+        """Send these last words to a client with a small window, and close."""
         self.client, self.stream = self.connect(HalfCloseable(), receiveBuffer=4096)
         self.stream.write(words)
         lingeringClose(self.stream, self.loop)
 
     def later(self, seconds: float) -> None:
-        """The client sends something every second."""
+        """Let the client send something every second."""
         self.client.setblocking(True)
         for _ in range(int(seconds)):
             self.client.send(b"z\n")
@@ -33,7 +33,7 @@ class FinishTests(LoopTestCase):
             self.loop.advance(1)
 
     def test_slowReader(self) -> None:
-        """What waits with us, or in the kernel, is not lost to a RST."""
+        """A RST destroys nothing of what is queued with us or in the kernel."""
         for size in (60_000, 3_000_000):
             words = bytes(size)
             self.finished(words)
@@ -44,7 +44,7 @@ class FinishTests(LoopTestCase):
             self.assertTrue(self.stream.disconnected)
 
     def test_lingers(self) -> None:
-        """The wait for the client's FIN begins when it has all, and is short."""
+        """The wait for the client's FIN begins when the client has everything, and is short."""
         self.finished(b"Bye\n")
         self.assertEqual(self.readAll(self.client), b"Bye\n")
         self.later(LINGER_SECONDS - 1)
@@ -53,13 +53,13 @@ class FinishTests(LoopTestCase):
         self.assertTrue(self.stream.disconnected)
 
     def test_neverReads(self) -> None:
-        """Who takes nothing at all is not waited for without end."""
+        """The wait ends for a client that takes nothing at all."""
         self.finished(bytes(60_000))
         self.later(STALL_SECONDS + 2)
         self.assertTrue(self.stream.disconnected)
 
     def test_neverReadsBeforeReset(self) -> None:
-        """The same before a RST, and it is looked at seldom."""
+        """The same holds before a RST, and the client is looked at seldom."""
         _, stream = self.connect(HalfCloseable(), receiveBuffer=4096)
         stream.write(bytes(60_000))
         DrainThenReset(stream, self.loop, stream)
@@ -75,17 +75,17 @@ class FinishTests(LoopTestCase):
         self.assertApproximates(STALL_SECONDS, self.loop.seconds(), 1)
 
     def test_isOver(self) -> None:
-        """A wait that is not needed any more leaves no call behind."""
+        """A wait that is cancelled leaves no delayed call."""
         _, stream = self.connect(HalfCloseable())
-        farewell = lingeringClose(stream, self.loop)
+        closing = lingeringClose(stream, self.loop)
         self.loop.advance(LINGER_SECONDS / 2)
-        self.assertTrue(farewell.active())
-        farewell.cancel()
-        self.assertFalse(farewell.active())
+        self.assertTrue(closing.active())
+        closing.cancel()
+        self.assertFalse(closing.active())
         self.assertEqual(self.loop.getDelayedCalls(), [])
 
     def test_lastAnswer(self) -> None:
-        """The HTTP answer after which we close is not lost either."""
+        """The last HTTP response is not lost either."""
         channel = HelloSite(Hello, self.loop).buildProtocol(None)
         self.client, self.stream = self.connect(channel, receiveBuffer=4096)
         name = b"x" * 15_000
@@ -100,7 +100,7 @@ class FinishTests(LoopTestCase):
         self.assertTrue(self.stream.disconnected)
 
     def test_reset(self) -> None:
-        """For a client that has gone nothing is on its way, whatever it has not taken."""
+        """Nothing counts as undelivered for a client that has answered with a RST."""
         client, stream = self.connect(HalfCloseable())
         client.close()
         self.loop.turn()

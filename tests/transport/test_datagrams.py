@@ -25,7 +25,7 @@ from twistednet.transport.datagrams import MAX_DATAGRAMS, DatagramPort
 
 
 class Returning(DatagramProtocol):
-    """Returns what it gets, and notes it."""
+    """Returns each datagram, and keeps it."""
 
     noisy = False
 
@@ -38,7 +38,7 @@ class Returning(DatagramProtocol):
 
 
 class _Contract:
-    """What holds on either path."""
+    """What holds with and without recvmmsg."""
 
     def setUp(self) -> None:
         self.loop = Loop()
@@ -51,7 +51,7 @@ class _Contract:
         return port
 
     def client(self, port: DatagramPort) -> socket.socket:
-        """A socket that is connected to the port."""
+        """Return a socket that is connected to the port."""
         family = socket.AF_INET6 if ":" in port.interface else socket.AF_INET
         client = socket.socket(family, socket.SOCK_DGRAM)
         self.addCleanup(client.close)
@@ -70,7 +70,7 @@ class _Contract:
             self.assertEqual(b"hello", client.recv(100))
 
     def test_sizes(self) -> None:
-        """Any size from none to the largest comes and goes whole, and none leaks into another."""
+        """A datagram of any size, from 0 to the largest, arrives and leaves whole."""
         for interface in ("127.0.0.1", "::1"):
             protocol = Returning()
             client = self.client(self.listen(protocol, interface))
@@ -81,7 +81,7 @@ class _Contract:
                 self.assertEqual((sent, sent), (protocol.received[-1][0], client.recv(70000)))
 
     def test_turn(self) -> None:
-        """A flood of empty datagrams gets 64 a turn, and all are answered in order."""
+        """64 of a flood of empty datagrams are handled a turn, and all are answered in order."""
         protocol = Returning()
         client = self.client(self.listen(protocol))
         for _ in range(MAX_DATAGRAMS + 5):
@@ -93,7 +93,7 @@ class _Contract:
         self.assertEqual({b""}, {client.recv(100) for _ in range(MAX_DATAGRAMS + 5)})
 
     def test_manyReplies(self) -> None:
-        """A protocol may reply more often than a batch holds; the order stays."""
+        """A protocol can send more replies than a batch holds; they keep their order."""
 
         class Many(DatagramProtocol):
             noisy = False
@@ -113,7 +113,7 @@ class _Contract:
         return [client.recv(100) for _ in range(count)]
 
     def test_writeToAnother(self) -> None:
-        """What is written to somebody who has not just sent arrives."""
+        """A datagram to a peer that did not send in this turn arrives."""
         protocol = Returning()
         port = self.listen(protocol)
         sender, other = self.client(port), self.client(port)
@@ -131,7 +131,7 @@ class _Contract:
         self.assertEqual(b"later", sender.recv(100))
 
     def test_unsent(self) -> None:
-        """A reply that cannot be sent is counted, those around it are sent, and nothing closes."""
+        """A reply that cannot be sent is counted; the others are sent, and the port stays open."""
 
         class TooLong(Returning):
             def datagramReceived(self, datagram: bytes, addr: Any) -> None:
@@ -149,7 +149,7 @@ class _Contract:
             self.assertEqual(unsent, port.unsent)
 
     def test_told(self) -> None:
-        """Its tap hears what is sent, an empty datagram too, and nothing of what cannot be."""
+        """The tap gets each datagram that is sent, an empty one too, and none that cannot be."""
 
         class Sending(DatagramProtocol):
             noisy = False
@@ -158,18 +158,18 @@ class _Contract:
                 for size in (0, 1, 65_508, 70_000, 2):
                     self.transport.write(bytes(size), addr)
 
-        told: list[int] = []
-        tap = SimpleNamespace(sent=lambda data, address: told.append(len(data)))
+        sizes: list[int] = []
+        tap = SimpleNamespace(sent=lambda data, address: sizes.append(len(data)))
         port = self.listen(Sending())
         port.tap = tap  # type: ignore[assignment]
         client = self.client(port)
         client.send(b"x")
         self.loop.turn()
         self.assertEqual([b"", b"\0", b"\0\0"], self.take(client, 3))
-        self.assertEqual(([0, 1, 2], 2), (told, port.unsent))
+        self.assertEqual(([0, 1, 2], 2), (sizes, port.unsent))
 
     def test_unsentLast(self) -> None:
-        """So is one that fills a batch and is longer than any datagram."""
+        """A reply that would fill the batch, and is longer than any datagram, is counted too."""
 
         class Filling(DatagramProtocol):
             noisy = False
@@ -187,7 +187,7 @@ class _Contract:
         self.assertEqual(1, port.unsent)
 
     def test_unread(self) -> None:
-        """An error in reading is counted, and the port goes on."""
+        """An error of a read is counted, and the port goes on."""
         protocol = Returning()
         port = self.listen(protocol)
         self.fail_(port)
@@ -202,9 +202,9 @@ class _Contract:
         self.assertEqual(b"x", client.recv(100))
 
     def fail_(self, port: DatagramPort) -> None:
-        """Reading fails from now on."""
+        """Let all reads fail from now on."""
         self._fileno = port.fileno
-        # A descriptor that is no socket.
+        # A descriptor that is not a socket.
         self._file = open("/dev/null")  # noqa: SIM115
         self.addCleanup(self._file.close)
         port.fileno = self._file.fileno
@@ -213,7 +213,7 @@ class _Contract:
         port.fileno = self._fileno
 
     def test_raises(self) -> None:
-        """What a protocol raises is logged, and the next datagram served."""
+        """An exception of a protocol is logged, and the next datagram is served."""
 
         class Raising(Returning):
             def datagramReceived(self, datagram: bytes, addr: Any) -> None:
@@ -229,7 +229,7 @@ class _Contract:
         self.assertEqual(1, len(self.flushLoggedErrors(ValueError)))
 
     def test_stopInside(self) -> None:
-        """A protocol may stop listening as it is called: its answer is still sent."""
+        """A protocol can stop listening in its callback; its reply is still sent."""
         port: Any
 
         class Stopping(Returning):
@@ -245,7 +245,7 @@ class _Contract:
         self.assertEqual(set(), self.loop.readers)
 
     def test_hostname(self) -> None:
-        """A name is refused, as Twisted does: to look it up would block."""
+        """A host name is refused, as by Twisted: a look-up would block."""
         from twisted.internet.error import InvalidAddressError
 
         port = self.listen(Returning())
@@ -253,7 +253,7 @@ class _Contract:
 
 
 class WithoutMmsgTests(_Contract, SynchronousTestCase):
-    """Where libc has neither."""
+    """Without recvmmsg and sendmmsg."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -272,7 +272,7 @@ class WithoutMmsgTests(_Contract, SynchronousTestCase):
         port.socket = self._socket
 
     def test_noSlots(self) -> None:
-        """It is really that path which is tested here."""
+        """These tests run without them."""
         self.assertIsNone(self.listen(Returning())._incoming)
 
 
@@ -280,7 +280,7 @@ class BatchTests(_Contract, SynchronousTestCase):
     """With recvmmsg and sendmmsg."""
 
     def test_oneCall(self) -> None:
-        """Replies of a turn leave by one system call."""
+        """The replies of a turn are sent by one system call."""
         sent: list[int] = []
         send = mmsg.Slots.send
 
@@ -296,14 +296,14 @@ class BatchTests(_Contract, SynchronousTestCase):
         self.assertEqual([3], sent)
 
     def test_returned(self) -> None:
-        """What a protocol lets be returned unseen is, whole, of any size; it sees the rest."""
+        """A protocol gets only the datagrams that it does not let be returned, whole, unseen."""
 
         class Unseeing(Returning):
-            asked: list[Any] = []
+            calls: list[Any] = []
 
-            def mayReturn(self, senders: Any, firsts: bytes) -> bool:
-                self.asked.append((senders, firsts))
-                return b"s" not in firsts
+            def mayReturn(self, senders: Any, firstBytes: bytes) -> bool:
+                self.calls.append((senders, firstBytes))
+                return b"s" not in firstBytes
 
         for interface in ("127.0.0.1", "::1"):
             protocol = Unseeing()
@@ -315,7 +315,7 @@ class BatchTests(_Contract, SynchronousTestCase):
                 self.assertEqual(turn, [client.recv(70000) for _ in turn])
             address = client.getsockname()[:2]
             self.assertEqual([(b"see", address), (b"x", address)], protocol.received)
-            self.assertEqual(({address}, b"ab\0"), protocol.asked[-3])
+            self.assertEqual(({address}, b"ab\0"), protocol.calls[-3])
 
     def test_available(self) -> None:
         """Linux has both calls."""
@@ -323,7 +323,7 @@ class BatchTests(_Contract, SynchronousTestCase):
 
 
 class UnseenTests(SynchronousTestCase):
-    """When the datagram service lets its datagrams be returned unseen."""
+    """When the datagram service lets its port return datagrams unseen."""
 
     HERE = frozenset({("127.0.0.1", 5001), ("127.0.0.1", 5002)})
 
@@ -332,7 +332,7 @@ class UnseenTests(SynchronousTestCase):
         self.lines: list[str] = []
 
     def guarded(self, service: Any = Datagram) -> DatagramGuard:
-        """A service under its guards, which has displayed all that it may for now."""
+        """Return a guarded service that may log no more for now."""
         protocol = service(self.clock)
         protocol._display = RateLimitedLog(self, self.clock)  # type: ignore[arg-type]
         protocol.transport = self
@@ -349,14 +349,14 @@ class UnseenTests(SynchronousTestCase):
         return guarded
 
     def write(self, datagram: bytes, addr: Any) -> None:
-        """The service's transport: nowhere."""
+        """Stand in for the service's transport: drop it."""
 
     def info(self, format: str, **values: Any) -> None:
-        """The service's log."""
+        """Stand in for the service's log."""
         self.lines.append(format.format(**values))
 
     def test_unseen(self) -> None:
-        """A flood from this machine is returned unseen, but counted as not displayed."""
+        """A flood from this machine is returned unseen, and counted as not logged."""
         guarded = self.guarded()
         self.assertTrue(guarded.mayReturn(self.HERE, b"xyz"))
         self.clock.advance(1)
@@ -364,7 +364,7 @@ class UnseenTests(SynchronousTestCase):
         self.assertEqual("(3 more not shown)", self.lines[-2])
 
     def test_displayed(self) -> None:
-        """As soon as something may be displayed again, it is looked at."""
+        """Datagrams are looked at as soon as one may be logged again."""
         guarded = self.guarded()
         self.clock.advance(0.06)
         self.assertFalse(guarded.mayReturn(self.HERE, b"x"))
@@ -372,13 +372,13 @@ class UnseenTests(SynchronousTestCase):
         self.assertEqual(101, len(self.lines))
 
     def test_bye(self) -> None:
-        """What may be `bye` is looked at."""
+        """A datagram that can be `bye` is looked at."""
         for text in (b"bye", b" bye", b"\r\nbye", b"\x0bbye"):
             self.assertEqual(b"bye", text.strip())
             self.assertFalse(self.guarded().mayReturn(self.HERE, b"x" + text[:1]))
 
     def test_hook(self) -> None:
-        """A subclass with a hook sees every datagram."""
+        """A subclass that overrides `reply` gets every datagram."""
 
         class Shout(Datagram):
             def reply(self, data: bytes, address: Any) -> bytes:
@@ -387,7 +387,7 @@ class UnseenTests(SynchronousTestCase):
         self.assertFalse(self.guarded(Shout).mayReturn(self.HERE, b"x"))
 
     def test_guards(self) -> None:
-        """Sources that may be loops, and those that have a rate, are looked at."""
+        """Datagrams from sources that may be loops, or have a rate, are looked at."""
         for source in (
             ("127.0.0.1", 0),
             ("127.0.0.1", 7),
@@ -401,7 +401,7 @@ class UnseenTests(SynchronousTestCase):
         self.assertFalse(guarded.mayReturn(self.HERE, b"x"))
 
     def test_guardsAfterReload(self) -> None:
-        """A sender that was harmless is so no more once its port is one of ours."""
+        """A harmless sender is no longer harmless once its port is one of ours."""
         guarded = self.guarded()
         self.assertTrue(guarded.mayReturn(self.HERE, b"x"))
         guarded._ownPorts.add(5001)
@@ -409,14 +409,14 @@ class UnseenTests(SynchronousTestCase):
         self.assertFalse(guarded.mayReturn(self.HERE, b"x"))
 
     def test_harmlessAreBounded(self) -> None:
-        """Of ever new senders no more are remembered than a few thousand."""
+        """At most a few thousand harmless senders are remembered."""
         guarded = self.guarded()
         for port in range(5001, 15_001):
             guarded.mayReturn({("127.0.0.1", port)}, b"x")
         self.assertLessEqual(len(guarded._harmless), MAX_HARMLESS_SENDERS + 1)
 
     def test_heard(self) -> None:
-        """Whoever wants chunks gets every datagram."""
+        """A sink that wants chunks gets every datagram."""
         guarded = self.guarded()
         guarded._events.attach(lambda event: None, chunks=True)
         self.assertFalse(guarded.mayReturn(self.HERE, b"x"))

@@ -27,13 +27,13 @@ _ROOM = bytes(4 << 20)
 
 class BatchTests(LoopTestCase):
     def test_oneReader(self) -> None:
-        """However many streams there are, the reactor has one reader for them."""
+        """The reactor has one reader for all streams."""
         for _ in range(3):
             self.connect(Recorder())
         self.assertEqual(1, len(self.loop.readers))
 
     def test_bounded(self) -> None:
-        """A batch is bounded, and who had to wait is served in the next one."""
+        """A batch is bounded, and the streams that had to wait are served in the next one."""
         protocols = [Recorder() for _ in range(MAX_BATCH + 20)]
         for client, _ in [self.connect(protocol) for protocol in protocols]:
             client.send(b"x")
@@ -56,7 +56,7 @@ class BatchTests(LoopTestCase):
         self.assertEqual(b"x", small.received)
 
     def test_budget(self) -> None:
-        """Streams that are all busy share what a batch may read, however far they had grown."""
+        """Busy streams share the bytes of a batch, however large their reads had grown."""
         busy = [self.connect(Recorder()) for _ in range(40)]
         for client, stream in busy:
             stream._readSize = MAX_READ_BYTES
@@ -69,7 +69,7 @@ class BatchTests(LoopTestCase):
         self.assertGreater(read, MAX_BATCH_BYTES // 2)
 
     def test_grows(self) -> None:
-        """Who sends much is read more and more at once; a small message shrinks that."""
+        """Reads of a peer that sends much grow; a small message shrinks them."""
         protocol = Recorder()
         client, stream = self.connect(protocol)
         client.setblocking(False)
@@ -91,7 +91,7 @@ class BatchTests(LoopTestCase):
         self.assertEqual(MIN_READ_BYTES, stream._readSize)
 
     def test_manyNonReaders(self) -> None:
-        """The more peers do not read, the less each of them is read at once."""
+        """The more peers do not read, the smaller are the reads."""
         for _ in range(40):
             # More than the kernel takes for a peer that does not read.
             self.connect(Recorder())[1].write(bytes(16 << 20))
@@ -104,7 +104,7 @@ class BatchTests(LoopTestCase):
         self.assertEqual(MAX_BATCH_BYTES // 40, len(protocol.chunks[0]))
 
     def test_pausedByAnother(self) -> None:
-        """A stream that another one of its batch has paused is not read in that batch."""
+        """A stream that another stream of its batch has paused is not read in that batch."""
         protocols = [Recorder(), Recorder()]
         connections = [self.connect(protocol) for protocol in protocols]
 
@@ -122,7 +122,7 @@ class BatchTests(LoopTestCase):
         self.assertEqual([b"x"], reads)
 
     def test_pausedByAnotherWhileQueued(self) -> None:
-        """The same where it goes on waiting until it can write."""
+        """The same holds for a stream that waits to write."""
         reads: list[bytes] = []
         connections = [self.connect(Recorder()) for _ in range(2)]
 
@@ -140,7 +140,7 @@ class BatchTests(LoopTestCase):
         self.assertEqual([b"x"], reads)
 
     def test_contextIsRestored(self) -> None:
-        """What is logged after a batch does not name the last stream of it."""
+        """A line that is logged after a batch does not name the last stream of it."""
         client, _ = self.connect(Recorder())
         client.send(b"x")
         (epoll,) = self.loop.readers
@@ -152,8 +152,8 @@ class BatchTests(LoopTestCase):
         self.assertEqual(before, get(ILogContext))
 
     def test_numberReused(self) -> None:
-        """A stream closed within its batch is not served, and one that took its number
-        meanwhile is not disturbed by the event that was meant for the other."""
+        """A stream that is closed within its batch is not called; nor is a new stream that has its
+        number disturbed by the event."""
         protocols = [Recorder(), Recorder()]
         connections = [self.connect(protocol) for protocol in protocols]
         (_, first), (_, second) = connections
@@ -181,7 +181,7 @@ class BatchTests(LoopTestCase):
         self.assertEqual(b"fresh", fresh.received)
 
     def test_raisesAlone(self) -> None:
-        """What a protocol raises, even as it is told of its end, ends no other stream."""
+        """An exception of a protocol, even in connectionLost, ends no other stream."""
         protocols = [Recorder() for _ in range(3)]
         connections = [self.connect(protocol) for protocol in protocols]
 
@@ -197,7 +197,7 @@ class BatchTests(LoopTestCase):
         self.assertEqual(1, len(self.flushLoggedErrors(SystemExit)))
 
     def test_reactorStops(self) -> None:
-        """When the reactor drops its readers, every stream is told that it is lost."""
+        """When the reactor drops its readers, every stream ends."""
         protocols = [Recorder(), Recorder()]
         for protocol in protocols:
             self.connect(protocol)
@@ -206,7 +206,7 @@ class BatchTests(LoopTestCase):
         self.assertNotIn(None, [protocol.lost for protocol in protocols])
 
     def test_closedUnderUs(self) -> None:
-        """A socket that somebody else closed is let go of without an error."""
+        """A socket that another party closed is forgotten without an error."""
         _, stream = self.connect(Recorder())
         stream.socket.close()
         stream.connectionLost(Failure(CONNECTION_LOST))
@@ -215,7 +215,7 @@ class BatchTests(LoopTestCase):
 
 class WhichTests(SynchronousTestCase):
     def test_epoll(self) -> None:
-        """A reactor that takes descriptors has one epoll of ours, and another reactor another."""
+        """Each reactor that takes descriptors has one epoll of its own."""
         loop = Loop()
         found = polling.pollerOf(loop)
         self.assertIsInstance(found, EpollPoller)
@@ -230,5 +230,5 @@ class WhichTests(SynchronousTestCase):
         self.assertIsInstance(polling.pollerOf(Loop()), ReactorPoller)
 
     def test_noDescriptors(self) -> None:
-        """So it does where it takes no descriptors but its own."""
+        """So it does where the reactor takes no descriptors."""
         self.assertIsInstance(polling.pollerOf(Clock()), ReactorPoller)

@@ -45,7 +45,7 @@ def _nodes(path: Path) -> Iterator[ast.AST]:
 
 
 def _uses(path: Path) -> set[str]:
-    """Return the private names that a module imports, overrides, or has as attributes."""
+    """Return the private names that a module imports, overrides, has as attributes or as text."""
     names: set[str] = set()
     for node in _nodes(path):
         if isinstance(node, ast.Attribute):
@@ -54,7 +54,10 @@ def _uses(path: Path) -> set[str]:
             names.add(node.name if isinstance(node, ast.FunctionDef) else node.id)
         elif isinstance(node, ast.ImportFrom):
             names.update((node.module or "").split("."), (alias.name for alias in node.names))
-    return {name for name in names if re.match("_[^_]", name)}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # The name that is given to getattr.
+            names.add(node.value)
+    return {name for name in names if re.fullmatch(r"_[a-zA-Z]\w*", name)}
 
 
 def _defines(path: Path) -> set[str]:
@@ -69,6 +72,8 @@ def _defines(path: Path) -> set[str]:
             names.add(node.id)
         elif isinstance(node, ast.arg):
             names.add(node.arg)
+        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__slots__":
+            names.update(ast.literal_eval(node.value))
     return names
 
 

@@ -37,26 +37,26 @@ class HalfCloseable(Recorder):
 
 
 class Producer:
-    """Notes what it is asked for, and does it if it was told how."""
+    """Keeps the calls that it gets; a test can replace a method."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.calls: list[str] = []
 
     def pauseProducing(self) -> None:
-        self.asked.append("pause")
+        self.calls.append("pause")
 
     def resumeProducing(self) -> None:
-        self.asked.append("resume")
+        self.calls.append("resume")
 
     def stopProducing(self) -> None:
-        self.asked.append("stop")
+        self.calls.append("stop")
 
 
 class StreamTests(LoopTestCase):
-    """The contract, on an epoll of our own."""
+    """What holds for streams that our epoll watches."""
 
     def test_eager(self) -> None:
-        """What the kernel takes is sent within write, without waiting for an event."""
+        """`write` sends what the kernel takes, without waiting for an event."""
         client, stream = self.connect(Recorder())
         events = stream.events
         stream.write(b"now")
@@ -64,14 +64,14 @@ class StreamTests(LoopTestCase):
         self.assertEqual((events, 3, 0), (stream.events, stream.bytesOut, stream.queued))
 
     def test_bytesAlone(self) -> None:
-        """A buffer that its owner could alter is refused whether or not anything is queued."""
+        """A mutable buffer is refused, whether or not anything is queued."""
         _, stream = self.connect(Recorder())
         self.assertRaises(TypeError, stream.write, bytearray(b"x"))
         stream.write(MUCH)
         self.assertRaises(TypeError, stream.write, bytearray(b"x"))
 
     def test_queuedAsItIs(self) -> None:
-        """What the kernel does not take is kept without a copy, before and after a flush."""
+        """Data that the kernel does not take is queued without a copy, before and after a flush."""
         client, stream = self.connect(Recorder())
         stream.write(MUCH)
         self.assertIs(MUCH, stream._tempDataBuffer[0].obj)
@@ -109,23 +109,23 @@ class StreamTests(LoopTestCase):
         sent = self.fill(client, stream)
         self.assertFalse(stream.events & READ)
         self.assertLess(stream.queued, 300 * 1024)
-        # Nor does its protocol's wish change that.
+        # Its protocol cannot change that.
         stream.resumeProducing()
         self.assertFalse(stream.events & READ)
         self.assertEqual(sent, len(self.readAll(client, sent)))
         self.assertTrue(stream.events & READ)
 
     def test_finFlushes(self) -> None:
-        """All that came before the client's FIN is echoed, however slowly it reads."""
+        """Everything before the client's FIN is echoed, however slowly the client reads."""
         client, stream = self.connect(Echo(), receiveBuffer=4096)
-        told = stream.observer
+        observer = stream.observer
         sent = self.fill(client, stream)
         client.shutdown(socket.SHUT_WR)
         self.assertEqual(sent, len(self.readAll(client)))
-        self.assertEqual(["client FIN"], told.causes)
+        self.assertEqual(["client FIN"], observer.causes)
 
     def test_finStopsProducer(self) -> None:
-        """After the client's FIN what is queued is sent, and a producer is not asked for more."""
+        """After the client's FIN the queue is sent, and a producer is stopped."""
         client, stream = self.connect(Recorder())
         producer = Producer()
         stream.registerProducer(producer, True)
@@ -135,10 +135,10 @@ class StreamTests(LoopTestCase):
         written = stream.bytesOut + stream.queued
         client.shutdown(socket.SHUT_WR)
         self.assertEqual(written, len(self.readAll(client)))
-        self.assertEqual(["stop"], producer.asked)
+        self.assertEqual(["stop"], producer.calls)
 
     def test_halfCloseRead(self) -> None:
-        """A half-closeable protocol hears of the FIN, once, and goes on writing."""
+        """A half-closeable protocol is notified of the FIN, once, and can go on writing."""
         protocol = HalfCloseable()
         client, stream = self.connect(protocol)
         client.shutdown(socket.SHUT_WR)
@@ -154,7 +154,7 @@ class StreamTests(LoopTestCase):
         self.assertTrue(stream.disconnected)
 
     def test_halfCloseWrite(self) -> None:
-        """loseWriteConnection sends what is queued, then FIN, then nothing; we go on reading."""
+        """loseWriteConnection sends the queue, a FIN, and no more; the stream is still read."""
         protocol = HalfCloseable()
         client, stream = self.connect(protocol)
         stream.write(MUCH)
@@ -167,26 +167,26 @@ class StreamTests(LoopTestCase):
         self.assertEqual((["write"], b"still"), (protocol.ends, protocol.received))
 
     def test_loseConnection(self) -> None:
-        """What is queued is sent before the connection is closed."""
+        """loseConnection sends the queue first."""
         client, stream = self.connect(Recorder())
-        told = stream.observer
+        observer = stream.observer
         stream.write(MUCH)
         stream.loseConnection()
         self.assertEqual(MUCH, self.readAll(client))
-        self.assertEqual(["service"], told.causes)
+        self.assertEqual(["service"], observer.causes)
 
     def test_abort(self) -> None:
         """After abortConnection nothing is sent; the peer gets RST, and the queue is freed."""
         client, stream = self.connect(Recorder())
-        told = stream.observer
+        observer = stream.observer
         stream.abortConnection()
         stream.write(b"late")
         self.loop.advance(0)
         self.assertRaises(ConnectionResetError, client.recv, 100)
-        self.assertEqual((["service"], 0, 0), (told.causes, stream.bytesOut, stream.queued))
+        self.assertEqual((["service"], 0, 0), (observer.causes, stream.bytesOut, stream.queued))
 
     def test_abortFreesQueue(self) -> None:
-        """A connection that is lost holds nothing of what was queued."""
+        """A connection that is lost frees its queue."""
         _, stream = self.connect(Recorder())
         stream.write(MUCH)
         stream.abortConnection()
@@ -194,7 +194,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual((0, []), (stream.queued, stream._tempDataBuffer))
 
     def test_writeAfterLost(self) -> None:
-        """To write to a connection that was lost does nothing."""
+        """A write to a connection that was lost does nothing."""
         client, stream = self.connect(Recorder())
         client.close()
         self.loop.turn()
@@ -209,22 +209,22 @@ class StreamTests(LoopTestCase):
         stream.registerProducer(producer, True)
         while not stream.queued:
             stream.write(bytes(1024))
-        self.assertEqual([], producer.asked)
-        while not producer.asked:
+        self.assertEqual([], producer.calls)
+        while not producer.calls:
             stream.write(bytes(1024))
         self.assertIn(stream.queued - 16 * 1024, range(1, 1025))
         self.readAll(client, stream.bytesOut + stream.queued)
-        self.assertEqual(["pause", "resume"], producer.asked)
+        self.assertEqual(["pause", "resume"], producer.calls)
 
     def test_pullProducer(self) -> None:
-        """A pull producer is asked again each time that its last piece was sent."""
+        """A pull producer is called again each time that its last chunk was sent."""
         client, stream = self.connect(Recorder())
 
         class Pull(Producer):
             def resumeProducing(self) -> None:
                 super().resumeProducing()
-                stream.write(b"%d," % len(self.asked))
-                if len(self.asked) == 4:
+                stream.write(b"%d," % len(self.calls))
+                if len(self.calls) == 4:
                     stream.unregisterProducer()
                     stream.loseConnection()
 
@@ -232,7 +232,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual(b"1,2,3,4,", self.readAll(client))
 
     def test_loseInsidePause(self) -> None:
-        """A producer that closes when it is paused closes after what was written."""
+        """A producer that closes when it is paused closes after the data that it wrote."""
         client, stream = self.connect(Recorder())
 
         class Closing(Producer):
@@ -245,7 +245,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual(MUCH, self.readAll(client))
 
     def test_abortInsidePause(self) -> None:
-        """A producer that aborts when it is paused leaves nothing behind that is watched."""
+        """After a producer aborts when it is paused, nothing is watched."""
         _, stream = self.connect(Recorder())
 
         class Aborting(Producer):
@@ -259,9 +259,9 @@ class StreamTests(LoopTestCase):
         self.assertTrue(stream.disconnected)
 
     def test_producerRaises(self) -> None:
-        """A producer that raises ends its connection, and the observer is told."""
+        """A producer that raises ends its connection, and the observer gets the failure."""
         client, stream = self.connect(Recorder())
-        told = stream.observer
+        observer = stream.observer
 
         class Raising(Producer):
             def resumeProducing(self) -> None:
@@ -270,11 +270,11 @@ class StreamTests(LoopTestCase):
         stream.registerProducer(Raising(), True)
         stream.write(MUCH)
         self.assertRaises(ConnectionResetError, self.readAll, client)
-        self.assertEqual(["error"], told.causes)
-        told.failures[0].trap(ValueError)
+        self.assertEqual(["error"], observer.causes)
+        observer.failures[0].trap(ValueError)
 
     def test_writeInConnectionMade(self) -> None:
-        """What connectionMade writes and closes after is sent."""
+        """Data that connectionMade writes before it closes is sent."""
 
         class Greeting(Recorder):
             def connectionMade(self) -> None:
@@ -285,7 +285,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual(MUCH, self.readAll(client))
 
     def test_stopReadingInside(self) -> None:
-        """dataReceived may stop reading: nothing more comes until it is started again."""
+        """dataReceived can pause reading: no data arrives until it is resumed."""
 
         class Once(Recorder):
             def dataReceived(self, data: bytes) -> None:
@@ -303,22 +303,22 @@ class StreamTests(LoopTestCase):
         self.assertEqual([b"one", b"two"], protocol.chunks)
 
     def test_raises(self) -> None:
-        """A protocol that raises loses its connection, by RST; the observer is told why."""
+        """A protocol that raises loses its connection, by RST; the observer gets the failure."""
 
         class Raising(Recorder):
             def dataReceived(self, data: bytes) -> None:
                 raise ValueError("mine")
 
         client, stream = self.connect(Raising())
-        told = stream.observer
+        observer = stream.observer
         client.send(b"x")
         self.loop.turn()
         self.assertRaises(ConnectionResetError, client.recv, 1)
-        told.failures[0].trap(ValueError)
-        self.assertEqual(["error"], told.causes)
+        observer.failures[0].trap(ValueError)
+        self.assertEqual(["error"], observer.causes)
 
     def test_raisesUnobserved(self) -> None:
-        """Where nobody observes, what a protocol raises is logged."""
+        """Without an observer, an exception of a protocol is logged."""
         client, stream = self.connect(Recorder())
         stream.observer = None
         stream.protocol.dataReceived = None
@@ -327,35 +327,35 @@ class StreamTests(LoopTestCase):
         self.assertEqual(1, len(self.flushLoggedErrors(TypeError)))
 
     def test_causes(self) -> None:
-        """The client's FIN, its RST, met in reading or in writing, are told apart."""
-        told = []
+        """The cause tells the client's FIN from its RST, found by a read or by a write."""
+        observers = []
         for written in (b"", MUCH):
             client, stream = self.connect(Recorder())
-            told.append(stream.observer)
+            observers.append(stream.observer)
             stream.write(written)
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.close()
             self.loop.drain()
         client, stream = self.connect(Recorder())
-        told.append(stream.observer)
+        observers.append(stream.observer)
         client.close()
         self.loop.drain()
         self.assertEqual(
-            [["client RST"], ["client RST"], ["client FIN"]], [one.causes for one in told]
+            [["client RST"], ["client RST"], ["client FIN"]], [one.causes for one in observers]
         )
 
     def test_firstCauseCounts(self) -> None:
-        """What `setCloseReason` was told first is the cause."""
+        """The cause is the argument of the first `setCloseReason`."""
         _, stream = self.connect(Recorder())
-        told = stream.observer
+        observer = stream.observer
         stream.setCloseReason("idle")
         stream.setCloseReason("shutdown")
         stream.abortConnection()
         self.loop.advance(0)
-        self.assertEqual(["idle"], told.causes)
+        self.assertEqual(["idle"], observer.causes)
 
     def test_options(self) -> None:
-        """Small messages are not delayed, silence is asked about after a minute, and little
+        """Small messages are not delayed, probes begin after a minute of silence, and little
         waits in the kernel for a peer that does not read."""
         _, stream = self.connect(Recorder())
         self.assertTrue(stream.getTcpNoDelay())
@@ -365,7 +365,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual(128 * 1024, unsent)
 
     def test_notReadyAfterAll(self) -> None:
-        """A stream that is told to read or write, and cannot, goes on waiting."""
+        """A stream that is called, and cannot read or write, goes on waiting."""
         _, stream = self.connect(Recorder())
         self.assertIsNone(stream.doRead())
         stream.write(b"x" * 64 * 1024 * 1024)
@@ -377,7 +377,7 @@ class StreamTests(LoopTestCase):
         self.assertTrue(stream.connected)
 
     def test_logContext(self) -> None:
-        """What is logged while a protocol is called names it."""
+        """A line that is logged while a protocol is called names it."""
         from twisted.python.context import get
         from twisted.python.log import ILogContext
 
@@ -395,7 +395,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual(before, get(ILogContext)["system"])
 
     def test_startTLS(self) -> None:
-        """After startTLS nothing is sent but TLS, also by an eager write, and it is served."""
+        """After startTLS only TLS is sent, also by an eager write."""
         import trustme
         from OpenSSL import crypto
         from twisted.internet.ssl import CertificateOptions
@@ -409,7 +409,7 @@ class StreamTests(LoopTestCase):
             ),
         )
         client, stream = self.connect(Echo())
-        told = stream.observer
+        observer = stream.observer
         stream.write(b"go")
         self.assertEqual(b"go", client.recv(100))
         # Twisted's TLS gathers small writes for a turn of its clock.
@@ -440,7 +440,7 @@ class StreamTests(LoopTestCase):
                     continue
                 raw.extend(data)
                 incoming.write(data)
-            raise AssertionError(told.causes, told.failures)
+            raise AssertionError(observer.causes, observer.failures)
 
         ask(lambda: channel.do_handshake() or True)
         self.assertEqual(b"secret", ask(lambda: channel.read(100)))
@@ -450,7 +450,7 @@ class StreamTests(LoopTestCase):
         self.assertNotIn(b"private", raw)
 
     def test_nothingLeft(self) -> None:
-        """When the last stream is gone, the reactor has nothing of ours left to watch."""
+        """After the last stream has ended, the reactor watches nothing of ours."""
         client, _ = self.connect(Recorder())
         self.assertTrue(self.loop.readers)
         client.close()
@@ -459,7 +459,7 @@ class StreamTests(LoopTestCase):
 
 
 class WithoutEpollTests(StreamTests):
-    """The same contract where the reactor watches each stream."""
+    """The same where the reactor watches each stream."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -467,10 +467,10 @@ class WithoutEpollTests(StreamTests):
 
 
 class ListeningTests(TestCase):
-    """What connections have from their listening socket."""
+    """What connections inherit from their listening socket."""
 
     def test_options(self) -> None:
-        """It has their options, so that none need be set on each connection."""
+        """It has the options, so that they need not be set on each connection."""
         from twisted.internet import reactor
 
         port = listenStream(reactor, Endpoint.parse("tcp:0:interface=127.0.0.1"), Factory())

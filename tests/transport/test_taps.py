@@ -1,4 +1,4 @@
-"""The taps of streams, with and without TLS: who is told of which bytes, and when."""
+"""The taps of streams, with and without TLS: which bytes they get, and when."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from tests.system.test_exact import certificates
 from twistednet.services.echo import Echo
 from twistednet.transport.tls import plaintextOf, useHalfClosingTLS, wrappedInTLS
 
-Told = list[tuple[str, bytes, str]]
+Calls = list[tuple[str, bytes, str]]
 
 
 class Tap:
-    """Notes all that it is told."""
+    """A tap that keeps its calls."""
 
     inside = "connectionMade"
     isMoreWanted = True
 
     def __init__(self) -> None:
-        self.told: Told = []
+        self.calls: Calls = []
 
     def received(self, data: bytes, callback: str) -> bool:
         self.inside = callback
-        self.told.append(("in", data, callback))
+        self.calls.append(("in", data, callback))
         return self.isMoreWanted
 
     def sent(self, data: bytes) -> bool:
-        self.told.append(("out", data, self.inside))
+        self.calls.append(("out", data, self.inside))
         return self.isMoreWanted
 
-    def take(self) -> Told:
-        """What it was told since the last call."""
-        told, self.told = self.told, []
-        return told
+    def take(self) -> Calls:
+        """Return the calls since the last call of this."""
+        calls, self.calls = self.calls, []
+        return calls
 
 
 @implementer(IHalfCloseableProtocol)
 class HalfCloseable(Protocol):
-    """Says something inside of each callback that may."""
+    """Writes inside of each callback that can."""
 
     transport: Any
 
@@ -61,11 +61,11 @@ class HalfCloseable(Protocol):
         self.transport.write(b"over")
 
     def writeConnectionLost(self) -> None:
-        """Never."""
+        """Do nothing."""
 
 
 class StreamTests(LoopTestCase):
-    """A stream."""
+    """The tap of a stream."""
 
     def tapped(self, protocol: Any) -> tuple[socket.socket, Any, Tap]:
         client, stream = self.connect(protocol)
@@ -74,7 +74,7 @@ class StreamTests(LoopTestCase):
         return client, stream, tap
 
     def test_chunks(self) -> None:
-        """What is read is told before the callback, what it writes inside of it."""
+        """The tap gets data before the callback, and what the callback writes inside of it."""
         client, _, tap = self.tapped(Echo())
         client.sendall(b"hello")
         self.loop.turn()
@@ -83,7 +83,7 @@ class StreamTests(LoopTestCase):
         )
 
     def test_enough(self) -> None:
-        """A tap that wants no more hears no more, whatever it was told last."""
+        """A tap that wants no more gets no more, whichever call it answered so."""
         client, stream, tap = self.tapped(Echo())
         tap.isMoreWanted = False
         client.sendall(b"hello")
@@ -95,7 +95,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual(([("out", b"x", "dataReceived")], None), (tap.take(), stream.tap))
 
     def test_later(self) -> None:
-        """What is written in no callback is told as such, also after one."""
+        """Data that is written outside of a callback is marked LATER, also after a callback."""
         client, stream, tap = self.tapped(HalfCloseable())
         for _ in range(2):
             stream.write(b"x")
@@ -113,7 +113,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual([("out", b"x", "later")], tap.take())
 
     def test_raises(self) -> None:
-        """Not even a callback that raises makes what follows its own."""
+        """Data after a callback that raised is not marked as written inside of it."""
 
         class Raising(Protocol):
             def dataReceived(self, data: bytes) -> None:
@@ -127,7 +127,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual("later", tap.inside)
 
     def test_nowhere(self) -> None:
-        """What is written after the end goes nowhere, and is not told; nor is nothing."""
+        """The tap gets nothing that is written after the end, and no empty data."""
         _, stream, tap = self.tapped(Protocol())
         stream.write(b"")
         stream.loseWriteConnection()
@@ -140,7 +140,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual([], tap.take())
 
     def test_queued(self) -> None:
-        """What must wait behind other bytes is told when it is written, and once."""
+        """The tap gets data that is queued when it is written, and once."""
         _, stream, tap = self.tapped(Protocol())
         much = bytes(16 << 20)
         stream.write(much)
@@ -149,7 +149,7 @@ class StreamTests(LoopTestCase):
         self.assertEqual([("out", much, "later"), ("out", b"behind", "later")], tap.take())
 
     def test_callbackOfFin(self) -> None:
-        """The FIN names the callback that the protocol hears of it by."""
+        """The FIN is marked with the callback that it causes."""
         for protocol, callback in (
             (Protocol(), "connectionLost"),
             (HalfCloseable(), "readConnectionLost"),
@@ -161,7 +161,7 @@ class StreamTests(LoopTestCase):
 
 
 class TLSTests(LoopTestCase):
-    """TLS, whose tap hears plain text."""
+    """The tap of TLS, which gets plain text."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -176,7 +176,7 @@ class TLSTests(LoopTestCase):
         authority.configure_trust(self.context)
 
     def tapped(self, protocol: Any) -> tuple[Any, Any, Tap]:
-        """A client that has shaken hands, the stream, and its tap."""
+        """Return a client after the handshake, its stream and the tap."""
         self.factory.buildProtocol = lambda addr: protocol  # type: ignore[method-assign]
         outer = self.secure.buildProtocol(None)
         tap = Tap()
@@ -193,7 +193,7 @@ class TLSTests(LoopTestCase):
         return client, stream, tap
 
     def turns(self, client: Any, do: Any) -> Any:
-        """Do what waits for the server, with the loop turning meanwhile."""
+        """Do what waits for the server in a thread, while the loop turns."""
         client.settimeout(0)
         for _ in range(1000):
             try:
@@ -207,7 +207,7 @@ class TLSTests(LoopTestCase):
         return data
 
     def test_plain(self) -> None:
-        """Plain text each way, by write and by writeSequence, in callbacks and later."""
+        """The tap gets plain text both ways, by write and writeSequence, in callbacks and later."""
         client, _, tap = self.tapped(HalfCloseable())
         self.assertEqual(b"made", self.read(client, 4))
         client.sendall(b"hello")
@@ -223,7 +223,7 @@ class TLSTests(LoopTestCase):
         self.assertEqual("later", tap.inside)
 
     def test_off(self) -> None:
-        """Taken off, it hears nothing, and all is served as before."""
+        """A tap that is removed gets nothing, and the service goes on."""
         client, stream, tap = self.tapped(Echo())
         plaintextOf(stream).tap = None
         client.sendall(b"hello")
@@ -235,7 +235,7 @@ class TLSTests(LoopTestCase):
         self.assertEqual(2, len(tap.take()))
 
     def test_enough(self) -> None:
-        """A tap that wants no more hears no more, whatever it was told last."""
+        """A tap that wants no more gets no more, whichever call it answered so."""
         client, stream, tap = self.tapped(Echo())
         tap.isMoreWanted = False
         client.sendall(b"hello")
@@ -247,7 +247,7 @@ class TLSTests(LoopTestCase):
         self.assertEqual(([("out", b"x", "later")], None), (tap.take(), plaintextOf(stream).tap))
 
     def test_fin(self) -> None:
-        """A bare FIN is told; what is written once it is over is not."""
+        """The tap gets a bare FIN, and nothing that is written after the end."""
         client, stream, tap = self.tapped(Echo())
         outer = plaintextOf(stream)
         client.shutdown(socket.SHUT_WR)
@@ -259,7 +259,7 @@ class TLSTests(LoopTestCase):
         self.assertEqual([], tap.take())
 
     def test_dropped(self) -> None:
-        """What TLS drops, because it was told to close, is not told."""
+        """The tap gets nothing that TLS drops because it closes."""
         _, stream, tap = self.tapped(Echo())
         outer = plaintextOf(stream)
         outer.write(b"")
@@ -268,7 +268,7 @@ class TLSTests(LoopTestCase):
         self.assertEqual([], tap.take())
 
     def test_goodbye(self) -> None:
-        """Nor is what is written to a client that has said goodbye."""
+        """The tap gets nothing that is written after the client's close_notify."""
         client, stream, tap = self.tapped(Echo())
         outer = plaintextOf(stream)
         client.settimeout(0)

@@ -78,7 +78,7 @@ def _derived(name: str, mixin: type, case: type) -> tuple[str, type]:
 
 def _leftOut(why: str) -> Any:
     def test(self: unittest.TestCase) -> None:
-        """Left out; the reason is its skip."""
+        """Skip; the reason says why."""
         raise unittest.SkipTest(why)
 
     return test

@@ -155,7 +155,7 @@ class UDPConversations:
             self._nextCheck.cancel()
             self._nextCheck = None
 
-    def speaker(self, address: DatagramAddress) -> UDPConversation:
+    def traced(self, address: DatagramAddress) -> UDPConversation:
         """Return the conversation that events of a peer name; its number is 0 if it has none."""
         unrecorded = UDPConversation(0, self._service, addressText(address), monotonic())
         return self._open.get(address, unrecorded)

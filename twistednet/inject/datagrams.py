@@ -30,7 +30,7 @@ HOLD_SECONDS = 0.1
 class TracedPeers(Protocol):
     """The UDP conversations of one port, as far as faults need them."""
 
-    def speaker(self, address: DatagramAddress) -> FaultTarget:
+    def traced(self, address: DatagramAddress) -> FaultTarget:
         """Return the conversation with this peer, which the event of a fault names."""
 
 
@@ -174,4 +174,4 @@ class DatagramFaults:
         return self._injector.matching(self._service, address[0], "datagram", opened)
 
     def _report(self, address: DatagramAddress, fault: ActiveFault, did: str) -> None:
-        self._injector.report(self._conversations.speaker(address), fault, did)
+        self._injector.report(self._conversations.traced(address), fault, did)
