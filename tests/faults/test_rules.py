@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from twistednet.faults.actions import Action
 from twistednet.faults.actiontypes import ActionType
 from twistednet.faults.active import ActiveFault, ActiveFaults
-from twistednet.faults.grammar import KINDS, BadFault, Grammar, parse
+from twistednet.faults.grammar import KINDS, BadFault, Grammar, parse, parseAll
 from twistednet.faults.model import FaultKind
 from twistednet.faults.pipeline import Pipeline
 from twistednet.faults.rules import CONNECTION_QUALIFIERS, QUALIFIERS, Rule
@@ -39,8 +39,8 @@ VALUES: dict[str, Any] = {
 }
 
 
-#: What cannot be said of kinds of these steps.
-_SENSELESS = {
+#: The qualifiers that kinds which act on these alone cannot have.
+_FORBIDDEN: dict[tuple[ActionType, ...], tuple[str, ...]] = {
     (ActionType.ACCEPT,): ("afterBytes", "afterTime", "text"),
     (ActionType.REQUEST,): ("afterBytes",),
 }
@@ -58,14 +58,14 @@ def rules(draw: Any, carrier: str = "", of: dict[str, Any] = VALUES, most: int =
     chosen: dict[str, Any] = {"direction": kind.direction}
     for name in draw(st.sets(st.sampled_from(sorted(QUALIFIERS)), max_size=most)):
         form = QUALIFIERS[name][0]
-        if kind.actsOn == (ActionType.LISTEN,) and name not in ("lasting", "seed"):
+        if kind.counts == "listeners" and name not in ("lasting", "seed"):
             continue
         if kind.counts == "connections" and name in CONNECTION_QUALIFIERS:
             continue
         if name == "direction":
             if kind.direction:
                 chosen[name] = draw(st.sampled_from(["in", "out"]))
-        elif name not in _SENSELESS.get(kind.actsOn, ()):
+        elif name not in _FORBIDDEN.get(kind.actsOn, ()):
             chosen[name] = draw(of[form.types[0]]) if form.types else form.text
     return Rule("echo", kind, values, **chosen)
 
@@ -143,6 +143,16 @@ class GrammarTests(SynchronousTestCase):
             with self.assertRaises(BadFault) as caught:
                 parse(text, Grammar(SERVICES))
             self.assertEqual(f"{text!r}: {why}", str(caught.exception))
+
+    def test_several(self) -> None:
+        """Semicolons separate rules; the message for a bad one names it alone."""
+        grammar = Grammar(SERVICES)
+        rules = parseAll('echo: drop, matching ";"; echo: silence', grammar)
+        self.assertEqual(['echo: drop, matching ";"', "echo: silence"], [*map(str, rules)])
+        for text, named in (("echo: drop; echo: dorp", "echo: dorp"), ('echo: "; a', 'echo: "; a')):
+            with self.assertRaises(BadFault) as caught:
+                parseAll(text, grammar)
+            self.assertTrue(str(caught.exception).startswith(f"{named!r}: "), caught.exception)
 
     @given(st.text(st.sampled_from('echo: latncydrp015%",/msfiKB')))
     def test_anyText(self, text: str) -> None:
@@ -270,14 +280,14 @@ class KindTests(SynchronousTestCase):
 
     def test_timeout(self) -> None:
         """The end is there from the beginning, once, and what passes comes behind it."""
-        for rule, act in (
+        for rule, end in (
             ("timeout 5s", ActionType.END),
             ("timeout 5s with RST", ActionType.RESET),
         ):
             plan = Schedule(rule).connect()
-            accept, join = Action(1.0, ActionType.ACCEPT), Action(2.0, ActionType.ATTACH)
-            self.assertEqual([accept, Action(6.0, act, faultName="timeout")], plan.apply(accept))
-            self.assertEqual([join], plan.apply(join))
+            accept, attach = Action(1.0, ActionType.ACCEPT), Action(2.0, ActionType.ATTACH)
+            self.assertEqual([accept, Action(6.0, end, faultName="timeout")], plan.apply(accept))
+            self.assertEqual([attach], plan.apply(attach))
             self.assertEqual(1, len(plan.faults))
 
     def test_corrupt(self) -> None:

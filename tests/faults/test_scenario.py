@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.faults.test_rules import SERVICES, VALUES, rules
 from twistednet.events.model import EventStream
 from twistednet.faults.grammar import BadFault, Grammar, parse
-from twistednet.faults.scenario import MAX_PARTS, Part, Scenario, parseScenario
+from twistednet.faults.scenario import MAX_PARTS, Part, Scenario, parseScenario, unknownScenario
 from twistednet.inject.injector import FaultInjector
 from twistednet.inject.player import Player
 
@@ -60,8 +60,8 @@ class GrammarTests(SynchronousTestCase):
             "a = "
             + "1s healthy|" * MAX_PARTS
             + "1s healthy": f"a scenario has 1 to {MAX_PARTS} parts, and this one {MAX_PARTS + 1}",
-            "a = healthy 10s": "'healthy 10s' is not a part: a part begins with a time, "
-            "as in 10s healthy",
+            "a = healthy 10s": "'healthy 10s' is not a part: "
+            "a part begins with a time, as in 10s healthy",
             "a = 10s": "'10s' has no rule: write 10s healthy, or a rule after the time",
             "a = again | 1s healthy": "again may only stand at the end",
             "a = 1s echo: dorp": "'echo: dorp': there is no fault 'dorp'; did you mean drop?",
@@ -72,6 +72,12 @@ class GrammarTests(SynchronousTestCase):
             with self.assertRaises(BadFault) as caught:
                 parseScenario(text, GRAMMAR)
             self.assertEqual(f"{text!r}: {why}", str(caught.exception))
+
+    def test_unknown(self) -> None:
+        """The message for a name that no scenario has lists the names."""
+        for known, names in (([], "none"), (["a", "b"], "a, b")):
+            line = f"there is no scenario 'x'; there are {names}"
+            self.assertEqual(line, unknownScenario("x", known))
 
 
 class PlayerTests(SynchronousTestCase):

@@ -160,11 +160,11 @@ class Pipeline:
             before.get(id(fault)) or FaultState(fault, self.opened, now, self._isStream)
             for fault in faults
         ]
+        self._matchers = [state.matcher for state in self._states if state.matcher is not None]
 
     def apply(self, action: Action, direction: str = "") -> list[Action]:
         """Return what happens in place of the action."""
-        matchers = [state.matcher for state in self._states if state.matcher is not None]
-        for matcher in matchers:
+        for matcher in self._matchers:
             if direction == "in":
                 matcher.received(action.data)
         actions = [action]
@@ -178,7 +178,7 @@ class Pipeline:
                     else [before]
                 )
             ]
-        for matcher in matchers:
+        for matcher in self._matchers:
             if direction == "out":
                 matcher.answered()
         return actions
