@@ -24,6 +24,9 @@ from twistednet.transport.closing import DrainThenReset, LingeringClose, lingeri
 from twistednet.transport.interfaces import Producer
 from twistednet.transport.tls import protocolOf, setProtocol
 
+# Looked up for each chunk.
+_PASS = ActionType.PASS
+
 
 @implementer(IHalfCloseableProtocol)
 class FaultWrapper:
@@ -80,7 +83,7 @@ class FaultWrapper:
         """Send all that waits now, and apply no more faults."""
         self._pipeline.replace((), self._clock.seconds())
         for action in self._out.clear():
-            if action.type is ActionType.PASS:
+            if action.type is _PASS:
                 self._real.write(action.data)
 
     # Called by the transport
@@ -90,7 +93,7 @@ class FaultWrapper:
 
     def dataReceived(self, data: bytes) -> None:
         if self._state.isPassing:
-            action = Action(self._clock.seconds(), ActionType.PASS, data)
+            action = Action(self._clock.seconds(), _PASS, data)
             self._in.add(self._pipeline.apply(action, "in"))
 
     def readConnectionLost(self) -> None:
@@ -129,7 +132,7 @@ class FaultWrapper:
     def write(self, data: bytes) -> None:
         data = bytes(memoryview(data))
         if data and self._state.isPassing:
-            action = Action(self._clock.seconds(), ActionType.PASS, data)
+            action = Action(self._clock.seconds(), _PASS, data)
             actions = self._pipeline.apply(action, "out")
             self._out.add(actions)
             if not actions and self._flow.producer is not None:
@@ -172,7 +175,7 @@ class FaultWrapper:
 
     def _deliver(self, action: Action) -> None:
         try:
-            if action.type is ActionType.PASS:
+            if action.type is _PASS:
                 if not self._state.isClosing:
                     self.protocol.dataReceived(action.data)
             elif action.type is ActionType.CLIENT_FIN:
@@ -192,7 +195,7 @@ class FaultWrapper:
 
     def _send(self, action: Action) -> None:
         type = action.type
-        if type is ActionType.PASS:
+        if type is _PASS:
             self._real.write(action.data)
         elif type is ActionType.FIN:
             self._real.loseWriteConnection()
