@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from twistednet.services.factory import MessagesFactory as MessagesFactory
     from twistednet.services.hello import Hello as Hello
     from twistednet.services.hello import HelloSite as HelloSite
-    from twistednet.services.messages import PAUSE as PAUSE
+    from twistednet.services.messages import PAUSE_SECONDS as PAUSE_SECONDS
     from twistednet.services.messages import Messages as Messages
     from twistednet.services.receive import Receive as Receive
     from twistednet.transport.http import BoundedSite as BoundedSite
@@ -62,7 +62,7 @@ _HOME = {
     "Messages": "services.messages",
     "MessagesFactory": "services.factory",
     "Metrics": "core.metrics",
-    "PAUSE": "services.messages",
+    "PAUSE_SECONDS": "services.messages",
     "Receive": "services.receive",
     "ResponseFaultKind": "faults.model",
     "ResponseParts": "faults.responseparts",

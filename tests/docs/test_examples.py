@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
@@ -224,6 +225,28 @@ class PackageTests(SynchronousTestCase):
             self.assertRaises(ConnectionRefusedError, running.connect, "shout")
             self.assertEqual(b"2: AFTER", asked(connection, b"after"))
         self.assertEqual(-signal.SIGTERM, running.stop())
+
+    def netdemo(self, *arguments: str) -> str:
+        """Run the command, and return what it prints."""
+        command = [sys.executable, "-m", "twistednet.cli.main", *arguments]
+        done = subprocess.run(
+            command, env=environment(**_installed()), capture_output=True, text=True, timeout=60
+        )
+        self.assertEqual((0, ""), (done.returncode, done.stderr), done.stdout)
+        return done.stdout
+
+    def test_checksAndLoad(self) -> None:
+        """The commands `check` and `load` find what the package of kv brings, and kv passes."""
+        running = Running("--only=kv", "--kv=tcp:0", env=environment(**_installed()))
+        self.addCleanup(running.stop)
+        host, port = running.address("kv")
+        checked = self.netdemo("check", f"{host}:{port}", "--as", "kv")
+        self.assertIn("pass  a value can be read back  [kv protocol: set, then get]", checked)
+        self.assertIn(" 0 failed", checked)
+        load = ("--connections", "2", "--seconds", "0.5", "--json")
+        result = json.loads(self.netdemo("load", f"{host}:{port}", "--as", "kv", *load))
+        self.assertEqual({}, result["errors"])
+        self.assertEqual(result["sent"], result["answered"])
 
     def test_others(self) -> None:
         """A service that sends first, one over UDP, one over HTTP, and one with a setting."""

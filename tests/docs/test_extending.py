@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import inspect
 import re
+import subprocess
 import sys
 import types
 import unittest
 from collections.abc import Iterator
 from dataclasses import fields
+from importlib import import_module
 from typing import Any
 
+import pytest
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 import twistednet
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, temporaryFolder
 from twistednet.core.settings import ServiceSettings
 from twistednet.faults.model import KindState
 from twistednet.faults.values import TYPES
@@ -87,7 +91,7 @@ class HookTests(SynchronousTestCase):
             for hook in _hooks(base):
                 self.assertTrue(_methods(base, hook), f"{base.__name__}: {hook}")
 
-    def test_every_hook_is_told(self) -> None:
+    def test_every_hook_is_on_the_page(self) -> None:
         """Each stands in the page's table, in the row of its class, with its arguments."""
         rows: dict[str, str] = {}
         current = ""
@@ -102,12 +106,50 @@ class HookTests(SynchronousTestCase):
                     rows[base.__name__], rf"`(self\.)?{re.escape(f'{hook}({given})')}`"
                 )
 
-    def test_every_example_is_told(self) -> None:
+    def test_every_example_is_on_the_page(self) -> None:
         """Each example is linked, and each link leads somewhere."""
         links = set(re.findall(r"\]\(\.\./(examples/[\w./]+)\)", PAGE))
         self.assertEqual([], [link for link in links if not (ROOT / link).exists()])
         files = {f"examples/{file.name}" for file in (ROOT / "examples").glob("*.py")}
         self.assertEqual(set(), files - links)
+
+
+class ImportTests(SynchronousTestCase):
+    def test_public(self) -> None:
+        """The page and the examples import nothing from twistednet but what is public."""
+        public = {"twistednet", "twistednet.check", "twistednet.load", "twistednet.client"}
+        examples = [path.read_text() for path in (ROOT / "examples").rglob("*.py")]
+        for source in (*_blocks(), *examples):
+            found = set(re.findall(r"^\s*(?:from|import) (twistednet[\w.]*)", source, re.MULTILINE))
+            self.assertLessEqual(found, public)
+
+    def test_exported(self) -> None:
+        """What they import is in `__all__` of its module."""
+        for source in _blocks():
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(
+                    "twistednet"
+                ):
+                    exported = import_module(node.module or "").__all__
+                    for alias in node.names:
+                        self.assertIn(alias.name, exported)
+
+
+@pytest.mark.slow
+class StrictTests(SynchronousTestCase):
+    def test_mypy(self) -> None:
+        """All code of the page passes mypy with the settings that the page gives."""
+        pytest.importorskip("mypy")
+        pytest.importorskip("mypy_zope")
+        [settings] = re.findall(r"^```toml\n(\[tool.mypy\]\n.*?)^```$", PAGE, re.M | re.DOTALL)
+        folder = temporaryFolder(self)
+        (folder / "pyproject.toml").write_text(settings)
+        for number, source in enumerate(_blocks()):
+            name = "loud" if "class LoudEcho(" in source else f"block{number}"
+            (folder / f"{name}.py").write_text(source)
+        command = [sys.executable, "-m", "mypy", "."]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+        self.assertIn(f"no issues found in {len(_blocks())} source files", done.stdout)
 
 
 class CodeTests(SynchronousTestCase):

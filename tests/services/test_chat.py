@@ -245,15 +245,15 @@ class ChatTests(SynchronousTestCase):
         """Whose hook raises, wherever that is, is ended; nobody else is, and all is logged."""
 
         class Broken(Chat):
-            def hear(self, text: str) -> None:
+            def queueLine(self, text: str) -> None:
                 if "deaf" in text:
-                    raise RuntimeError("hear")
-                super().hear(text)
+                    raise RuntimeError("queueLine")
+                super().queueLine(text)
 
-            def serve(self) -> None:
+            def sendQueued(self) -> None:
                 if b"mute" in self._unsent:
-                    raise RuntimeError("serve")
-                super().serve()
+                    raise RuntimeError("sendQueued")
+                super().sendQueued()
 
         for word in (b"deaf", b"mute"):
             self.factory = ChatFactory(Chat, Clock())

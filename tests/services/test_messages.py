@@ -1,93 +1,164 @@
-"""services/messages.py and services/datagram.py: what a subclass sends at any time arrives."""
+"""services/messages.py: what a subclass sends, at whatever time, arrives."""
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.protocols import Peer
-from twistednet.connections.conversations import UDPConversations
-from twistednet.events.model import Refused
-from twistednet.services.datagram import TOO_LONG, Datagram
 from twistednet.services.factory import MessagesFactory
 from twistednet.services.messages import Messages
 
 
-class Greeter(Messages):
-    """Sends first, and does not call the base class's connectionMade."""
-
-    def connectionMade(self) -> None:
-        self.send("welcome")
-        self.factory.clock.callLater(5, self.send, "still here")
-
-    def messageReceived(self, text: str) -> None:
-        self.send(text.upper())
-        self.send("bye")
+def peer(protocol: type[Messages]) -> Peer:
+    """The other end of a new connection of this class, on a clock of its own."""
+    return Peer(MessagesFactory(protocol, Clock()))
 
 
 class SendTests(SynchronousTestCase):
-    """A line that is sent outside `messageReceived` leaves at once."""
+    """`send` works wherever a subclass calls it."""
 
-    def setUp(self) -> None:
-        self.peer = Peer(MessagesFactory(Greeter, Clock()))
+    def test_greeting(self) -> None:
+        """What is sent in connectionMade leaves at once, in one write."""
 
-    def test_connectionMade(self) -> None:
-        """A greeting arrives before the client has sent a byte."""
-        self.assertEqual(b"welcome\n", self.peer.read())
+        class Greeter(Messages):
+            def connectionMade(self) -> None:
+                self.send("hello")
+                self.send("who are you?")
+
+            def messageReceived(self, text: str) -> None:
+                self.send(f"welcome, {text}")
+
+        client = peer(Greeter)
+        self.assertEqual(client.read(), b"hello\nwho are you?\n")
+        client.send(b"Ada\r\n")
+        self.assertEqual(client.read(), b"welcome, Ada\r\n")
+        self.assertEqual(client.protocol.factory.messagesOut, 3)
+
+    def test_greetingWithSuper(self) -> None:
+        """The same if the subclass calls the base class, before or after."""
+
+        class Before(Messages):
+            def connectionMade(self) -> None:
+                super().connectionMade()
+                self.send("hello")
+
+        class After(Messages):
+            def connectionMade(self) -> None:
+                self.send("hello")
+                super().connectionMade()
+
+        for greeter in (Before, After):
+            self.assertEqual(peer(greeter).read(), b"hello\n")
+
+    def test_greetingAndEnd(self) -> None:
+        """A service may send its only line and close (RFC 865, quote of the day)."""
+
+        class Quote(Messages):
+            def connectionMade(self) -> None:
+                self.send("a quote")
+                self.end()
+
+        client = peer(Quote)
+        self.assertEqual((client.read(), client.closed), (b"a quote\n", True))
+
+    def test_greetingToAClientWithoutNewlines(self) -> None:
+        """The greeting has a newline, and later answers have none, as the client's messages."""
+
+        class Greeter(Messages):
+            def connectionMade(self) -> None:
+                self.send("hello")
+
+            def messageReceived(self, text: str) -> None:
+                self.send(text)
+
+        client = peer(Greeter)
+        client.send(b"Ada")
+        client.pause()
+        self.assertEqual(client.read(), b"hello\nAda")
 
     def test_later(self) -> None:
-        """A line that a timer sends arrives."""
-        self.peer.read()
-        self.peer.clock.advance(5)
-        self.assertEqual(b"still here\n", self.peer.read())
+        """What a timer sends leaves then, and not with the next answer."""
 
-    def test_answer(self) -> None:
-        """The lines of one answer leave in one write."""
-        self.peer.read()
+        class Ticker(Messages):
+            def connectionMade(self) -> None:
+                self.factory.clock.callLater(1, self.send, "tick")
+
+        client = peer(Ticker)
+        client.clock.advance(1)
+        self.assertEqual(client.read(), b"tick\n")
+
+    def test_progress(self) -> None:
+        """What a coroutine sends leaves while it still awaits something."""
+        steps: list[Deferred[None]] = []
+
+        class Slow(Messages):
+            async def messageReceived(self, text: str) -> None:
+                for line in ("begun", "half", "done"):
+                    self.send(line)
+                    steps.append(Deferred())
+                    await steps[-1]
+
+        client = peer(Slow)
+        client.send(b"go\n")
+        for line in (b"begun\n", b"half\n", b"done\n"):
+            self.assertEqual(client.read(), line)
+            steps[-1].callback(None)
+        self.assertEqual(client.read(), b"")
+
+    def test_progressToASlowReader(self) -> None:
+        """What waited for the transport leaves once it takes more, answer or not."""
+        answer: Deferred[None] = Deferred()
+
+        class Slow(Messages):
+            def messageReceived(self, text: str) -> Deferred[None]:
+                return answer
+
+        client = peer(Slow)
+        client.send(b"go\n")
+        client.protocol.pauseProducing()
+        client.protocol.send("half")
+        self.assertEqual(client.read(), b"")
+        client.protocol.resumeProducing()
+        self.assertEqual(client.read(), b"half\n")
+        answer.callback(None)
+
+    def test_oneWrite(self) -> None:
+        """Answers to messages that arrive together leave together."""
+
+        class Shout(Messages):
+            def messageReceived(self, text: str) -> None:
+                self.send(text.upper())
+
+        client = peer(Shout)
         writes: list[bytes] = []
-        self.patch(self.peer.transport, "write", writes.append)
-        self.peer.send(b"hello\r\n")
-        self.assertEqual([b"HELLO\r\nbye\r\n"], writes)
+        self.patch(client.transport, "write", writes.append)
+        client.send(b"a\nb\nc\n")
+        self.assertEqual(writes, [b"A\nB\nC\n"])
 
+    def test_afterTheEnd(self) -> None:
+        """What is sent after `end` is dropped, whether in the same message or later."""
 
-class Amplifier(Datagram):
-    """Would answer twice as many bytes."""
+        class Late(Messages):
+            def messageReceived(self, text: str) -> None:
+                self.send("bye")
+                self.end()
+                self.send("too late")
 
-    def reply(self, data: bytes, address: tuple[str, int]) -> bytes | None:
-        return data + data
+        for count in (1, 50):
+            client = peer(Late)
+            client.send(b"x\n" * count)
+            client.protocol.send("much too late")
+            client.protocol.resumeProducing()
+            client.turn()
+            self.assertEqual(client.read(), b"bye\n")
 
+    def test_brokenGreeting(self) -> None:
+        """A connectionMade that raises is left to the transport, which ends the connection."""
 
-class TooLongTests(SynchronousTestCase):
-    """A datagram reply that is longer than its request is dropped, and reported."""
+        class Broken(Messages):
+            def connectionMade(self) -> None:
+                raise RuntimeError("broken")
 
-    def test_reported(self) -> None:
-        """The service reports it to its transport, and sends nothing."""
-        calls: list[object] = []
-
-        class Port:
-            def refuse(self, *arguments: object) -> None:
-                calls.append(arguments)
-
-        service = Amplifier(Clock())
-        service.transport = Port()  # type: ignore[assignment]
-        service.datagramReceived(b"abc", ("127.0.0.1", 50_001))
-        self.assertEqual([(("127.0.0.1", 50_001), TOO_LONG)], calls)
-
-    def test_published(self) -> None:
-        """The port's conversations publish it as an event."""
-        from twistednet.connections.taps import Recorder
-        from twistednet.events.journal import Journal
-        from twistednet.events.model import Event, EventStream
-
-        seen: list[Event] = []
-        events = EventStream(lambda sink: None)
-        events.attach(seen.append)
-        recorder = Recorder(events, Journal(0))
-        UDPConversations("datagram", Clock(), recorder, iter(())).refuse(  # type: ignore[arg-type]
-            ("127.0.0.1", 50_001), TOO_LONG
-        )
-        [event] = seen
-        assert isinstance(event, Refused)
-        self.assertEqual(
-            ("datagram", "127.0.0.1:50001", TOO_LONG), (event.service, event.peer, event.limit)
-        )
+        self.assertRaises(RuntimeError, peer, Broken)

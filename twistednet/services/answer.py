@@ -29,10 +29,10 @@ class AnswerFactory(MessagesFactory):
         self.maxMessages = settings.maxQuestions
         self.book = self._default if settings.answers is None else settings.answers
 
-    def answered(self, answer: str, asked: float) -> None:
-        """Count an answer; the question was asked at this time of the clock (seconds)."""
+    def answered(self, answer: str, since: float) -> None:
+        """Count an answer to a question that arrived at `since` on the clock (seconds)."""
         self._misses += answer == UNKNOWN
-        self._seconds.add(self.clock.seconds() - asked)
+        self._seconds.add(self.clock.seconds() - since)
 
     def metrics(self) -> Metrics:
         return {
@@ -57,19 +57,19 @@ class Answer(Messages):
             self.send("Bye")
             self.end()
             return None
-        asked = self.factory.clock.seconds()
+        since = self.factory.clock.seconds()
         answer = self.answer(text)
         if not isinstance(answer, str):
-            return self._giveLater(answer, asked)
+            return self._answerLater(answer, since)
         self.send(answer)
-        self.factory.answered(answer, asked)
+        self.factory.answered(answer, since)
         return None
 
     def answer(self, question: str) -> str | Awaitable[str]:
         """Return the answer to `question`, which is as it was sent."""
         return self.factory.book.answer(question)
 
-    async def _giveLater(self, awaited: Awaitable[str], asked: float) -> None:
+    async def _answerLater(self, awaited: Awaitable[str], since: float) -> None:
         answer = await awaited
         self.send(answer)
-        self.factory.answered(answer, asked)
+        self.factory.answered(answer, since)

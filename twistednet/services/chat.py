@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TypeVar, cast
+from typing import cast
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
@@ -22,8 +22,6 @@ from twistednet.transport.closing import setCloseReason
 #: People up to which a room is small: its lines are delivered before those of large rooms.
 SMALL_ROOM = 16
 
-T = TypeVar("T")
-
 
 class ChatFactory(MessagesFactory):
     """The factory of `Chat`: all connections share the `rooms`, and the turns of delivery."""
@@ -35,10 +33,10 @@ class ChatFactory(MessagesFactory):
     def __init__(self, protocol: type[Chat], clock: IReactorTime | None = None) -> None:
         super().__init__(protocol, clock)
         self.rooms = Rooms()
-        self._toServe: OrderedDict[Chat, None] = OrderedDict()
+        self._behind: OrderedDict[Chat, None] = OrderedDict()
         # Separate from messages, so that lines are delivered while many wait to send.
-        self._serving = self.fairCooperator()
-        self._isServing = False
+        self._sending = self.fairCooperator()
+        self._isSending = False
 
     def configure(self, settings: ServiceSettings) -> None:
         super().configure(settings)
@@ -62,20 +60,20 @@ class ChatFactory(MessagesFactory):
         for delivery in deliveries:
             isLarge = len(delivery.to) > SMALL_ROOM
             for person in cast("tuple[Chat, ...]", delivery.to):
-                person.attempt(person.hear, delivery.text)
-                self._toServe[person] = None
+                person.attempt(person.queueLine, delivery.text)
+                self._behind[person] = None
                 if not isLarge:
-                    self._toServe.move_to_end(person, last=False)
-        if self._toServe and not self._isServing:
-            self._isServing = True
-            self._serving.cooperate(self._serve())
+                    self._behind.move_to_end(person, last=False)
+        if self._behind and not self._isSending:
+            self._isSending = True
+            self._sending.cooperate(self._sendAll())
 
-    def _serve(self) -> Iterator[None]:
-        while self._toServe:
-            person, _ = self._toServe.popitem(last=False)
-            person.attempt(person.serve)
+    def _sendAll(self) -> Iterator[None]:
+        while self._behind:
+            person, _ = self._behind.popitem(last=False)
+            person.attempt(person.sendQueued)
             yield
-        self._isServing = False
+        self._isSending = False
 
 
 class Chat(Messages):
@@ -96,7 +94,7 @@ class Chat(Messages):
 
     def connectionMade(self) -> None:
         super().connectionMade()
-        self._hold("door")
+        self._hold("entering")
         self.factory.takeTurn(self, self._enter)
 
     def connectionLost(self, reason: Failure | None = None) -> None:
@@ -114,7 +112,7 @@ class Chat(Messages):
     def _enter(self) -> None:
         if not self._ended:
             self.factory.deliver(self.factory.rooms.enter(self))
-        self._release("door")
+        self._release("entering")
 
     def _cutOff(self) -> None:
         setCloseReason(self.transport, "queue")
@@ -174,20 +172,21 @@ class Chat(Messages):
 
     # What a person gets
 
-    def attempt(self, act: Callable[..., T], *arguments: object) -> T | None:
+    def attempt(self, act: Callable[..., None], *arguments: object) -> None:
         """Call `act` unless this connection has ended; if it raises, call `failed`."""
         try:
-            return None if self._ended else act(*arguments)
+            if not self._ended:
+                act(*arguments)
         except Exception:
             self.failed(Failure())
-            return None
 
-    def hear(self, text: str) -> None:
-        """Queue one line for this person; the next `serve` sends it."""
+    def queueLine(self, text: str) -> None:
+        """Queue one line for this person; the next `sendQueued` sends it."""
         if not self._isTooFarBehind():
-            self._queue(text)
+            self._willFlush = True
+            self.send(text)
 
-    def serve(self) -> None:
+    def sendQueued(self) -> None:
         """Send the queued lines; abort the connection of a person who is too far behind."""
         self._flush()
         if self._isTooFarBehind():

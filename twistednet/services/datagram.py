@@ -15,8 +15,8 @@ from twistednet.services.ratelimitedlog import RateLimitedLog
 from twistednet.transport.closing import endConversation, refuse
 from twistednet.transport.interfaces import DatagramTransport
 
-# The first bytes that a datagram can have which is `bye` once white space is stripped.
-_BEGIN_OF_BYE = frozenset(b"b" + whitespace.encode())
+#: The bytes with which a datagram can begin that is `bye` once white space is stripped.
+_FIRST_BYTES_OF_BYE = frozenset(b"b" + whitespace.encode())
 
 #: The limit that a dropped reply is reported with.
 TOO_LONG = "reply longer than its request"
@@ -33,8 +33,11 @@ class Datagram(DatagramProtocol):
     """
 
     noisy = False
+    #: False for a service that never replies, so that none of its sources can be a loop.
     replies = True
+    #: True if `bye` closes the port.
     stopOnBye = False
+    # Twisted declares one for UDP, for multicast, or none.
     transport: DatagramTransport  # type: ignore[assignment]
     log = Logger()
 
@@ -81,14 +84,14 @@ class Datagram(DatagramProtocol):
         """
         return (
             self._returnsAll
-            and _BEGIN_OF_BYE.isdisjoint(firsts)
+            and _FIRST_BYTES_OF_BYE.isdisjoint(firsts)
             and self._display.leaveOut(len(firsts))
         )
 
     @property
     def _returnsAll(self) -> bool:
-        ours = type(self)
-        return ours.reply is Datagram.reply and ours.datagramReceived is Datagram.datagramReceived
+        own = type(self)
+        return own.reply is Datagram.reply and own.datagramReceived is Datagram.datagramReceived
 
     def reply(self, data: bytes, address: tuple[str, int]) -> bytes | None:
         """Return the reply, which has at most as many bytes as `data`; None for no reply."""

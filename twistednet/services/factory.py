@@ -57,6 +57,13 @@ class MessagesFactory(Factory[Protocol]):
         self.messagesIn = self.messagesOut = 0
         self.cooperator = self.fairCooperator()
 
+    def buildProtocol(self, addr: object) -> Protocol:
+        """Return the protocol of a new connection from the address `addr`."""
+        assert self.protocol is not None
+        protocol = self.protocol()
+        protocol.factory = self
+        return protocol
+
     def allowance(self, peer: object) -> tuple[TokenBucket | None, int | None]:
         """Return the rate limit and the number of messages for a client; None is no limit."""
         if isLocal(hostOf(peer)) and not self.limitLoopback:

@@ -18,7 +18,7 @@ from twistednet.transport.closing import LingeringClose, lingeringClose, setClos
 from twistednet.transport.interfaces import Transport
 
 #: Seconds without a byte that end a message on a stream without newlines.
-PAUSE = 0.1
+PAUSE_SECONDS = 0.1
 #: Bytes of answers that are sent in one write, or a little more.
 MAX_WRITE_BYTES = 8 * 1024
 
@@ -30,15 +30,13 @@ class Messages(HoldingProtocol):
     """A connection whose client sends messages; each is answered before the next is taken.
 
     A message is a line that ends in LF or CRLF, or what a client without newlines sends
-    before a pause of `PAUSE` seconds. While there is a reason to wait (the transport is full,
-    an answer is awaited, the rate is used up, other connections have their turn) no message
-    is taken and nothing is read. So the memory of a connection is bounded by one read and by
-    what is queued.
+    before a pause of `PAUSE_SECONDS`. While there is a reason to wait (the transport is full,
+    an answer is awaited, the rate is used up, others have their turn) nothing is taken or
+    read. So the memory of a connection is bounded by one read and by what is queued.
 
     Override: `messageReceived` is given each message as text, and may return a coroutine or
     a Deferred. `send` answers, and may be called at any time from connectionMade on; `end`
-    closes. A subclass that has a factory of its own declares it (`factory: MyFactory`), so
-    that a type checker knows its attributes.
+    closes. A subclass with its own factory declares it, for mypy: `factory: MyFactory`.
     """
 
     log = Logger()
@@ -50,8 +48,8 @@ class Messages(HoldingProtocol):
     _silence: IDelayedCall | None = None
     _closing: LingeringClose | None = None
     _awaited: Deferred[object] | None = None
-    #: True while a message is handled: what is sent meanwhile leaves in one write.
-    _isTaking = False
+    #: True while a `_flush` follows anyway, so that what is sent until then leaves in one write.
+    _willFlush = False
 
     def makeConnection(self, transport: Transport) -> None:
         # Before connectionMade, which is the subclass's and may send.
@@ -61,7 +59,9 @@ class Messages(HoldingProtocol):
         self._holds = set()
         self._bucket, self._left = self.factory.allowance(transport.getPeer())
         transport.registerProducer(self, True)
+        self._willFlush = True
         super().makeConnection(transport)
+        self._flush()
 
     def share(self) -> int:
         """Return how many messages are taken, and answered in one write, before others' turn."""
@@ -73,24 +73,22 @@ class Messages(HoldingProtocol):
     def send(self, text: str) -> None:
         """Send one line, with the line end that this client uses (LF before its first line).
 
-        For a client that sends no newlines, a newline separates lines that are sent together.
+        Lines that are sent together to a client without newlines have one between them. What
+        is sent after `end` is dropped.
         """
-        self._queue(text)
-        if not self._isTaking:
-            self._flush()
-
-    def _queue(self, text: str) -> None:
         if self._unsent and not self._ending:
             self._unsent += b"\n"
         self._unsent += text.encode() + self._ending
         self.factory.messagesOut += 1
+        if not self._willFlush:
+            self._flush()
 
     def end(self, cause: str = "service") -> None:
         """Close the connection once what was sent has left; `cause` is the reason in the log."""
         if not self._ended:
-            self._ended = True
             self._holds.discard("transport")
             self._flush()
+            self._ended = True
             setCloseReason(self.transport, cause)
             self.transport.unregisterProducer()
             if self._inputOver:
@@ -150,7 +148,8 @@ class Messages(HoldingProtocol):
         return not self._ended and self._holds <= _TURN and self._framer.ready
 
     def _takeUpTo(self, count: int) -> bool:
-        """Take messages. Return False if certainly none is left."""
+        """Take messages, before a `_flush`. Return False if certainly none is left."""
+        self._willFlush = True
         framer = self._framer
         for _ in range(count):
             try:
@@ -178,24 +177,22 @@ class Messages(HoldingProtocol):
         try:
             text = message.decode()
         except UnicodeDecodeError as error:
-            self._queue(f"not UTF-8 at byte {error.start}")
+            self.send(f"not UTF-8 at byte {error.start}")
             return
         if self._bucket is not None:
             self._awaitRate(self._bucket)
-        self._isTaking = True
         try:
             awaited = self.messageReceived(text)
-            if awaited is not None:
-                self._await(maybeDeferred(lambda: awaited))
         except Exception:
             self.failed(Failure())
-        finally:
-            self._isTaking = False
+            return
+        if awaited is not None:
+            self._await(maybeDeferred(lambda: awaited))
 
     def _refuse(self, why: str, cause: str) -> None:
         """Send a line that says why, always with a newline, and close."""
         self._ending = self._framer.newline or b"\n"
-        self._queue(why)
+        self.send(why)
         self.end(cause)
 
     def _await(self, awaited: Deferred[object]) -> None:
@@ -221,16 +218,15 @@ class Messages(HoldingProtocol):
 
     def _awaitRate(self, bucket: TokenBucket) -> None:
         bucket.allow(self.factory.clock.seconds())
-        wait = bucket.wait()
-        if wait:
+        if wait := bucket.wait():
             self._hold("rate")
             self.factory.clock.callLater(wait, self._release, "rate")
 
     def _awaitPause(self) -> None:
         if self._silence is not None and self._silence.active():
-            self._silence.reset(PAUSE)
+            self._silence.reset(PAUSE_SECONDS)
         else:
-            self._silence = self.factory.clock.callLater(PAUSE, self._paused)
+            self._silence = self.factory.clock.callLater(PAUSE_SECONDS, self._paused)
 
     def _paused(self) -> None:
         self._framer.paused()
@@ -243,7 +239,12 @@ class Messages(HoldingProtocol):
                 self.transport.resumeProducing()
             self._advance()
 
+    def resumeProducing(self) -> None:
+        super().resumeProducing()
+        self._flush()  # An awaited answer, or another reason to wait, may be left.
+
     def _flush(self) -> None:
-        if self._unsent and "transport" not in self._holds:
+        self._willFlush = False
+        if self._unsent and not self._ended and "transport" not in self._holds:
             unsent, self._unsent = self._unsent, b""
             self.transport.write(unsent)
