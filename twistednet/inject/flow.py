@@ -66,14 +66,15 @@ class FlowControl:
         """Apply what waits now. The service is given no data before it has the connection."""
         isPaused = self.isStopped or not (self.isWanted and isSeen)
         self._in.isPaused = isPaused
-        waitingBytes = max(self._in.waitingBytes, self._out.waitingBytes)
-        self._read(not isPaused and waitingBytes <= MAX_WAITING_BYTES)
-        if self.producer is not None:
-            self.producer.queueChanged()
-
-    def _read(self, isReading: bool) -> None:
+        isReading = (
+            not isPaused
+            and self._in.waitingBytes <= MAX_WAITING_BYTES
+            and self._out.waitingBytes <= MAX_WAITING_BYTES
+        )
         # A service that paused the stream before there was a rule (twisted.web's channel)
         # resumes the stream itself.
         if isReading != (self._isReading or self._stream.wantsReading):
             self._isReading = isReading
             (self._real.resumeProducing if isReading else self._real.pauseProducing)()
+        if self.producer is not None:
+            self.producer.queueChanged()
