@@ -58,7 +58,7 @@ def rules(draw: Any, carrier: str = "", of: dict[str, Any] = VALUES, most: int =
     chosen: dict[str, Any] = {"direction": kind.direction}
     for name in draw(st.sets(st.sampled_from(sorted(QUALIFIERS)), max_size=most)):
         form = QUALIFIERS[name][0]
-        if kind.counts == "listeners" and name not in ("lasting", "seed"):
+        if kind.actsOn == (ActionType.LISTEN,) and name not in ("lasting", "seed"):
             continue
         if kind.counts == "connections" and name in CONNECTION_QUALIFIERS:
             continue
@@ -83,6 +83,8 @@ class GrammarTests(SynchronousTestCase):
         for written, normal in {
             "echo: latency 100ms jitter 20ms, first 2": "echo: latency 100ms jitter 20ms, first 2",
             "echo: silence, first 2 connections": "echo: silence, first 2",
+            "hello: body shorter than said, first 2": "hello: truncated body, first 2",
+            "hello: body longer than said": "hello: surplus body",
             "echo: drop, every 2nd connection": "echo: drop, every 2nd connection",
             " echo :latency 0.1 s ,in,  30% ": "echo: latency 100ms, in, 30%",
             "echo: latency 2min, out": "echo: latency 120s",
@@ -280,13 +282,13 @@ class KindTests(SynchronousTestCase):
 
     def test_timeout(self) -> None:
         """The end is there from the beginning, once, and what passes comes behind it."""
-        for rule, end in (
+        for rule, act in (
             ("timeout 5s", ActionType.END),
             ("timeout 5s with RST", ActionType.RESET),
         ):
             plan = Schedule(rule).connect()
             accept, attach = Action(1.0, ActionType.ACCEPT), Action(2.0, ActionType.ATTACH)
-            self.assertEqual([accept, Action(6.0, end, faultName="timeout")], plan.apply(accept))
+            self.assertEqual([accept, Action(6.0, act, faultName="timeout")], plan.apply(accept))
             self.assertEqual([attach], plan.apply(attach))
             self.assertEqual(1, len(plan.faults))
 
