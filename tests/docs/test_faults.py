@@ -49,7 +49,7 @@ class PageTests(SynchronousTestCase):
             "stream": ladders.STREAMS,
             "listener": ladders.LISTENERS,
             "datagram": ladders.DATAGRAMS,
-            "request": ladders.REPLIES,
+            "request": ladders.RESPONSES,
         }.items():
             kinds = [parse(f"x: {rule}").kind for rule in rules]
             self.assertEqual({kind for kind in KINDS if carrier in kind.carriers}, set(kinds))

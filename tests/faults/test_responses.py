@@ -1,4 +1,4 @@
-"""faults/kinds/responses.py: what faults make of a reply of HTTP, byte by byte."""
+"""faults/kinds/responses.py: the bytes of each faulty HTTP response."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ def made(
     body: bytes = b"abcdef",
     *headers: tuple[bytes, bytes],
 ) -> ResponseParts:
-    """A reply as a service might give it."""
+    """Return a response as a service might make it."""
     fields = [(b"Server", b"x"), (b"Content-Type", b"text/plain"), *headers]
     return wholeResponse((method, b"/a?b"), (b"HTTP/1.1", status, b"OK"), fields, body)
 
 
-def edited(reply: ResponseParts, *rules: str, told: Any = None) -> ResponseParts:
-    """What it becomes if these rules choose it."""
+def edited(reply: ResponseParts, *rules: str, report: Any = None) -> ResponseParts:
+    """Return the response as these rules edit it."""
     faults = [ActiveFault(parse(f"hello: {rule}"), 1, 0.0) for rule in rules]
-    plan = Pipeline(faults, 0.0, 0.0, told or (lambda fault, did: None), isStream=False)
+    plan = Pipeline(faults, 0.0, 0.0, report or (lambda fault, did: None), isStream=False)
     [step] = plan.apply(Action(1.0, ActionType.REQUEST, reply.target), "in")
     for edit in step.edits:
         reply = edit(reply)
@@ -45,7 +45,7 @@ def edited(reply: ResponseParts, *rules: str, told: Any = None) -> ResponseParts
 
 
 def sent(reply: ResponseParts) -> list[tuple[float, bytes | str]]:
-    """What is sent how many seconds later, and how it ends."""
+    """Return what is sent, each with its time in seconds from the start, and the end."""
     return [
         (step.at - 1.0, step.data if step.type is ActionType.PASS else step.type.value)
         for step in responseActions(reply, 1.0)
@@ -53,16 +53,17 @@ def sent(reply: ResponseParts) -> list[tuple[float, bytes | str]]:
 
 
 class ReplyTests(SynchronousTestCase):
-    """A reply that nothing was done to."""
+    """A response that no fault edits."""
 
     def test_whole(self) -> None:
-        """It is sent in one piece, with the length that it has, or that the service gave."""
+        """It is sent in one piece, with its own Content-Length or the service's."""
         self.assertEqual([(0.0, GOOD)], sent(made()))
         given = made(b"GET", 200, b"abcdef", (b"content-length", b"6"))
         self.assertEqual([(0.0, GOOD)], sent(given))
 
     def test_bodiless(self) -> None:
-        """To HEAD, and with 204 and 304, there is no body, and no length but a given one."""
+        """To HEAD, and with 204 and 304, there is no body, and no length unless the service gave
+        one."""
         for reply in (made(b"HEAD"), made(b"GET", 204), made(b"GET", 304)):
             head = HEAD.replace(b"200", b"%d" % reply.status) + b"\r\n"
             self.assertEqual([(0.0, head)], sent(reply))
@@ -71,10 +72,10 @@ class ReplyTests(SynchronousTestCase):
 
 
 class KindTests(SynchronousTestCase):
-    """What each kind makes of it."""
+    """What each kind sends."""
 
     def test_malformed(self) -> None:
-        """Kinds that break the form, and whether our FIN follows."""
+        """The kinds that break the syntax, and whether our FIN follows."""
         length = b"Content-Length: 6\r\n"
         for rule, expected, end in (
             ("no status line", GOOD.partition(b"\r\n")[2], "end"),
@@ -102,7 +103,7 @@ class KindTests(SynchronousTestCase):
             self.assertEqual([(0.0, expected), *ended], sent(edited(made(), rule)), rule)
 
     def test_cut(self) -> None:
-        """Half of the headers, or all of them and half of the body, and the end."""
+        """Half of the headers, or the headers and half of the body, then the end."""
         head = HEAD + b"Content-Length: 6\r\n\r\n"
         half = head[: len(head) // 2]
         for rule, expected, end in (
@@ -116,7 +117,7 @@ class KindTests(SynchronousTestCase):
             self.assertEqual(rule.split()[0], responseActions(reply, 0.0)[-1].faultName)
 
     def test_late(self) -> None:
-        """The headers at once; the body, or its second half, later."""
+        """The headers come at once, the body or its second half later."""
         head, body = GOOD[:-6], GOOD[-6:]
         self.assertEqual([(0.0, head), (2.0, body)], sent(edited(made(), "latency before body 2s")))
         self.assertEqual(
@@ -124,7 +125,7 @@ class KindTests(SynchronousTestCase):
         )
 
     def test_endless(self) -> None:
-        """Headers without end: what comes last is sent again and again."""
+        """A header field is sent again and again."""
         first, again = responseActions(edited(made(), "endless headers"), 1.0)
         self.assertEqual(GOOD.partition(b"\r\n\r\n")[0] + b"\r\n", first.data)
         self.assertFalse(first.isEndless)
@@ -133,7 +134,7 @@ class KindTests(SynchronousTestCase):
         self.assertEqual(1024, len(again.data))
 
     def test_status(self) -> None:
-        """Another reply, which keeps what is of the connection, or of faults."""
+        """Another response keeps the headers of the connection and of faults."""
         mark = (b"X-Netdemo-Fault", b"a")
         for code, line, rest in (
             (
@@ -158,14 +159,14 @@ class KindTests(SynchronousTestCase):
         self.assertEqual(b"", toHEAD.content)
 
     def test_redirect(self) -> None:
-        """To itself, and to no other host."""
+        """The target redirects to itself, and never to another host."""
         for target, place in ((b"/a?b", b"/a?b"), (b"//else/a", b"/.//else/a")):
             reply = edited(replace(made(), target=target), "redirect loop")
             self.assertEqual((302, b"Found"), (reply.status, reply.reason))
             self.assertIn((b"Location", place), reply.headers)
 
     def test_encoding(self) -> None:
-        """What was said of the encoding before is not said any more."""
+        """An encoding that the service named is replaced."""
         reply = edited(
             made(b"GET", 200, b"", (b"Content-Encoding", b"br")), "wrong content-encoding"
         )
@@ -173,23 +174,25 @@ class KindTests(SynchronousTestCase):
 
 
 class ChoiceTests(SynchronousTestCase):
-    """Which requests are meant, what several rules make of one, and what is told."""
+    """Which requests are chosen, what several rules make of one, and what is reported."""
 
     def test_chosen(self) -> None:
-        """Requests are counted, by what is in their target, over all connections."""
+        """Requests whose target matches are counted over all connections."""
         fault = ActiveFault(parse('hello: status 503, matching "b=1", every 2nd'), 1, 0.0)
-        told: list[str] = []
-        plans = [Pipeline([fault], 0.0, 0.0, lambda _, did: told.append(did), False) for _ in "ab"]
+        reports: list[str] = []
+        plans = [
+            Pipeline([fault], 0.0, 0.0, lambda _, did: reports.append(did), False) for _ in "ab"
+        ]
         hit = []
         for number, target in enumerate((b"/?b=1", b"/", b"/?b=1", b"/\n?b=1", b"/?b=1")):
             [step] = plans[number % 2].apply(Action(0.0, ActionType.REQUEST, target), "in")
             hit.append(bool(step.edits))
         self.assertEqual([False, False, True, False, True], hit)
-        self.assertEqual(["status 503 for /?b=1"] * 2, told)
+        self.assertEqual(["status 503 for /?b=1"] * 2, reports)
         self.assertEqual((4, 2), (fault.seen, fault.acted))
 
     def test_several(self) -> None:
-        """What one lets pass the next one is given; the first to cut is right."""
+        """Each rule edits what the one before it has made; the first to cut the response wins."""
         reply = edited(made(), "status 503", "latency in body 1s", "close in body")
         (_, begun), last = sent(reply)
         self.assertRegex(str(begun), r"^b'HTTP/1.1 503 .*\\r\\n\\r\\n503 Service '$")
@@ -204,13 +207,15 @@ class ChoiceTests(SynchronousTestCase):
         cut = edited(made(), "endless headers", "close in headers")
         self.assertEqual("end", responseActions(cut, 0.0)[-1].type.value)
 
-    def test_told(self) -> None:
-        """What a client has put into its target does nothing to the one who reads of it."""
-        told: list[str] = []
+    def test_reported(self) -> None:
+        """Control characters of a target are escaped in the report."""
+        reports: list[str] = []
         edited(
-            replace(made(), target=b"/\x1b"), "no status line", told=lambda _, did: told.append(did)
+            replace(made(), target=b"/\x1b"),
+            "no status line",
+            report=lambda _, did: reports.append(did),
         )
-        self.assertEqual(["no status line for /\\x1b"], told)
+        self.assertEqual(["no status line for /\\x1b"], reports)
 
 
 _REPLIES = st.builds(
@@ -222,13 +227,13 @@ _REPLIES = st.builds(
 
 
 class AnyTests(SynchronousTestCase):
-    """Any kinds, and any reply."""
+    """Any kinds, and any response."""
 
     @given(_REPLIES, st.lists(st.sampled_from(RESPONSE_KINDS), max_size=4), st.data())
     def test_anything(self, reply: ResponseParts, kinds: list[FaultKind], data: Any) -> None:
-        """However many are done to it: times never go back, nothing comes after an end, the
-        waits are what was asked for, and what is there of a body is what was to be sent."""
-        step, asked = Action(0.0, ActionType.REQUEST, b"/"), reply
+        """Times never go back, nothing comes after an end, the delays add up, and what is sent is
+        a prefix of the edited response."""
+        step, original = Action(0.0, ActionType.REQUEST, b"/"), reply
         waits = 0.0
         for kind in kinds:
             values = [data.draw(VALUES[name]) for name in kind.form.types]
@@ -247,6 +252,6 @@ class AnyTests(SynchronousTestCase):
         if not reply.endlessHeader:
             self.assertTrue((reply.head + reply.content + reply.surplus).startswith(passed))
         if not kinds:
-            self.assertEqual(asked, reply)
-        if asked.method == b"HEAD":
+            self.assertEqual(original, reply)
+        if original.method == b"HEAD":
             self.assertEqual(b"", reply.content)

@@ -1,4 +1,4 @@
-"""faults/: rules, grammar, kinds and pipeline: what rules say, and what they do to which step."""
+"""faults/: the grammar of rules, the kinds, and what a pipeline makes of each action."""
 
 from __future__ import annotations
 
@@ -48,8 +48,10 @@ _FORBIDDEN: dict[tuple[ActionType, ...], tuple[str, ...]] = {
 
 @st.composite
 def rules(draw: Any, carrier: str = "", of: dict[str, Any] = VALUES, most: int = 99) -> Rule:
-    """Any rule that can be written: for what is carried so, of these values, and with at
-    most so many choices."""
+    """Draw any rule that can be written.
+
+    It is for this carrier, with these values and at most this many qualifiers.
+    """
     kinds = [kind for kind in KINDS if not carrier or carrier in kind.carriers]
     kind: FaultKind = draw(st.sampled_from(kinds))
     values = tuple(draw(of[name]) for name in kind.form.types)
@@ -71,7 +73,7 @@ def rules(draw: Any, carrier: str = "", of: dict[str, Any] = VALUES, most: int =
 
 
 class GrammarTests(SynchronousTestCase):
-    """What may be written, and what is said of what may not."""
+    """What can be written, and the messages for what cannot."""
 
     @given(rules())
     def test_roundTrip(self, rule: Rule) -> None:
@@ -79,7 +81,7 @@ class GrammarTests(SynchronousTestCase):
         self.assertEqual(rule, parse(str(rule)))
 
     def test_normalForm(self) -> None:
-        """What people may write differently is written in one way."""
+        """Different spellings of a rule have one normal form."""
         for written, normal in {
             "echo: latency 100ms jitter 20ms, first 2": "echo: latency 100ms jitter 20ms, first 2",
             "echo: silence, first 2 connections": "echo: silence, first 2",
@@ -158,7 +160,7 @@ class GrammarTests(SynchronousTestCase):
 
     @given(st.text(st.sampled_from('echo: latncydrp015%",/msfiKB')))
     def test_anyText(self, text: str) -> None:
-        """No text is worse than bad."""
+        """Any text is a rule, or is refused with BadFault."""
         try:
             rule = parse(f"echo: drop{text}")
         except BadFault:
@@ -166,23 +168,23 @@ class GrammarTests(SynchronousTestCase):
         self.assertEqual(rule, parse(str(rule)))
 
 
-def _untold(fault: ActiveFault, did: str) -> None:
-    """Nobody listens."""
+def _ignore(fault: ActiveFault, did: str) -> None:
+    """Ignore the report."""
 
 
 class Schedule:
-    """One rule, and what it does to chunks over connections of its own."""
+    """One rule, and what it does to chunks over several connections."""
 
     def __init__(self, rule: str, seed: int = 1) -> None:
         self.fault = ActiveFault(parse(f"echo: {rule}"), seed, 0.0)
-        self.told: list[str] = []
+        self.reports: list[str] = []
 
     def connect(self, at: float = 0.0) -> Pipeline:
-        return Pipeline([self.fault], at, at, lambda fault, did: self.told.append(did))
+        return Pipeline([self.fault], at, at, lambda fault, did: self.reports.append(did))
 
 
 def passed(plan: Pipeline, *chunks: bytes, direction: str = "out", at: float = 0.0) -> list[bytes]:
-    """What becomes of each chunk: the bytes that pass, and `!` with each other step."""
+    """Return what passes of each chunk, with `!` before each other action."""
     return [
         b"".join(
             step.data if step.type is ActionType.PASS else b"!" + step.type.value.encode()
@@ -193,7 +195,7 @@ def passed(plan: Pipeline, *chunks: bytes, direction: str = "out", at: float = 0
 
 
 def pieces(step: Action) -> list[tuple[float, bytes]]:
-    """When each piece of it may leave."""
+    """Return each piece of the action, with the time at which it may be sent."""
     size = step.piece or len(step.data)
     starts = range(0, len(step.data), size)
     return [(step.at + start // size * step.gap, step.data[start:][:size]) for start in starts]
@@ -203,7 +205,7 @@ class KindTests(SynchronousTestCase):
     """What each kind does to a chunk."""
 
     def test_steps(self) -> None:
-        """Kinds that need no time: what passes of `abcd`, `efgh`, and what else is done."""
+        """The kinds without times: what passes of `abcd` and `efgh`, and what else is done."""
         for rule, expected in {
             "drop": [b"", b""],
             "silence": [b"", b""],
@@ -226,7 +228,7 @@ class KindTests(SynchronousTestCase):
             self.assertEqual(expected, passed(schedule.connect(), b"abcd", b"efgh"), rule)
 
     def test_datagrams(self) -> None:
-        """Kinds of datagrams: what comes of `abcd` and `efgh`."""
+        """The kinds of datagrams: what passes of `abcd` and `efgh`."""
         for rule, expected in {
             "loss 100%": [b"", b""],
             "duplicate, the 2nd": [b"abcd", b"efghefgh"],
@@ -236,7 +238,7 @@ class KindTests(SynchronousTestCase):
             self.assertEqual(expected, passed(schedule.connect(), b"abcd", b"efgh"), rule)
 
     def test_times(self) -> None:
-        """Kinds that take time: when each piece may leave."""
+        """The kinds with times: when each piece may be sent."""
         for rule, expected in {
             "latency 100ms": [(1.1, b"abcd"), (1.1, b"efgh")],
             "slice 3 bytes pause 1s": [(1, b"abc"), (2, b"d"), (3, b"efg"), (4, b"h")],
@@ -251,13 +253,13 @@ class KindTests(SynchronousTestCase):
             self.assertEqual(expected, [one for step in steps for one in pieces(step)], rule)
 
     def test_piecesOfPieces(self) -> None:
-        """What one rule has cut, another one neither puts together nor hastens."""
+        """A later rule neither joins nor speeds up the pieces of an earlier one."""
         for rules in (
             ("slice 2 bytes pause 1s", "slice 3 bytes", "rate 4B/s"),
             ("rate 4B/s", "slice 2 bytes pause 1s"),
         ):
             faults = [ActiveFault(parse(f"echo: {rule}"), 1, 0.0) for rule in rules]
-            [step] = Pipeline(faults, 0.0, 0.0, _untold).apply(
+            [step] = Pipeline(faults, 0.0, 0.0, _ignore).apply(
                 Action(1.0, ActionType.PASS, b"abcd"), "out"
             )
             size = 2 if rules[0].startswith("slice") else 1
@@ -265,7 +267,7 @@ class KindTests(SynchronousTestCase):
             self.assertEqual(expected, pieces(step), rules)
 
     def test_ends(self) -> None:
-        """Kinds that concern how the service closes."""
+        """The kinds that change how the service closes."""
         fin, close = Action(1.0, ActionType.FIN), Action(2.0, ActionType.CLOSE)
         for rule, expected in {
             "never close": [[], []],
@@ -281,7 +283,7 @@ class KindTests(SynchronousTestCase):
         self.assertEqual([Action(2.0, ActionType.FIN), Action(7.0, ActionType.CLOSE)], alone)
 
     def test_timeout(self) -> None:
-        """The end is there from the beginning, once, and what passes comes behind it."""
+        """The end is scheduled once, when the connection begins, and data comes after it."""
         for rule, act in (
             ("timeout 5s", ActionType.END),
             ("timeout 5s with RST", ActionType.RESET),
@@ -293,7 +295,7 @@ class KindTests(SynchronousTestCase):
             self.assertEqual(1, len(plan.faults))
 
     def test_corrupt(self) -> None:
-        """Each byte has its chance: within 3 sigma over 10,000, one bit each."""
+        """Of 10,000 bytes, as many as the probability says have one bit flipped, within 3 sigma."""
         data = bytes(10_000)
         (after,) = passed(Schedule("corrupt 10%").connect(), data)
         flipped = [byte for byte in after if byte]
@@ -303,7 +305,7 @@ class KindTests(SynchronousTestCase):
         self.assertNotIn(0, after)
 
     def test_corruptBit(self) -> None:
-        """One of all bits, each as likely as another; of nothing, nothing."""
+        """Each bit is flipped equally often; an empty chunk passes."""
         schedule = Schedule("corrupt bit")
         chunks = passed(schedule.connect(), *[bytes(2)] * 1600)
         found = Counter(int.from_bytes(chunk) for chunk in chunks)
@@ -314,16 +316,16 @@ class KindTests(SynchronousTestCase):
         self.assertEqual([b""], passed(schedule.connect(), b""))
 
 
-class ChoiceTests(SynchronousTestCase):
-    """Which chunks and connections are meant, and what is counted."""
+class QualifierTests(SynchronousTestCase):
+    """Which chunks and connections are chosen, and what is counted."""
 
     def hit(self, rule: str, count: int = 10) -> list[int]:
-        """Which of so many chunks are dropped, counted from 1."""
+        """Return which chunks are dropped, counted from 1."""
         chunks = passed(Schedule(rule).connect(), *[b"x"] * count)
         return [number for number, chunk in enumerate(chunks, 1) if not chunk]
 
     def test_counted(self) -> None:
-        """The nth, the first, every kth; all that is said must hold."""
+        """`first`, `every` and `the`: all qualifiers must hold."""
         for choices, expected in {
             "first 2": [1, 2],
             "every 3rd": [3, 6, 9],
@@ -337,7 +339,7 @@ class ChoiceTests(SynchronousTestCase):
             self.assertEqual(expected, self.hit(f"drop, {choices}"), choices)
 
     def test_bytesToTheByte(self) -> None:
-        """A chunk that crosses the boundary is cut there."""
+        """A chunk that crosses the boundary is split there."""
         self.assertEqual(
             [b"ab", b""], passed(Schedule("drop, after 2 bytes").connect(), b"abc", b"d")
         )
@@ -349,15 +351,15 @@ class ChoiceTests(SynchronousTestCase):
         self.assertEqual(hits, self.hit("drop, 30%", 10_000))
 
     def test_connections(self) -> None:
-        """Of a kind that counts connections, all that is said of one is true of all of it."""
+        """A kind that counts connections acts on all of a chosen connection."""
         schedule = Schedule("silence, every 2nd")
         got = [passed(schedule.connect(), b"a", b"b") for _ in range(4)]
         self.assertEqual([[b"a", b"b"], [b"", b""]] * 2, got)
         self.assertEqual((4, 2), (schedule.fault.seen, schedule.fault.acted))
-        self.assertEqual(["0 of 1 B passed"] * 2, schedule.told)
+        self.assertEqual(["0 of 1 B passed"] * 2, schedule.reports)
 
     def test_ofConnections(self) -> None:
-        """Of a kind that counts chunks, some connections alone are chosen, and told apart."""
+        """A kind that counts chunks can choose connections first."""
         for choices, expected in {
             "first 2 connections": [0, 1],
             "every 2nd connection": [1, 3, 5],
@@ -378,7 +380,7 @@ class ChoiceTests(SynchronousTestCase):
         )
 
     def test_times(self) -> None:
-        """A connection that the fault has begun with is not let off in the middle."""
+        """`1 times` lets a fault that has begun on a connection go on there."""
         schedule = Schedule("silence, 1 times")
         one, other = schedule.connect(), schedule.connect()
         self.assertEqual([b"", b""], passed(one, b"a", b"b"))
@@ -386,7 +388,7 @@ class ChoiceTests(SynchronousTestCase):
         self.assertEqual([b""], passed(one, b"c"))
 
     def test_passedBefore(self) -> None:
-        """Where more has passed already than is to pass, the end comes at once, and once."""
+        """If more bytes have passed than may pass, the end comes at once, and once."""
         for rule, end in {
             "reset after 3 bytes": b"!reset",
             "truncate after 4 bytes": b"!end",
@@ -399,15 +401,14 @@ class ChoiceTests(SynchronousTestCase):
             self.assertEqual([end, b""], passed(plan, b"efgh", b"ijkl"), rule)
 
     def test_text(self) -> None:
-        """What the client said last decides of what it is answered."""
+        """The client's last message decides about the reply."""
         plan = Schedule('close before reply, matching "bye"').connect()
         for said, expected in ((b"hi\n", b"re"), (b"bye\n", b"!end"), (b"ho\n", b"re")):
             self.assertEqual([said], passed(plan, said, direction="in"))
             self.assertEqual([expected], passed(plan, b"re"))
 
     def test_textInParts(self) -> None:
-        """A text may come in parts, and all that was said since the last reply counts; over
-        what was answered, and over datagrams, nothing is put together."""
+        """A text may be split over chunks, until the service replies. Over datagrams it may not."""
         plan = Schedule('close before reply, matching "bye"').connect()
         for chunks, expected in (
             ((b"b", b"ye"), b"!end"),
@@ -420,13 +421,13 @@ class ChoiceTests(SynchronousTestCase):
             self.assertEqual([expected], passed(plan, b"re"), chunks)
         drop = Schedule('drop, in, matching "bye"').fault
         for isStream, expected in ((True, [b"b", b"", b"x"]), (False, [b"b", b"ye", b"x"])):
-            plan = Pipeline([drop], 0.0, 0.0, _untold, isStream)
+            plan = Pipeline([drop], 0.0, 0.0, _ignore, isStream)
             self.assertEqual(expected, passed(plan, b"b", b"ye", b"x", direction="in"))
         [echoed] = passed(Schedule('drop, in, matching "y"').connect(), b"y", direction="in")
         self.assertEqual(b"", echoed)
 
     def test_textReached(self) -> None:
-        """A kind that counts connections stays, once it was said."""
+        """A kind that counts connections goes on after the text."""
         plan = Schedule('silence, matching "bye"').connect()
         passed(plan, b"hi", direction="in")
         self.assertEqual([b"re"], passed(plan, b"re"))
@@ -435,7 +436,7 @@ class ChoiceTests(SynchronousTestCase):
             self.assertEqual([b""], passed(plan, b"re"))
 
     def test_time(self) -> None:
-        """Time since the connection was opened, and since the rule came into force."""
+        """`after` counts from the connection's start, `for` from the rule's."""
         plan = Schedule("drop, after 2s").connect(at=1.0)
         self.assertEqual([b"x"], passed(plan, b"x", at=2.9))
         self.assertEqual([b""], passed(plan, b"x", at=3.0))
@@ -444,13 +445,13 @@ class ChoiceTests(SynchronousTestCase):
         self.assertEqual([b"x"], passed(plan, b"x", at=2.0))
 
     def test_direction(self) -> None:
-        """What is said of one direction leaves the other alone."""
+        """A rule for one direction leaves the other unchanged."""
         plan = Schedule("drop, in").connect()
         self.assertEqual([b"x"], passed(plan, b"x"))
         self.assertEqual([b""], passed(plan, b"x", direction="in"))
 
-    def test_told(self) -> None:
-        """What is told of each time it acts."""
+    def test_reported(self) -> None:
+        """What is reported each time a fault acts."""
         for rule, expected in {
             "latency 100ms": "4 B 0.100 s later",
             "slice 3 bytes": "in 2 pieces",
@@ -460,31 +461,31 @@ class ChoiceTests(SynchronousTestCase):
         }.items():
             schedule = Schedule(rule)
             passed(schedule.connect(), b"abcd")
-            self.assertEqual([expected], schedule.told)
+            self.assertEqual([expected], schedule.reports)
 
     @given(rules(), st.integers(), st.lists(st.tuples(st.booleans(), st.binary(max_size=50))))
     def test_repeatable(self, rule: Rule, seed: int, events: list[tuple[bool, bytes]]) -> None:
-        """The same seed and the same events give the same steps, whatever the rule."""
+        """The same seed and the same events give the same actions, whatever the rule."""
 
         def schedule() -> list[Any]:
             fault = ActiveFault(rule, seed, 0.0)
-            told: list[str] = []
-            plans = [Pipeline([fault], 0, 0, lambda _, did: told.append(did)) for _ in range(3)]
+            reports: list[str] = []
+            plans = [Pipeline([fault], 0, 0, lambda _, did: reports.append(did)) for _ in range(3)]
             steps: list[Any] = [plan.apply(Action(0, ActionType.ACCEPT)) for plan in plans]
             for at, (isIn, data) in enumerate(events):
                 step = Action(float(at), ActionType.PASS, data)
                 steps.append(plans[len(data) % 3].apply(step, "in" if isIn else "out"))
             steps += [plan.apply(Action(100, ActionType.CLOSE)) for plan in plans]
-            return [*steps, told, fault.seen, fault.acted]
+            return [*steps, reports, fault.seen, fault.acted]
 
         self.assertEqual(schedule(), schedule())
 
 
-class InForceTests(SynchronousTestCase):
-    """Which rules are in force, and for whom."""
+class ActiveTests(SynchronousTestCase):
+    """Which rules are active, and what they match."""
 
     def test_seed(self) -> None:
-        """One that was not given is drawn, and shown; one that was given is kept."""
+        """A rule without a seed gets a random one, and shows it; a given seed is kept."""
         faults = ActiveFaults(lambda: 42)
         faults.replace([parse("echo: drop, 5%"), parse("echo: drop, seed 7")], 0.0)
         self.assertEqual(
@@ -492,7 +493,7 @@ class InForceTests(SynchronousTestCase):
         )
 
     def test_reset(self) -> None:
-        """Counted and drawn anew, the same is chosen again."""
+        """After a reset the same draws come again."""
         fault = ActiveFault(parse("echo: drop, 50%"), 7, 0.0)
         first = [fault.choose() for _ in range(50)]
         fault.reset()
@@ -500,7 +501,7 @@ class InForceTests(SynchronousTestCase):
         self.assertEqual(first, [fault.choose() for _ in range(50)])
 
     def test_stays(self) -> None:
-        """A rule that is there before and after keeps its seed and its counts."""
+        """A rule that is active before and after keeps its seed and its counts."""
         faults = ActiveFaults()
         drop, silence = parse("echo: drop, 5%"), parse("echo: silence")
         self.assertTrue(faults.replace([drop, silence], 0.0))
@@ -510,11 +511,11 @@ class InForceTests(SynchronousTestCase):
         self.assertTrue(faults.replace([silence, drop, drop], 2.0))
         self.assertEqual([second, first], list(faults)[:2])
         self.assertEqual((1, 2.0), (first.seen, list(faults)[2].since))
-        # As it was shown, it is the same.
+        # The normal form with the seed is the same rule.
         self.assertFalse(faults.replace([one.rule for one in faults], 3.0))
 
-    def test_anew(self) -> None:
-        """All begin anew where that is asked for, with seeds of their own."""
+    def test_isReset(self) -> None:
+        """A reset replaces every rule, with a new seed if it has none."""
         faults = ActiveFaults()
         rules = [parse("echo: drop, 5%"), parse("echo: drop, seed 3")]
         faults.replace(rules, 0.0)
@@ -524,7 +525,7 @@ class InForceTests(SynchronousTestCase):
         self.assertFalse(ActiveFaults().replace([], 1.0, isReset=True))
 
     def test_forNew(self) -> None:
-        """Connections that were there have no accept and no first byte any more."""
+        """Kinds about the start of a connection do not apply to open ones."""
         for rule, expected in {
             "reset at accept": [False, True],
             "reset at first byte, in": [False, True],
@@ -538,8 +539,8 @@ class InForceTests(SynchronousTestCase):
             self.assertEqual(expected, [*map(bool, found)], rule)
 
     def test_replaced(self) -> None:
-        """On a connection that is there, a rule that stays remembers what has passed, and one
-        that goes does nothing more."""
+        """On an open connection, a rule that stays keeps its state, and one that goes stops
+        acting."""
         schedule = Schedule("corrupt byte 5")
         plan = schedule.connect()
         self.assertEqual([b"abcd"], passed(plan, b"abcd"))
@@ -548,8 +549,8 @@ class InForceTests(SynchronousTestCase):
         plan.replace([], 2.0)
         self.assertEqual((0, [b"abcdefgh"]), (len(plan), passed(plan, b"abcdefgh")))
 
-    def test_concerning(self) -> None:
-        """By service, by what it carries, and by the peer's address."""
+    def test_matching(self) -> None:
+        """Rules match by service, by carrier and by the peer's address."""
         faults = ActiveFaults()
         texts = (
             *("echo: drop", "echo: silence, from 127.0.0.0/8", "receive: drop, from ::1"),

@@ -1,4 +1,4 @@
-"""faults/scenario.py and inject/player.py: faults in sequence, and when each is in force."""
+"""faults/scenario.py and inject/player.py: faults in sequence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GRAMMAR = Grammar(SERVICES)
 
 
 class GrammarTests(SynchronousTestCase):
-    """What may be written, and what is said of what may not."""
+    """What can be written, and the messages for what cannot."""
 
     @given(
         st.from_regex(r"[A-Za-z][A-Za-z0-9_-]*", fullmatch=True),
@@ -32,13 +32,13 @@ class GrammarTests(SynchronousTestCase):
         st.booleans(),
     )
     def test_roundTrip(self, name: str, parts: list[Part], isEndless: bool) -> None:
-        """The normal form of any scenario reads back as it."""
+        """The normal form of any scenario reads back as that scenario."""
         scenario = Scenario(name, tuple(parts), isEndless)
         everything = {"echo": ("stream", "listener", "datagram", "request")}
         self.assertEqual(scenario, parseScenario(str(scenario), Grammar(everything)))
 
     def test_normalForm(self) -> None:
-        """What people may write differently is written in one way."""
+        """Different spellings of a scenario have one normal form."""
         for written, normal in {
             "a=10 s healthy|5s echo:drop;receive:drop": "a = 10s healthy "
             "| 5s echo: drop; receive: drop",
@@ -81,28 +81,28 @@ class GrammarTests(SynchronousTestCase):
 
 
 class PlayerTests(SynchronousTestCase):
-    """A scenario, and a clock."""
+    """A scenario, played on a clock of the test."""
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.faulting = FaultInjector(self.clock, EventStream(self.fail))
-        self.player = Player(self.clock, self.faulting)
+        self.injector = FaultInjector(self.clock, EventStream(self.fail))
+        self.player = Player(self.clock, self.injector)
 
     def play(self, text: str) -> None:
         self.player.play(parseScenario(text, GRAMMAR))
 
-    def inForce(self) -> list[str]:
-        return [str(fault.requested) for fault in self.faulting.active]
+    def activeRules(self) -> list[str]:
+        return [str(fault.requested) for fault in self.injector.active]
 
     def after(self, *seconds: float) -> list[list[str]]:
         found = []
         for one in seconds:
             self.clock.advance(one)
-            found.append(self.inForce())
+            found.append(self.activeRules())
         return found
 
     def test_parts(self) -> None:
-        """One after the other, each as long as it says, and then nothing."""
+        """One part follows the other, each for its time; then no rule is left."""
         self.play("a = 10s healthy | 5s echo: drop; echo: silence | 5s echo: refuse")
         both = ["echo: drop", "echo: silence"]
         self.assertEqual([[], both, both, ["echo: refuse"]], self.after(9.9, 0.1, 4.9, 0.1))
@@ -111,55 +111,57 @@ class PlayerTests(SynchronousTestCase):
         self.assertEqual((None, []), (self.player.scenario, self.clock.getDelayedCalls()))
 
     def test_again(self) -> None:
-        """Without end, and without falling behind when the daemon is busy."""
+        """A scenario that repeats does not fall behind when the daemon is busy."""
         self.play("a = 1s echo: drop | 1s healthy | again")
         self.clock.pump([1.5])
         self.assertEqual([["echo: drop"], [], ["echo: drop"]], self.after(0.5, 1, 1))
 
     def test_late(self) -> None:
-        """A daemon that was stopped for an hour does not play that hour when it goes on."""
+        """A daemon that was suspended for an hour does not catch up on that hour."""
         self.play("a = 1s echo: drop | 1s echo: silence | again")
         self.clock.advance(3600)
-        [fault] = self.faulting.active
+        [fault] = self.injector.active
         self.assertLess(fault.id, 5)
         self.clock.pump([1, 1])
         self.assertLess(self.player.left, 1.01)
 
     def test_others(self) -> None:
-        """Rules that are no part of it stay, also those that come meanwhile."""
-        self.faulting.replace([parse("echo: drop, seed 1")])
-        [before] = self.faulting.active
+        """Rules that are not part of the scenario stay, also those added meanwhile."""
+        self.injector.replace([parse("echo: drop, seed 1")])
+        [before] = self.injector.active
         self.play("a = 1s echo: silence | 1s echo: drop, seed 1")
-        self.faulting.replace(
-            [*(fault.rule for fault in self.faulting.active), parse("receive: drop")]
+        self.injector.replace(
+            [*(fault.rule for fault in self.injector.active), parse("receive: drop")]
         )
-        self.assertEqual(["echo: drop, seed 1", "echo: silence", "receive: drop"], self.inForce())
+        self.assertEqual(
+            ["echo: drop, seed 1", "echo: silence", "receive: drop"], self.activeRules()
+        )
         [second] = self.after(1)
         self.assertEqual(["echo: drop, seed 1", "receive: drop", "echo: drop, seed 1"], second)
         [last] = self.after(1)
         self.assertEqual(["echo: drop, seed 1", "receive: drop"], last)
-        self.assertIs(before, next(iter(self.faulting.active)))
+        self.assertIs(before, next(iter(self.injector.active)))
 
     def test_taken(self) -> None:
-        """A rule of it that somebody takes out of force stays out for that part."""
+        """A rule of the scenario that is removed stays removed for that part."""
         self.play("a = 2s echo: silence | 1s echo: drop")
-        self.faulting.replace([])
+        self.injector.replace([])
         self.assertEqual([[], ["echo: drop"], []], self.after(1, 1, 1))
 
     def test_stays(self) -> None:
-        """What two parts have in common goes on, with its counts."""
+        """A rule of two consecutive parts keeps its counts."""
         self.play("a = 1s echo: drop | 1s echo: drop; echo: silence")
-        [fault] = self.faulting.active
+        [fault] = self.injector.active
         self.after(1)
-        self.assertIs(fault, next(iter(self.faulting.active)))
+        self.assertIs(fault, next(iter(self.injector.active)))
 
     def test_replacedAndStopped(self) -> None:
-        """Another one begins at once, and one that is stopped leaves nothing."""
+        """Another scenario starts at once, and stopping it leaves no rule."""
         self.play("a = 5s echo: drop")
         self.clock.advance(1)
         self.play("b = 5s echo: silence | again")
-        self.assertEqual(["echo: silence"], self.inForce())
+        self.assertEqual(["echo: silence"], self.activeRules())
         self.player.stop()
         self.player.stop()
         empty: list[Any] = []
-        self.assertEqual((empty, empty), (self.inForce(), self.clock.getDelayedCalls()))
+        self.assertEqual((empty, empty), (self.activeRules(), self.clock.getDelayedCalls()))

@@ -1,4 +1,4 @@
-"""Any faults: connections end in a way that is told, nothing leaks, and others are exact."""
+"""Any faults: each connection has an end with a reason, nothing leaks, and others are exact."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from twistednet.services.echo import Echo
 from twistednet.transport.closing import undelivered
 
 _FEW = st.integers(1, 5)
-#: Values so small that a rule is met, and done with within a day.
+#: Values so small that a rule applies, and is over within a day.
 SMALL: dict[str, Any] = {
     "TIME": st.sampled_from([0.000001, 0.5, 1.0, 30.0]),
     "SIZE": st.sampled_from([1, 7, 50, 20_000]),
@@ -34,15 +34,15 @@ SMALL: dict[str, Any] = {
     "NETWORK": st.none(),
     "TEXT": st.sampled_from(["a", "ab"]),
 }
-#: What keeps a connection that the client is done with, until it is idle for too long.
+#: Kinds that keep a connection after the client's end, until it is idle for too long.
 HOLDING = {"never close", "stop reading"}
-#: A peer whom no rule concerns.
+#: A peer that no rule matches.
 FREE = ("127.0.0.2", 40_000)
 WAYS = r"^(client FIN|client RST|connection lost|service|idle|fault [a-z -]+)$"
 
 
 class Strict:
-    """Is told of everything once and in order, or raises."""
+    """A protocol that raises if it is called twice or out of order."""
 
     state = "new"
 
@@ -63,15 +63,15 @@ class Strict:
 
 
 class Echoing(Strict, Echo):
-    """Answers."""
+    """Echoes."""
 
 
 class Answering(Strict, HalfCloseable):
-    """Says something at the client's FIN only."""
+    """Replies to the client's FIN alone."""
 
 
 class Leaving(Strict, Echo):
-    """Answers once, and closes."""
+    """Replies once, and closes."""
 
     def dataReceived(self, data: bytes) -> None:
         super().dataReceived(data)
@@ -79,7 +79,7 @@ class Leaving(Strict, Echo):
 
 
 class Aborting(Strict, Echo):
-    """Answers once, and resets the connection."""
+    """Replies once, and resets the connection."""
 
     def dataReceived(self, data: bytes) -> None:
         super().dataReceived(data)
@@ -87,7 +87,7 @@ class Aborting(Strict, Echo):
 
 
 class Much(Strict, Pouring):
-    """Has more to say than may wait."""
+    """Writes more than may wait."""
 
     ENOUGH = 40_000
 
@@ -97,58 +97,58 @@ CHUNKS = st.binary(min_size=1, max_size=50) | st.sampled_from([b"a", b"ab", b"ab
 
 
 def texts(carrier: str, service: str) -> st.SearchStrategy[str]:
-    """Rules for this service whose draws are the same each time."""
+    """Draw rules for this service with given seeds."""
     drawn = st.tuples(rules(carrier, SMALL, most=2), _FEW)
     return drawn.map(lambda pair: str(replace(pair[0], service=service, seed=pair[1])))
 
 
 def sockets() -> int:
-    """How many sockets this process has open."""
+    """Return how many sockets this process has open."""
     count = 0
     for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):  # that of listdir is gone
+        with contextlib.suppress(OSError):  # the descriptor of listdir is closed
             count += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
     return count
 
 
 def acts(faults: list[Any]) -> Counter[str]:
-    """How often each rule has acted, by its own count."""
+    """Return how often each rule has acted, by its own count."""
     counts: Counter[str] = Counter()
     for fault in faults:
         counts[str(fault)] += fault.acted
     return +counts
 
 
-def told(events: list[Event]) -> Counter[str]:
-    """How often each rule has acted, as was told."""
+def reported(events: list[Event]) -> Counter[str]:
+    """Return how often each rule has acted, by its events."""
     return Counter(one.rule for one in events if isinstance(one, Faulted))
 
 
 def numbers(count: int) -> st.SearchStrategy[list[bytes]]:
-    """Up to so many datagrams, none like another."""
+    """Draw up to this many datagrams, all different."""
     return st.integers(0, count).map(lambda most: [b"%d a" % number for number in range(most)])
 
 
 class AnyStreamTests(FaultTestCase):
-    """Connections under any rules, which may change; beside one that no rule concerns."""
+    """A connection under any rules, which may change, and one that no rule applies to."""
 
-    #: How often any rule has acted, so that nothing is proven by none.
+    #: How often any rule has acted: without one the test would prove nothing.
     acts = 0
-    ruled = st.lists(texts("stream", "echo"), max_size=3)
+    ruleLists = st.lists(texts("stream", "echo"), max_size=3)
 
     @settings(max_examples=100, deadline=None)
     @example(Answering, ["echo: reset after 1 byte, seed 1"], [], "close")
     @example(Echoing, ["echo: latency 30s, seed 1"], [(b"abc", None)], "reset")
     @given(
         st.sampled_from(SERVICES),
-        ruled,
-        st.lists(st.tuples(CHUNKS, st.none() | ruled), max_size=4),
+        ruleLists,
+        st.lists(st.tuples(CHUNKS, st.none() | ruleLists), max_size=4),
         st.sampled_from(["close", "shutdown", "reset"]),
     )
     def test_any(
         self,
         service: type[Any],
-        asked: list[str],
+        texts: list[str],
         events: list[tuple[bytes, list[str] | None]],
         end: str,
     ) -> None:
@@ -156,44 +156,44 @@ class AnyStreamTests(FaultTestCase):
         self.begin()
         self.faults: list[Any] = []
         before = sockets()
-        self.force(asked)
+        self.replaceRules(texts)
         protocol = service()
         client, stream = self.serve(protocol)
-        other, unhit = self.serve(Echo(), "other")
+        other, otherStream = self.serve(Echo(), "other")
         client.setblocking(False)
         for chunk, others in events:
             with contextlib.suppress(OSError):
                 client.send(chunk)
             other.sendall(chunk)
             if others is not None:
-                self.force(others)
+                self.replaceRules(others)
             self.later(client, stream, 1)
         self.end(client, stream, end)
         other.shutdown(socket.SHUT_WR)
         self.assertEqual(b"".join(chunk for chunk, _ in events), self.readAll(other))
         other.close()
         self.turned()
-        self.check(protocol, [stream, unhit])
+        self.check(protocol, [stream, otherStream])
         self.assertEqual(before, sockets())
 
     def begin(self) -> None:
         super().begin()
-        # What an example that failed has left is not the next one's.
+        # A failed example leaves nothing for the next one.
         self.loop.readers.clear()
         self.loop.writers.clear()
         for call in self.loop.getDelayedCalls():
             call.cancel()
 
-    def force(self, asked: list[str]) -> None:
-        """These are in force from now on."""
-        inForce = self.connections.faults
-        inForce.replace([parse(rule) for rule in asked])
-        self.faults += [fault for fault in inForce.active if fault not in self.faults]
+    def replaceRules(self, texts: list[str]) -> None:
+        """Make these the active rules."""
+        injector = self.connections.faults
+        injector.replace([parse(text) for text in texts])
+        self.faults += [fault for fault in injector.active if fault not in self.faults]
 
     def later(
         self, client: socket.socket, stream: Any, seconds: float, wait: float = 0.001
     ) -> None:
-        """Time passes, and the client reads; of a connection that is gone nothing waits."""
+        """Let time pass, and let the client read. A lost connection leaves no timer."""
         self.loop.turn(wait)
         if stream.disconnected:
             self.nothingWaits()
@@ -203,12 +203,12 @@ class AnyStreamTests(FaultTestCase):
                 pass
 
     def nothingWaits(self) -> None:
-        """But for a rule that is to run out."""
-        self.force([])
+        """Check that no timer is left but that of a rule's end."""
+        self.replaceRules([])
         self.assertEqual([], self.loop.getDelayedCalls())
 
     def end(self, client: socket.socket, stream: Any, how: str) -> None:
-        """The client is done; what keeps the connection all the same is ended as if idle."""
+        """End the client. A connection that a fault keeps is ended as if it were idle."""
         if how == "shutdown":
             with contextlib.suppress(OSError):
                 client.shutdown(socket.SHUT_WR)
@@ -224,26 +224,26 @@ class AnyStreamTests(FaultTestCase):
             next(one for one in self.connections if one.transport is stream).abort("idle")
 
     def days(self, client: socket.socket, stream: Any) -> None:
-        """As many as it takes, and no more than some."""
+        """Let days pass until the connection is lost, at most 20."""
         for _ in range(20):
             if stream.disconnected:
                 return
-            # A client's system may take its time to say that it has got something.
+            # The client's kernel may acknowledge data late.
             self.later(client, stream, 86_400, 0.05 if undelivered(stream) else 0.001)
 
     def check(self, protocol: Strict, streams: list[Any]) -> None:
-        """Nothing is left; all that has happened was told, and nothing was an error."""
+        """Check that nothing is left, that every end was reported, and that nothing was logged."""
         self.assertEqual([True, True], [bool(stream.disconnected) for stream in streams])
         self.assertIn(protocol.state, ("new", "lost"))
         self.assertEqual(0, len(self.connections))
         self.nothingWaits()
         self.assertEqual((set(), set()), (self.loop.readers, self.loop.writers))
-        reasons = [one.reason for one in self.told if isinstance(one, Closed)]
+        reasons = [one.reason for one in self.published if isinstance(one, Closed)]
         self.assertEqual(2, len(reasons))
         for reason in reasons:
             self.assertRegex(reason, WAYS)
-        self.assertEqual(acts(self.faults), told(self.told))
-        self.acts += len(told(self.told))
+        self.assertEqual(acts(self.faults), reported(self.published))
+        self.acts += len(reported(self.published))
         self.assertEqual([], self.flushLoggedErrors())
 
     def tearDown(self) -> None:
@@ -251,13 +251,13 @@ class AnyStreamTests(FaultTestCase):
 
 
 class AnyDatagramTests(PortTestCase):
-    """Datagrams under any rules, which may change; beside a peer whom no rule concerns.
+    """Datagrams under any rules, which may change, and of a peer that no rule applies to.
 
-    The test is the reactor, too, and the other port that it is asked for.
+    The test is the reactor too, and the other port that is opened.
     """
 
     acts = 0
-    ruled = st.lists(texts("datagram", "datagram"), max_size=3)
+    ruleLists = st.lists(texts("datagram", "datagram"), max_size=3)
 
     def begin(self) -> None:
         super().begin()
@@ -272,30 +272,30 @@ class AnyDatagramTests(PortTestCase):
         self.ports -= 1
 
     @settings(max_examples=100, deadline=None)
-    @given(ruled, numbers(20), ruled, numbers(20))
+    @given(ruleLists, numbers(20), ruleLists, numbers(20))
     def test_any(
-        self, asked: list[str], first: list[bytes], others: list[str], second: list[bytes]
+        self, texts: list[str], first: list[bytes], others: list[str], second: list[bytes]
     ) -> None:
-        """Each comes as often as is told, and late at most; in the end nothing waits."""
+        """As many come back as the events say, some of them late; nothing waits in the end."""
         self.begin()
         faults: list[Any] = []
-        for ruled, datagrams in ((asked, first), (others, second)):
-            self.faulting.replace([parse(f"{rule}, from {ANNA[0]}") for rule in ruled])
-            faults += [fault for fault in self.faulting.active if fault not in faults]
+        for current, datagrams in ((texts, first), (others, second)):
+            self.injector.replace([parse(f"{rule}, from {ANNA[0]}") for rule in current])
+            faults += [fault for fault in self.injector.active if fault not in faults]
             for datagram in datagrams:
                 self.exchange(datagram)
                 self.assertEqual([datagram], self.exchange(datagram, address=FREE))
             self.clock.advance(0.01)
-        # What was late may then be held for the next one.
+        # A delayed datagram may then be held for the next one.
         self.clock.pump([86_400, 86_400])
         self.check(faults, first + second)
         self.guarded.doStop()
-        self.faulting.replace([])
+        self.injector.replace([])
         self.assertEqual([], self.clock.getDelayedCalls())
-        self.assertEqual(([], 0), (self.faulting.observers, self.ports))
+        self.assertEqual(([], 0), (self.injector.observers, self.ports))
 
     def check(self, faults: list[Any], datagrams: list[bytes]) -> None:
-        """What came back of these is as many as was told, and whole where nothing harmed it."""
+        """Check that as many came back as the events say, unchanged unless a rule changed them."""
         acted: Counter[str] = Counter()
         for fault in faults:
             acted[fault.rule.kind.name] += fault.acted
@@ -304,8 +304,8 @@ class AnyDatagramTests(PortTestCase):
         self.assertEqual(expected, len(back))
         if not (acted["corrupt"] or acted["truncate"]):
             self.assertLessEqual(set(back), set(datagrams))
-        self.assertEqual(acts(faults), told(self.told))
-        self.acts += len(told(self.told))
+        self.assertEqual(acts(faults), reported(self.published))
+        self.acts += len(reported(self.published))
 
     def tearDown(self) -> None:
         self.assertTrue(self.acts)

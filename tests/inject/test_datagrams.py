@@ -1,4 +1,4 @@
-"""inject/datagrams.py: datagrams that are lost, doubled, late and out of order."""
+"""inject/datagrams.py: datagrams that are lost, duplicated, delayed and reordered."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ANNA, BERTA = ("127.0.0.1", 40_000), ("127.0.0.1", 40_001)
 
 
 class Returning(DatagramProtocol):
-    """Sends back what it gets, and keeps it."""
+    """Sends back each datagram, and keeps it."""
 
     transport: Any
 
@@ -41,7 +41,7 @@ class Returning(DatagramProtocol):
 
 
 class PortTestCase(SynchronousTestCase):
-    """On a clock of the test's; the test is the port."""
+    """A clock of the test's own; the test case is the port."""
 
     tap: Any = None
 
@@ -49,20 +49,20 @@ class PortTestCase(SynchronousTestCase):
         self.begin()
 
     def begin(self) -> None:
-        """Nothing has come yet, and nothing was told."""
+        """Begin without datagrams and events."""
         self.clock = Clock()
         self.sent: list[tuple[bytes, tuple[str, int]]] = []
-        self.told: list[Event] = []
+        self.published: list[Event] = []
         events = EventStream(self.fail)
-        events.attach(self.told.append)
-        self.faulting = FaultInjector(self.clock, events)
+        events.attach(self.published.append)
+        self.injector = FaultInjector(self.clock, events)
         conversations = UDPConversations(
             "datagram", self.clock, Recorder(events, Journal(0)), count(1)
         )
         self.protocol = Returning()
         self.guarded = DatagramGuard(
             *("datagram", self.protocol, self.clock, events, {5000}, conversations),
-            self.faulting,
+            self.injector,
         )
         self.guarded.makeConnection(self)
 
@@ -73,13 +73,13 @@ class PortTestCase(SynchronousTestCase):
         self.sent.append((datagram, address))
 
     def flush(self) -> None:
-        """Nothing waits."""
+        """Do nothing: no datagram is queued."""
 
-    def ask(self, *rules: str) -> None:
-        self.faulting.replace([parse(f"datagram: {rule}, seed 1") for rule in rules])
+    def setRules(self, *rules: str) -> None:
+        self.injector.replace([parse(f"datagram: {rule}, seed 1") for rule in rules])
 
     def exchange(self, *datagrams: bytes, address: tuple[str, int] = ANNA) -> list[bytes]:
-        """What came back at once."""
+        """Return what comes back at once."""
         before = len(self.sent)
         for datagram in datagrams:
             self.guarded.datagramReceived(datagram, address)
@@ -87,22 +87,22 @@ class PortTestCase(SynchronousTestCase):
 
 
 class FaultyPortTests(PortTestCase):
-    """What each kind does, by itself."""
+    """What each kind does, on its own."""
 
     def test_nothing(self) -> None:
-        """Without a rule for this port's service nothing stands in the path."""
+        """Without a rule for its service, a port has its own protocol and transport."""
         self.assertTrue(self.guarded.mayReturn({ANNA}, b"a"))
-        self.faulting.replace([parse("receive: drop"), parse("echo: silence")])
+        self.injector.replace([parse("receive: drop"), parse("echo: silence")])
         self.assertIs(self, self.protocol.transport)
-        self.ask("drop")
+        self.setRules("drop")
         self.assertIsNot(self, self.protocol.transport)
         self.assertFalse(self.guarded.mayReturn({ANNA}, b"a"))
-        self.ask()
+        self.setRules()
         self.assertIs(self, self.protocol.transport)
         self.assertTrue(self.guarded.mayReturn({ANNA}, b"a"))
 
     def test_kinds(self) -> None:
-        """What comes back at once of three."""
+        """What comes back at once of three datagrams."""
         for rule, expected in {
             "drop, the 2nd": [b"abc", b"ghi"],
             "duplicate, the 2nd": [b"abc", b"def", b"def", b"ghi"],
@@ -112,16 +112,16 @@ class FaultyPortTests(PortTestCase):
             'drop, matching "e"': [b"abc", b"ghi"],
             "drop, after 4 bytes": [b"abc", b"def"],
         }.items():
-            self.ask(rule)
+            self.setRules(rule)
             self.assertEqual(expected, self.exchange(b"abc", b"def", b"ghi"), rule)
 
     def test_delay(self) -> None:
-        """Each comes so much later; with the jitter they may overtake one another."""
-        self.ask("delay 1s")
+        """Each datagram is delayed; with a jitter, one may overtake another."""
+        self.setRules("delay 1s")
         self.assertEqual([], self.exchange(b"a", b"b"))
         self.clock.advance(1)
         self.assertEqual([(b"a", ANNA), (b"b", ANNA)], self.sent)
-        self.ask("delay 1s jitter 900ms")
+        self.setRules("delay 1s jitter 900ms")
         self.exchange(*[b"%d" % number for number in range(100)])
         for _ in range(200):
             self.clock.advance(0.01)
@@ -130,17 +130,16 @@ class FaultyPortTests(PortTestCase):
         self.assertNotEqual(list(range(100)), late)
 
     def test_lastOfAll(self) -> None:
-        """One that waits for the next to overtake it does not wait for ever, nor for another
-        peer's."""
-        self.ask("reorder")
+        """A held datagram is sent after 100 ms, and another peer's does not release it."""
+        self.setRules("reorder")
         self.assertEqual([], self.exchange(b"a"))
         self.assertEqual([], self.exchange(b"b", address=BERTA))
         self.clock.advance(0.1)
         self.assertEqual([(b"a", ANNA), (b"b", BERTA)], self.sent)
 
     def test_numbered(self) -> None:
-        """Of 10,000 numbered ones each is counted, and told of: within 3 sigma."""
-        self.ask("loss 30%", "duplicate, every 10th")
+        """Of 10,000 datagrams each is counted and reported, within 3 sigma."""
+        self.setRules("loss 30%", "duplicate, every 10th")
         numbers = [b"%d" % number for number in range(10_000)]
         back = self.exchange(*numbers)
         times = Counter(Counter(back).values())
@@ -148,54 +147,54 @@ class FaultyPortTests(PortTestCase):
         self.assertApproximates(3000, lost, 3 * 46)
         self.assertEqual((10_000 - lost) // 10, times[2])
         self.assertEqual(sorted(back, key=int), back)
-        first, second = self.faulting.active
+        first, second = self.injector.active
         self.assertEqual((10_000, lost), (first.seen, first.acted))
         self.assertEqual((10_000 - lost, times[2]), (second.seen, second.acted))
-        told = Counter(one.fault for one in self.told if isinstance(one, Faulted))
-        self.assertEqual({"loss": lost, "duplicate": times[2]}, told)
+        acted = Counter(one.fault for one in self.published if isinstance(one, Faulted))
+        self.assertEqual({"loss": lost, "duplicate": times[2]}, acted)
         self.assertEqual(numbers, self.protocol.received)
 
     def test_runsOut(self) -> None:
         """A rule whose time is over leaves nothing in the path."""
-        self.ask("drop, for 5s")
+        self.setRules("drop, for 5s")
         self.assertEqual([], self.exchange(b"x"))
         self.clock.advance(5)
         self.assertIs(self, self.protocol.transport)
         self.assertEqual([b"x"], self.exchange(b"x"))
 
     def test_bounded(self) -> None:
-        """Of a flood that waits no more than a thousand are kept, and the others told of."""
-        self.ask("delay 1s")
+        """At most 1,000 datagrams wait; the others are dropped and reported."""
+        self.setRules("delay 1s")
         self.exchange(*[b"x"] * 3000)
         self.clock.advance(1)
         self.assertEqual(1000, len(self.sent))
-        refused = [one for one in self.told if isinstance(one, Refused)]
+        refused = [one for one in self.published if isinstance(one, Refused)]
         expected = ("datagram", "127.0.0.1:40000", "fault delay")
         self.assertEqual({expected}, {(one.service, one.peer, one.limit) for one in refused})
         self.assertEqual(2000, len(refused))
 
     def test_boundedReorder(self) -> None:
-        """The same of those that wait for the next: one that is told of as lost is lost."""
-        self.ask("delay 1s")
+        """A held datagram that was reported as dropped is not sent."""
+        self.setRules("delay 1s")
         self.exchange(*[b"x"] * 1000)
-        self.ask("reorder")
+        self.setRules("reorder")
         self.exchange(b"a")
-        self.assertEqual(1, len([one for one in self.told if isinstance(one, Refused)]))
+        self.assertEqual(1, len([one for one in self.published if isinstance(one, Refused)]))
         self.clock.advance(1)
         self.assertEqual([], self.exchange(b"b"))
         self.clock.advance(0.1)
         self.assertNotIn((b"a", ANNA), self.sent)
 
     def test_stop(self) -> None:
-        """When the port is closed nothing waits any more."""
-        self.ask("delay 1s")
+        """A closed port leaves no timer."""
+        self.setRules("delay 1s")
         self.exchange(b"x")
         self.guarded.doStop()
-        self.assertEqual(([], []), (self.clock.getDelayedCalls(), self.faulting.observers))
+        self.assertEqual(([], []), (self.clock.getDelayedCalls(), self.injector.observers))
 
 
 class FaultyDatagramTests(DaemonTests):
-    """The daemon's own port, by the sender's address."""
+    """A daemon's own port, with rules by the sender's address."""
 
     _rules = (
         "datagram: wrong port, from 127.0.0.2, the 2nd",
@@ -209,7 +208,7 @@ class FaultyDatagramTests(DaemonTests):
     )
 
     def exchange(self, source: str, *sent: bytes, replies: int) -> list[tuple[bytes, bool]]:
-        """What came back, and whether it came from whom it was sent to."""
+        """Return what came back, and whether each came from the service's port."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             sock.bind((source, 0))
             sock.settimeout(20)
@@ -220,7 +219,7 @@ class FaultyDatagramTests(DaemonTests):
             return [(datagram, address == there) for datagram, address in got]
 
     def test_kinds(self) -> None:
-        """Each as a socket sees it, and none for who is not meant."""
+        """Each kind as a socket sees it; a sender that no rule matches sees no fault."""
         for source, expected in {
             "127.0.0.2": [(b"a", True), (b"b", False), (b"c", True)],
             "127.0.0.3": [(b"c", True)],

@@ -1,4 +1,4 @@
-"""Faults of ports, and the gates that do them: clients are turned away, and taken again."""
+"""inject/listeners.py and transport/refusing.py: ports that refuse or ignore clients."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from twistednet.transport.listening import UNIXPort
 
 reactor = theReactor()
 
-#: Seconds after which a connect that nobody answers has long been answered by loopback.
+#: Seconds to wait for a connect that gets no answer; loopback answers much sooner.
 UNANSWERED = 0.3
 
 
@@ -35,7 +35,7 @@ class _Greeter(Protocol):
 
 
 class PortTestCase(TestCase):
-    """A port that listens, and clients that block: the system connects them by itself."""
+    """A port that listens, and clients that block while the kernel connects them."""
 
     def listen(self, interface: str = "127.0.0.1") -> Any:
         port = reactor.listenTCP(0, Factory.forProtocol(_Greeter), interface=interface)
@@ -60,17 +60,17 @@ class PortTestCase(TestCase):
         return sock
 
     async def assertServed(self, sock: socket.socket) -> None:
-        """It is greeted, and then closes."""
+        """Check that the client is greeted, and close it."""
         sock.settimeout(PATIENCE)
         self.assertEqual(b"!", await deferToThread(sock.recv, 1))
         sock.close()
 
 
-class GateTests(PortTestCase):
-    """Ports by themselves."""
+class RefusingTests(PortTestCase):
+    """The functions of transport/refusing.py on their own."""
 
     async def test_refuse(self) -> None:
-        """ECONNREFUSED until it is undone; who is connected stays so. Twice is as once."""
+        """ECONNREFUSED until it is undone; open connections stay. It can be done twice."""
         for port in self.listeners():
             there = self.connect(port)
             await self.assertServed(there)
@@ -84,7 +84,7 @@ class GateTests(PortTestCase):
                 await self.assertServed(self.connect(port))
 
     async def test_stall(self) -> None:
-        """No answer to a connect, from the first on, until it is undone."""
+        """No answer to a connect, from the first one on, until it is undone."""
         for port in (self.listen(), self.listen("::1")):
             for _ in range(2):
                 undo = refusing.stall(port)
@@ -94,7 +94,7 @@ class GateTests(PortTestCase):
                 await self.assertServed(self.connect(port))
 
     async def test_stallUNIX(self) -> None:
-        """One connects and waits, and there is no room for another; it is served at last."""
+        """One client connects and waits, further ones are blocked; the first is served later."""
         port = self.listenUNIX()
         undo = refusing.stall(port)
         first = self.connect(port)
@@ -117,7 +117,7 @@ class GateTests(PortTestCase):
         await self.assertServed(first)
 
     def test_noPath(self) -> None:
-        """A UNIX socket outside the file system cannot be put aside, which is told as such."""
+        """A UNIX socket without a path cannot be refused, and raises OSError."""
         with socket.socket(socket.AF_UNIX) as sock:
             sock.bind(b"\0" + os.urandom(8).hex().encode())
             sock.listen()
@@ -126,7 +126,7 @@ class GateTests(PortTestCase):
             self.assertRaises(OSError, refusing.refuse, port)
 
     def test_permissions(self) -> None:
-        """Who may not connect is told so, and not that nobody listens."""
+        """The replaced socket has the same permissions."""
         port = self.listenUNIX()
         path = port.socket.getsockname()
         os.chmod(path, 0o640)
@@ -136,86 +136,86 @@ class GateTests(PortTestCase):
 
 
 class PortFaultsTests(PortTestCase):
-    """Rules, and a port that they concern."""
+    """Rules for one port."""
 
     def setUp(self) -> None:
-        self.told: list[Any] = []
+        self.published: list[Any] = []
         events = EventStream(self.fail)
-        events.attach(self.told.append)
+        events.attach(self.published.append)
         self.clock = Clock()
-        self.faulting = FaultInjector(self.clock, events)
+        self.injector = FaultInjector(self.clock, events)
 
-    def ask(self, *rules: str) -> None:
-        self.faulting.replace([parse(rule) for rule in rules])
+    def setRules(self, *rules: str) -> None:
+        self.injector.replace([parse(rule) for rule in rules])
 
     def test_comesAndGoes(self) -> None:
-        """It acts at once, is told of, and is gone with its rule."""
+        """A rule acts at once, is reported, and is undone when it is removed."""
         port = self.listen()
-        faults = ListenerFaults("echo", port, self.clock, self.faulting)
+        faults = ListenerFaults("echo", port, self.clock, self.injector)
         self.connect(port)
-        self.ask("echo: refuse, seed 3", "answer: stall")
+        self.setRules("echo: refuse, seed 3", "answer: stall")
         self.assertRaises(ConnectionRefusedError, self.connect, port)
-        [event] = self.told
+        [event] = self.published
         did = "new connections are refused"
         expected = Faulted(0, "echo", faults.peer, "refuse", "echo: refuse, seed 3", 1, did)
         self.assertEqual(expected, replace(event, at=0.0))
-        self.ask("answer: stall")
+        self.setRules("answer: stall")
         self.connect(port)
 
     def test_changes(self) -> None:
-        """The first rule that concerns it counts, and one that stays is not done again."""
+        """The first rule that matches applies, and one that stays is not applied again."""
         port = self.listen()
-        ListenerFaults("echo", port, self.clock, self.faulting)
-        self.ask("echo: refuse", "echo: stall")
-        self.ask("echo: refuse", "echo: drop", "echo: stall")
+        ListenerFaults("echo", port, self.clock, self.injector)
+        self.setRules("echo: refuse", "echo: stall")
+        self.setRules("echo: refuse", "echo: drop", "echo: stall")
         self.assertRaises(ConnectionRefusedError, self.connect, port)
-        self.ask("echo: stall", "echo: refuse")
+        self.setRules("echo: stall", "echo: refuse")
         self.assertRaises(TimeoutError, self.connect, port)
-        self.assertEqual(["refuse", "stall"], [one.fault for one in self.told])
+        self.assertEqual(["refuse", "stall"], [one.fault for one in self.published])
 
     def test_runsOut(self) -> None:
-        """`for 5s` ends after five seconds, also for a port that came later."""
-        self.ask("echo: refuse, for 5s")
+        """`for 5s` ends after five seconds, also for a port that was opened later."""
+        self.setRules("echo: refuse, for 5s")
         self.clock.advance(2)
         port = self.listen()
-        ListenerFaults("echo", port, self.clock, self.faulting)
+        ListenerFaults("echo", port, self.clock, self.injector)
         self.clock.advance(2.9)
         self.assertRaises(ConnectionRefusedError, self.connect, port)
         self.clock.advance(0.1)
         self.connect(port)
 
     def test_stop(self) -> None:
-        """What was done is undone before a port closes: it may be systemd's."""
+        """A fault is undone before the port closes: the socket may be systemd's."""
         port = self.listen()
-        faults = ListenerFaults("echo", port, self.clock, self.faulting)
-        self.ask("echo: refuse, for 5s")
+        faults = ListenerFaults("echo", port, self.clock, self.injector)
+        self.setRules("echo: refuse, for 5s")
         faults.stop()
         self.connect(port)
-        self.ask("echo: refuse")
+        self.setRules("echo: refuse")
         self.assertEqual([], self.clock.getDelayedCalls())
         self.connect(port)
 
     def test_cannot(self) -> None:
-        """What the system will not do is one line in the log, and the port as it was."""
+        """If the system refuses, the log has one line, and the port is unchanged."""
         lines: list[Any] = []
         globalLogPublisher.addObserver(lines.append)
         self.addCleanup(globalLogPublisher.removeObserver, lines.append)
         port = self.listenUNIX()
         os.unlink(port.socket.getsockname())
-        ListenerFaults("echo", port, self.clock, self.faulting)
-        self.ask("echo: refuse, seed 3")
+        ListenerFaults("echo", port, self.clock, self.injector)
+        self.setRules("echo: refuse, seed 3")
         [line] = [one for one in lines if "rule" in one]
         self.assertIn("No such file", str(line["error"]))
         self.assertEqual("echo: refuse, seed 3", line["rule"])
-        self.assertEqual(0, next(iter(self.faulting.active)).acted)
-        self.assertEqual([], self.told)
+        self.assertEqual(0, next(iter(self.injector.active)).acted)
+        self.assertEqual([], self.published)
 
 
 class ServedTests(SynchronousTestCase):
     """A whole daemon."""
 
     def test_fixture(self) -> None:
-        """The fixture serves one that refuses, and one that stalls."""
+        """The fixture serves a port that refuses, and one that stalls."""
         for fault, error in (("refuse", ConnectionRefusedError), ("stall", TimeoutError)):
             server = serve(self, "echo", faults=[fault])
             with self.assertRaises(error):

@@ -1,4 +1,4 @@
-"""inject/responses.py: what faults do to the replies of a site, on real sockets."""
+"""inject/responses.py: faults of a site's responses, on real sockets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from twistednet.transport.http import BoundedSite
 
 
 class Pages(Hello):
-    """Hello, but for /stream, where the test says what is answered, and when."""
+    """Hello, but the test itself responds to /stream."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,12 +41,12 @@ class Pages(Hello):
         return NOT_DONE_YET
 
 
-def asked(path: str, method: str = "GET", version: str = "1.1") -> bytes:
+def requestFor(path: str, method: str = "GET", version: str = "1.1") -> bytes:
     return f"{method} {path} HTTP/{version}\r\nHost: a\r\n\r\n".encode()
 
 
 class RequestTestCase(FaultTestCase):
-    """Connections to a site, with faults of what it replies to /hit."""
+    """Connections to a site, with faults of the responses to /hit."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -55,11 +55,11 @@ class RequestTestCase(FaultTestCase):
         ResponseFaults("echo", self.site, self.connections.faults)
 
     def open(self) -> tuple[socket.socket, Any]:
-        """A client's socket, and the stream that serves it."""
+        """Return a client's socket, and the stream that serves it."""
         return self.serve(self.site.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1)))
 
     def got(self, client: socket.socket) -> bytes:
-        """What has come by now."""
+        """Return what has arrived."""
         self.turned()
         client.setblocking(False)
         data = b""
@@ -76,21 +76,25 @@ class RequestTestCase(FaultTestCase):
         return self.got(client)
 
     def isOver(self) -> None:
-        """Nothing is left that would still be done."""
+        """Check that no connection and no timer is left."""
         self.assertEqual([], self.loop.getDelayedCalls())
         self.assertEqual(0, len(self.connections))
 
 
 class PassingTests(RequestTestCase):
-    """What is not hit is as it was."""
+    """Responses that no rule applies to are unchanged."""
 
     def test_besides(self) -> None:
-        """Replies before and after one that is hit, on the same connection, pipelined, are the
-        same to the byte as without faults."""
+        """Pipelined responses before and after a faulty one are the same to the byte."""
         client, _ = self.open()
-        requests = [asked("/a?name=A"), asked("/hit"), asked("/b", "HEAD"), asked("/c", "PUT")]
+        requests = [
+            requestFor("/a?name=A"),
+            requestFor("/hit"),
+            requestFor("/b", "HEAD"),
+            requestFor("/c", "PUT"),
+        ]
         plain = [withoutDate(self.exchange(client, one)) for one in requests]
-        self.ask('status 503, matching "/hit"')
+        self.setRules('status 503, matching "/hit"')
         got = withoutDate(self.exchange(client, *requests))
         self.assertTrue(got.startswith(plain[0]))
         self.assertTrue(got.endswith(plain[2] + plain[3]))
@@ -104,10 +108,10 @@ class PassingTests(RequestTestCase):
         )
 
     def test_streams(self) -> None:
-        """A reply that is not hit and comes in parts is not held back."""
-        self.ask('status 503, matching "/hit"')
+        """A response that comes in parts is not held back if no rule applies."""
+        self.setRules('status 503, matching "/hit"')
         client, _ = self.open()
-        self.exchange(client, asked("/stream"))
+        self.exchange(client, requestFor("/stream"))
         [request] = self.pages.streams
         request.write(b"part")
         self.assertTrue(self.got(client).endswith(b"\r\n4\r\npart\r\n"))
@@ -115,7 +119,7 @@ class PassingTests(RequestTestCase):
         self.assertEqual(b"0\r\n\r\n", self.got(client))
 
     def test_comesAndGoes(self) -> None:
-        """A rule concerns connections that are open; with none left nobody asks."""
+        """A rule applies to open connections; without rules the site has no hook."""
         client, _ = self.open()
         for rules, status in (
             ((), b"200"),
@@ -123,63 +127,66 @@ class PassingTests(RequestTestCase):
             (("status 404",), b"404"),
             ((), b"200"),
         ):
-            self.ask(*rules)
+            self.setRules(*rules)
             self.assertEqual(bool(rules), self.site.requestHook is not None)
-            self.assertEqual(status, self.exchange(client, asked("/"))[9:12])
+            self.assertEqual(status, self.exchange(client, requestFor("/"))[9:12])
         self.loop.advance(1)
-        self.ask("status 500, new connections")
-        self.assertEqual(b"200", self.exchange(client, asked("/"))[9:12])
-        self.ask("latency 1s")
+        self.setRules("status 500, new connections")
+        self.assertEqual(b"200", self.exchange(client, requestFor("/"))[9:12])
+        self.setRules("latency 1s")
         self.assertIsNone(self.site.requestHook)
-        self.ask("status 500, for 2s")
+        self.setRules("status 500, for 2s")
         self.assertIsNotNone(self.site.requestHook)
         self.loop.advance(2)
         self.assertIsNone(self.site.requestHook)
 
     def test_counted(self) -> None:
-        """Requests are counted over all connections, and told of, each time."""
-        self.ask("status 503, every 2nd")
+        """Requests are counted over all connections, and each fault is reported."""
+        self.setRules("status 503, every 2nd")
         statuses = []
         for _ in range(2):
             client, _ = self.open()
-            statuses += [self.exchange(client, asked(f"/{n}"))[9:12] for n in range(3)]
+            statuses += [self.exchange(client, requestFor(f"/{n}"))[9:12] for n in range(3)]
         self.assertEqual([b"200", b"503", b"200", b"503", b"200", b"503"], statuses)
-        told = [one for one in self.told if isinstance(one, Faulted)]
+        faulted = [one for one in self.published if isinstance(one, Faulted)]
         self.assertEqual(
             [(1, 1, "/1"), (2, 2, "/0"), (2, 3, "/2")],
-            [(one.connection, one.count, one.did.removeprefix("status 503 for ")) for one in told],
+            [
+                (one.connection, one.count, one.did.removeprefix("status 503 for "))
+                for one in faulted
+            ],
         )
         rule = "echo: status 503, every 2nd, seed 1"
-        self.assertEqual({("status", rule)}, {(one.fault, one.rule) for one in told})
+        self.assertEqual({("status", rule)}, {(one.fault, one.rule) for one in faulted})
 
     def test_connectionsThatAreOpen(self) -> None:
-        """They are counted as they came."""
-        self.ask('status 503, matching "/never"')
+        """Open connections are counted in the order in which they were made."""
+        self.setRules('status 503, matching "/never"')
         clients = [self.open()[0] for _ in range(10)]
         for client in clients:
-            self.exchange(client, asked("/a"))
-        self.ask("status 500, first 2 connections")
-        statuses = [self.exchange(client, asked("/a"))[9:12] for client in clients]
+            self.exchange(client, requestFor("/a"))
+        self.setRules("status 500, first 2 connections")
+        statuses = [self.exchange(client, requestFor("/a"))[9:12] for client in clients]
         self.assertEqual([b"500"] * 2 + [b"200"] * 8, statuses)
 
     def test_connections(self) -> None:
-        """Connections can be chosen first: then each request of those is meant."""
-        self.ask("status 503, the 2nd connection")
+        """A rule can choose connections first, and then acts on each of their requests."""
+        self.setRules("status 503, the 2nd connection")
         statuses = []
         for _ in range(3):
             client, _ = self.open()
-            statuses += [self.exchange(client, asked("/"))[9:12] for _ in range(2)]
+            statuses += [self.exchange(client, requestFor("/"))[9:12] for _ in range(2)]
         self.assertEqual([b"200"] * 2 + [b"503"] * 2 + [b"200"] * 2, statuses)
 
 
 class GatheringTests(RequestTestCase):
-    """A reply that is hit, until it is whole."""
+    """A faulty response until it is complete."""
 
     def test_parts(self) -> None:
-        """What comes in parts is sent as one, when it is whole; the resource is told so."""
-        self.ask("duplicate content-length")
+        """Parts are sent as one once they are complete, and the resource's request finishes."""
+        self.setRules("duplicate content-length")
         client, _ = self.open()
-        self.exchange(client, asked("/stream"))
+        self.exchange(client, requestFor("/stream"))
         [request] = self.pages.streams
         for part in (b"one", b"two"):
             request.write(part)
@@ -191,10 +198,10 @@ class GatheringTests(RequestTestCase):
         self.assertEqual([None], self.pages.finished)
 
     def test_producer(self) -> None:
-        """A producer may be at work; what it had to be paused for, it is told itself."""
-        self.ask("duplicate content-length")
+        """A producer is paused as usual, and unregistering it is no problem."""
+        self.setRules("duplicate content-length")
         client, stream = self.open()
-        self.exchange(client, asked("/stream"))
+        self.exchange(client, requestFor("/stream"))
         [request] = self.pages.streams
         calls: list[str] = []
 
@@ -218,10 +225,10 @@ class GatheringTests(RequestTestCase):
         self.assertEqual(["pause"], calls)
 
     def test_tooLong(self) -> None:
-        """A reply that is too long to be gathered is not sent at all."""
-        self.ask("duplicate content-length")
+        """A response over the limit is not sent at all."""
+        self.setRules("duplicate content-length")
         client, _ = self.open()
-        self.exchange(client, asked("/stream"))
+        self.exchange(client, requestFor("/stream"))
         [request] = self.pages.streams
         for _ in range(3):
             request.write(bytes(MAX_RESPONSE_BYTES // 2))
@@ -233,10 +240,10 @@ class GatheringTests(RequestTestCase):
         self.isOver()
 
     def test_lost(self) -> None:
-        """A client that goes away before its reply is whole: the resource is told."""
-        self.ask("duplicate content-length")
+        """The resource's request fails if the client goes away early."""
+        self.setRules("duplicate content-length")
         client, _ = self.open()
-        self.exchange(client, asked("/stream"))
+        self.exchange(client, requestFor("/stream"))
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
         self.turned()
@@ -246,27 +253,27 @@ class GatheringTests(RequestTestCase):
 
 
 class LateTests(RequestTestCase):
-    """A reply that waits, and what happens meanwhile."""
+    """A delayed response, and what happens meanwhile."""
 
     def late(self) -> tuple[socket.socket, Any]:
-        """A client that has the headers of a reply, and waits for its body, and for another's."""
-        self.ask('latency before body 5s, matching "/hit"')
+        """Return a client that has the headers of a response, and waits for two bodies."""
+        self.setRules('latency before body 5s, matching "/hit"')
         client, stream = self.open()
-        head = self.exchange(client, asked("/hit"), asked("/next"))
+        head = self.exchange(client, requestFor("/hit"), requestFor("/next"))
         self.assertTrue(head.endswith(b"Content-Length: 12\r\n\r\n"), head)
         self.loop.advance(4.9)
         self.assertEqual(b"", self.got(client))
         return client, stream
 
     def test_goesOn(self) -> None:
-        """It comes at its time, and the next one after it."""
+        """The body comes at its time, then the next response."""
         client, _ = self.late()
         self.loop.advance(0.1)
         self.assertRegex(self.got(client), rb"\AHello World!HTTP/1.1 200 OK\r\n[^!]*Hello World!\Z")
-        self.assertEqual(b"HTTP/1.1 200", self.exchange(client, asked("/"))[:12])
+        self.assertEqual(b"HTTP/1.1 200", self.exchange(client, requestFor("/"))[:12])
 
     def test_FIN(self) -> None:
-        """A client that has closed its side gets all that it has asked for, and our FIN."""
+        """A client that has half-closed gets all responses, then our FIN."""
         client, _ = self.late()
         client.shutdown(socket.SHUT_WR)
         self.assertEqual(b"", self.got(client))
@@ -276,12 +283,11 @@ class LateTests(RequestTestCase):
         self.isOver()
 
     def test_FINBeforeEnd(self) -> None:
-        """Where the reply ends the connection, the FIN is not waited for again, nor does it
-        end the connection in another way."""
+        """A response that ends the connection does so in the same way after the client's FIN."""
         for rule in ("close in body", "reset in body"):
-            self.ask("latency before body 5s", rule)
+            self.setRules("latency before body 5s", rule)
             client, _ = self.open()
-            self.exchange(client, asked("/"))
+            self.exchange(client, requestFor("/"))
             client.shutdown(socket.SHUT_WR)
             self.turned()
             self.loop.advance(5)
@@ -296,7 +302,7 @@ class LateTests(RequestTestCase):
             self.isOver()
 
     def test_RST(self) -> None:
-        """A client that resets is forgotten."""
+        """A client that resets leaves nothing behind."""
         client, _ = self.late()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
@@ -305,7 +311,7 @@ class LateTests(RequestTestCase):
         self.isOver()
 
     def test_drain(self) -> None:
-        """A daemon that stops still sends what is late, and ends the connection then."""
+        """A daemon that drains sends the delayed response, then closes the connection."""
         client, _ = self.late()
         self.site.drain()
         self.loop.advance(0.1)
@@ -315,37 +321,37 @@ class LateTests(RequestTestCase):
         self.isOver()
 
     def test_cutOff(self) -> None:
-        """A connection that another fault ends takes what waits with it."""
-        self.ask("latency in body 5s", "reset after 100 bytes")
+        """A fault that ends the connection drops the delayed response."""
+        self.setRules("latency in body 5s", "reset after 100 bytes")
         client, _ = self.open()
-        client.sendall(asked("/" + "x" * 99))
+        client.sendall(requestFor("/" + "x" * 99))
         self.turned()
         self.assertRaises(ConnectionResetError, self.readAll, client)
         self.assertEqual(["fault reset"], self.reasons())
         self.isOver()
 
     def test_rulesGo(self) -> None:
-        """What was begun is ended as it was meant, also if the rule is no more."""
+        """A response that has begun is sent as planned after its rule is removed."""
         client, _ = self.late()
-        self.ask()
+        self.setRules()
         self.assertEqual(b"", self.got(client))
         self.loop.advance(0.1)
         self.assertEqual(2, self.got(client).count(b"Hello World!"))
 
 
 class EndTests(RequestTestCase):
-    """Replies that are no good, and how they end the connection."""
+    """Malformed responses, and how they end the connection."""
 
     def test_ends(self) -> None:
-        """Our FIN, or a RST, in the fault's name; what was asked behind it has no answer."""
+        """Our FIN or a RST, with the fault as reason; pipelined requests get no response."""
         for rule, error, cause in (
             ("close in body", False, "fault close"),
             ("reset in body", True, "fault reset"),
             ("bad chunk size", False, "fault bad chunk size"),
         ):
-            self.ask(rule)
+            self.setRules(rule)
             client, _ = self.open()
-            client.sendall(asked("/") * 3)
+            client.sendall(requestFor("/") * 3)
             self.turned()
             got = client.recv(65536)
             self.assertEqual(1, got.count(b"HTTP/1.1"), rule)
@@ -359,26 +365,26 @@ class EndTests(RequestTestCase):
             self.isOver()
 
     def test_HTTP10(self) -> None:
-        """A client of HTTP/1.0 gets its own version, and the FIN that it waits for."""
-        self.ask("status 503")
+        """A client of HTTP/1.0 gets its own version, and our FIN."""
+        self.setRules("status 503")
         client, _ = self.open()
-        client.sendall(asked("/", version="1.0"))
+        client.sendall(requestFor("/", version="1.0"))
         got = self.readAll(client)
         self.assertRegex(got, rb"\AHTTP/1\.0 503 [^\0]*Unavailable\n\Z")
 
     def test_HEAD(self) -> None:
-        """In answer to HEAD there is no body, whatever else goes wrong."""
-        self.ask("status 503", "duplicate content-length")
+        """A response to HEAD has no body, whatever the fault."""
+        self.setRules("status 503", "duplicate content-length")
         client, _ = self.open()
-        got = self.exchange(client, asked("/", "HEAD"))
+        got = self.exchange(client, requestFor("/", "HEAD"))
         self.assertTrue(got.endswith(b"Content-Length: 24\r\nContent-Length: 24\r\n\r\n"), got)
         self.assertEqual(2, got.count(b"X-Netdemo-Fault: "))
 
     def test_afterWhatIsLate(self) -> None:
         """A RST comes after what another fault delays."""
-        self.ask("reset in body", "latency 5s")
+        self.setRules("reset in body", "latency 5s")
         client, _ = self.open()
-        client.sendall(asked("/"))
+        client.sendall(requestFor("/"))
         self.loop.advance(1)
         self.nothingFrom(client)
         self.loop.advance(5)
@@ -389,11 +395,11 @@ class EndTests(RequestTestCase):
         self.assertRaises(ConnectionResetError, client.recv, 1)
 
     def test_endless(self) -> None:
-        """To a client that reads nothing not much is sent; to one that reads, without end, and
-        10 MB in a second."""
-        self.ask("endless headers")
+        """A client that does not read is sent little; one that reads gets 10 MB a second, without
+        end."""
+        self.setRules("endless headers")
         client, stream = self.open()
-        client.sendall(asked("/"))
+        client.sendall(requestFor("/"))
         self.turned()
         client.setblocking(False)
 
@@ -420,22 +426,21 @@ class EndTests(RequestTestCase):
         self.isOver()
 
     def test_header(self) -> None:
-        """What a rule says is told in one line that reads back; a text that would be more than
-        a line is in no target."""
-        self.ask('status 500, matching "/\r\nX: y"', 'redirect loop, matching "\\""')
+        """The header with the rule is one line that reads back as the rule."""
+        self.setRules('status 500, matching "/\r\nX: y"', 'redirect loop, matching "\\""')
         client, _ = self.open()
-        got = self.exchange(client, asked('/"'))
+        got = self.exchange(client, requestFor('/"'))
         [rule] = re.findall(rb"\r\nX-Netdemo-Fault: (.*); 1\r\n", got)
         self.assertEqual('"', parse(rule.decode()).text)
         self.assertIn(b'\r\nLocation: /"\r\n', got)
-        self.assertEqual(b"400", self.exchange(client, asked("/\r\nX: y"))[9:12])
+        self.assertEqual(b"400", self.exchange(client, requestFor("/\r\nX: y"))[9:12])
 
 
 class CarrierTests(SynchronousTestCase):
-    """Which services have replies that faults can be done to."""
+    """Which services have the carrier `request`."""
 
     def test_carriers(self) -> None:
-        """Those whose factory is a site of ours, plugins' too; no others."""
+        """Services whose factory is a BoundedSite have it, also those of plugins."""
         own = type("OwnSite", (BoundedSite,), {})
         for stream, expected in ((own, True), (HelloSite, True), (Factory, False), (None, False)):
             service = Service("own", (), "", Hello, stream)

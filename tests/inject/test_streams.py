@@ -1,4 +1,4 @@
-"""inject/streams.py: what stands between a connection and its service, on real sockets."""
+"""inject/streams.py: the wrapper of a connection, on real sockets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from twistednet.transport.streams import TCPStream
 
 
 class _Factory:
-    """Builds what the test has made."""
+    """Builds the protocol that the test has made."""
 
     def __init__(self) -> None:
         self.doStart = self.doStop = lambda: None
@@ -45,7 +45,7 @@ class _Factory:
 
 @implementer(IHalfCloseableProtocol)
 class HalfCloseable(Recorder):
-    """Answers the FIN with its last words."""
+    """Replies to the FIN, and closes."""
 
     transport: Any
 
@@ -54,7 +54,7 @@ class HalfCloseable(Recorder):
         self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """Never."""
+        """Do nothing."""
 
 
 class Pouring(Recorder):
@@ -83,28 +83,28 @@ class Pouring(Recorder):
 
 
 class FaultTestCase(LoopTestCase):
-    """Connections that come in through the layers, with faults."""
+    """Connections that come in as the daemon's do, with faults."""
 
     def setUp(self) -> None:
         super().setUp()
         self.begin()
 
     def begin(self) -> None:
-        """There have been no connections yet, and nothing was told."""
-        self.told: list[Event] = []
+        """Begin without connections and events."""
+        self.published: list[Event] = []
         events = EventStream(self.fail)
         self.journal = Journal()
         events.attach(self.journal)
-        events.attach(self.told.append)
+        events.attach(self.published.append)
         self.connections = Connections(self.loop, events, self.journal)
         self._factory = _Factory()
 
-    def ask(self, *rules: str) -> None:
-        """These faults are in force from now on."""
+    def setRules(self, *rules: str) -> None:
+        """Make these the active rules."""
         self.connections.faults.replace([parse(f"echo: {rule}, seed 1") for rule in rules])
 
     def serve(self, protocol: Any, service: str = "echo") -> tuple[socket.socket, Any]:
-        """A client's socket, and the stream that the layers were given."""
+        """Return a client's socket, and the stream that serves it."""
         client = socket.create_connection(self._listener.getsockname(), timeout=5)
         self.addCleanup(client.close)
         accepted, address = self._listener.accept()
@@ -116,7 +116,7 @@ class FaultTestCase(LoopTestCase):
         return client, stream
 
     def turned(self) -> None:
-        """All that is under way has arrived."""
+        """Let everything that is under way arrive."""
         self.loop.drain()
 
     def nothingFrom(self, client: socket.socket) -> None:
@@ -129,32 +129,32 @@ class FaultTestCase(LoopTestCase):
         return [one.closed for one in self.journal if one.closed is not None]
 
     def did(self) -> list[str]:
-        return [one.did for one in self.told if isinstance(one, Faulted)]
+        return [one.did for one in self.published if isinstance(one, Faulted)]
 
 
 class PathTests(FaultTestCase):
-    """When something stands in the path, and when nothing does."""
+    """When a connection is wrapped, and when it is not."""
 
     def test_nothing(self) -> None:
-        """Without a rule that concerns it, a connection has its own protocol."""
-        for asked in ((), ("drop, from 10.0.0.0/8",)):
-            self.ask(*asked)
+        """Without a rule that matches, a connection has its own protocol and transport."""
+        for texts in ((), ("drop, from 10.0.0.0/8",)):
+            self.setRules(*texts)
             echo = Echo()
             _, stream = self.serve(echo)
             self.assertIs(echo, stream.protocol)
             self.assertIs(stream, echo.transport)
 
     def test_comesAndGoes(self) -> None:
-        """A rule concerns who is there already, and when it goes nothing is left."""
+        """A rule applies to an open connection; once it is removed, nothing stays in the path."""
         echo = Echo()
         client, stream = self.serve(echo)
-        self.ask("latency 1s")
+        self.setRules("latency 1s")
         self.assertIsInstance(stream.protocol, FaultWrapper)
         client.sendall(b"a")
         self.nothingFrom(client)
         self.loop.advance(1)
         self.assertEqual(b"a", client.recv(9))
-        self.ask()
+        self.setRules()
         self.assertIs(echo, stream.protocol)
         self.assertIs(stream, echo.transport)
         client.sendall(b"b")
@@ -162,21 +162,21 @@ class PathTests(FaultTestCase):
         self.assertEqual(b"b", client.recv(9))
 
     def test_newConnections(self) -> None:
-        """If the rule says so, who is there already is left alone."""
+        """`new connections` leaves open ones unchanged."""
         echo = Echo()
         _, stream = self.serve(echo)
         self.loop.advance(1)
-        self.ask("drop, new connections")
+        self.setRules("drop, new connections")
         self.assertIs(echo, stream.protocol)
         _, stream = self.serve(Echo())
         self.assertIsInstance(stream.protocol, FaultWrapper)
 
     def test_comesWhilePaused(self) -> None:
-        """A service that wants nothing when a rule comes is given nothing, and then the rest."""
+        """A service that has paused when a rule comes gets nothing until it resumes."""
         recorder = Recorder()
         client, _ = self.serve(recorder)
         recorder.transport.pauseProducing()  # type: ignore[union-attr]
-        self.ask("latency 1s")
+        self.setRules("latency 1s")
         client.sendall(b"abc")
         self.turned()
         self.assertEqual([], recorder.chunks)
@@ -185,8 +185,7 @@ class PathTests(FaultTestCase):
         self.assertEqual([b"abc"], recorder.chunks)
 
     def test_readOnByTheService(self) -> None:
-        """A service that had the stream itself before there was a rule, and has it read on, is
-        given no more than what may wait."""
+        """A service that resumes the stream itself gets no more than may wait."""
 
         class Reading(Echo):
             def dataReceived(self, data: bytes) -> None:
@@ -194,14 +193,14 @@ class PathTests(FaultTestCase):
                 stream.resumeProducing()
 
         client, stream = self.serve(Reading())
-        self.ask("latency 1h")
+        self.setRules("latency 1h")
         self.fill(client, stream)
         self.assertFalse(stream.events & READ)
         self.assertLess(stream.bytesIn, 1 << 20)
 
     def test_pulledAndDropped(self) -> None:
-        """Who is asked for each chunk is asked for the next one when that is dropped."""
-        self.ask("drop, first 2")
+        """A pull producer is asked for more if its chunk is dropped."""
+        self.setRules("drop, first 2")
         client, stream = self.serve(Recorder())
         faultWrapper: Any = stream.protocol
         transport = faultWrapper.protocol.transport
@@ -214,34 +213,34 @@ class PathTests(FaultTestCase):
         self.turned()
 
     def test_comesWhileProducing(self) -> None:
-        """Who produces is paused by what waits, whenever the rule came, and goes on."""
-        self.ask("latency 1s")
+        """A producer is paused by what waits, whenever the rule came, and goes on."""
+        self.setRules("latency 1s")
         pouring = Pouring()
         pouring.ENOUGH = 0
         client, stream = self.serve(pouring)
-        for asked in ((), ("latency 1s",), (), ("latency 1s",)):
-            self.ask(*asked)
+        for texts in ((), ("latency 1s",), (), ("latency 1s",)):
+            self.setRules(*texts)
         pouring.ENOUGH = Pouring.ENOUGH
         pouring.resumeProducing()
         self.turned()
         self.assertLess(pouring.written, 20_000)
-        self.ask()
+        self.setRules()
         got = 0
         while got < pouring.ENOUGH:
             self.loop.advance(1)
             self.turned()
             got += len(client.recv(1 << 20))
-        self.ask("latency 1s")
-        self.ask()
+        self.setRules("latency 1s")
+        self.setRules()
         self.assertEqual((pouring.ENOUGH, pouring), (pouring.written, stream.producer))
 
     def test_goesWhileSomethingWaits(self) -> None:
-        """What waits when a rule goes is still sent, and what comes then after it."""
+        """What waits when a rule is removed is sent before what comes then."""
         client, _ = self.serve(Echo())
-        self.ask("latency 1s")
+        self.setRules("latency 1s")
         client.sendall(b"a")
         self.turned()
-        self.ask()
+        self.setRules()
         client.sendall(b"b")
         self.nothingFrom(client)
         self.loop.advance(1)
@@ -249,11 +248,11 @@ class PathTests(FaultTestCase):
 
 
 class EndTests(FaultTestCase):
-    """How connections end, and what is told of it."""
+    """How connections end, and what is reported."""
 
     def test_resetAtAccept(self) -> None:
-        """A RST, of which the service knows nothing."""
-        self.ask("reset at accept, first 1")
+        """A RST, and the service never sees the connection."""
+        self.setRules("reset at accept, first 1")
         recorder = Recorder()
         client, _ = self.serve(recorder)
         self.turned()
@@ -264,19 +263,19 @@ class EndTests(FaultTestCase):
         client.sendall(b"a")
         self.turned()
         self.assertEqual(b"a", client.recv(9))
-        (told,) = (one for one in self.told if isinstance(one, Faulted))
-        self.assertEqual((1, "echo", "reset"), (told.connection, told.service, told.fault))
-        self.assertEqual("echo: reset at accept, first 1, seed 1", told.rule)
-        self.assertEqual((1, "reset"), (told.count, told.did))
+        (event,) = (one for one in self.published if isinstance(one, Faulted))
+        self.assertEqual((1, "echo", "reset"), (event.connection, event.service, event.fault))
+        self.assertEqual("echo: reset at accept, first 1, seed 1", event.rule)
+        self.assertEqual((1, "reset"), (event.count, event.did))
 
     def test_resets(self) -> None:
-        """Exactly what was to pass has passed, and then comes a RST, and no FIN."""
+        """Exactly what may pass has passed, then a RST comes, and no FIN."""
         for rule, expected in {
             "reset at first byte": b"",
             "reset after 3 bytes": b"abc",
             "truncate after 4 bytes with RST": b"abcd",
         }.items():
-            self.ask(rule)
+            self.setRules(rule)
             client, _ = self.serve(Echo())
             client.sendall(b"abcdef")
             self.turned()
@@ -285,14 +284,14 @@ class EndTests(FaultTestCase):
         self.assertEqual(["fault reset"] * 2 + ["fault truncate"], self.reasons())
 
     def test_ends(self) -> None:
-        """Exactly what was to pass has passed, and then comes a FIN."""
+        """Exactly what may pass has passed, then a FIN comes."""
         for rule, expected in {
             "truncate after 4 bytes": b"abcd",
             "close before reply": b"",
             "close in reply": b"abc",
             "close after reply": b"abcdef",
         }.items():
-            self.ask(rule)
+            self.setRules(rule)
             client, stream = self.serve(Echo())
             client.sendall(b"abcdef")
             self.turned()
@@ -306,8 +305,8 @@ class EndTests(FaultTestCase):
         self.assertEqual(["fault truncate"] + ["fault close"] * 3, self.reasons())
 
     def test_resetAtClose(self) -> None:
-        """In place of the service's FIN comes a RST."""
-        self.ask("reset at close")
+        """A RST comes in place of the service's FIN."""
+        self.setRules("reset at close")
         client, _ = self.serve(Echo())
         client.sendall(b"a")
         client.shutdown(socket.SHUT_WR)
@@ -317,8 +316,8 @@ class EndTests(FaultTestCase):
         self.assertEqual(["fault reset"], self.reasons())
 
     def test_neverClose(self) -> None:
-        """The service has closed, and nothing is seen of it, until the client is gone."""
-        self.ask("never close")
+        """The client sees nothing of the service's close, until the client itself is gone."""
+        self.setRules("never close")
         client, stream = self.serve(Echo())
         client.sendall(b"a")
         client.shutdown(socket.SHUT_WR)
@@ -330,8 +329,8 @@ class EndTests(FaultTestCase):
         self.assertEqual(["no close"], self.did())
 
     def test_endAfterFIN(self) -> None:
-        """Where the client's FIN has come nothing is waited for after ours."""
-        self.ask("close before reply")
+        """If the client's FIN has arrived, the connection closes at once after ours."""
+        self.setRules("close before reply")
         client, _ = self.serve(HalfCloseable())
         client.shutdown(socket.SHUT_WR)
         self.turned()
@@ -340,11 +339,11 @@ class EndTests(FaultTestCase):
         self.assertEqual([], self.loop.getDelayedCalls())
 
     def test_timeout(self) -> None:
-        """Nothing comes, and after its time the end; a rule that is gone ends nothing."""
+        """Nothing comes until the end, which comes at its time; a removed rule ends nothing."""
         for rule, end in (("timeout 3s", b""), ("timeout 3s with RST", None)):
-            self.ask(rule)
+            self.setRules(rule)
             client, stream = self.serve(Echo())
-            self.ask(rule, "drop, after 9s")
+            self.setRules(rule, "drop, after 9s")
             client.sendall(b"abc")
             self.turned()
             self.loop.advance(2.9)
@@ -363,17 +362,17 @@ class EndTests(FaultTestCase):
         client.sendall(b"abc")
         self.turned()
         self.loop.advance(2)
-        self.ask()
+        self.setRules()
         self.assertEqual(b"abc", self.readAll(client, 3))
         self.assertEqual([], self.loop.getDelayedCalls())
 
     def test_timeoutIsChanged(self) -> None:
-        """The end that another rule of the kind has set is gone with that rule."""
-        self.ask("timeout 3s")
+        """An end that a rule has scheduled goes with that rule."""
+        self.setRules("timeout 3s")
         client, _ = self.serve(Echo())
         self.turned()
         self.loop.advance(1)
-        self.ask("timeout 5s")
+        self.setRules("timeout 5s")
         self.loop.advance(4.9)
         self.nothingFrom(client)
         self.loop.advance(0.1)
@@ -383,8 +382,8 @@ class EndTests(FaultTestCase):
         self.turned()
 
     def test_slowClose(self) -> None:
-        """Its FIN comes late, and what it said before does not."""
-        self.ask("slow close 3s")
+        """The FIN is delayed, and what was sent before it is not."""
+        self.setRules("slow close 3s")
         client, _ = self.serve(HalfCloseable())
         client.shutdown(socket.SHUT_WR)
         self.turned()
@@ -397,7 +396,7 @@ class EndTests(FaultTestCase):
 
     def test_linger(self) -> None:
         """The FIN comes at once, the end of the connection later."""
-        self.ask("linger 5s")
+        self.setRules("linger 5s")
         client, stream = self.serve(Echo())
         client.shutdown(socket.SHUT_WR)
         self.turned()
@@ -409,7 +408,7 @@ class EndTests(FaultTestCase):
 
     def test_halfClose(self) -> None:
         """Our FIN comes, and what the client sends still arrives."""
-        self.ask("half-close at accept")
+        self.setRules("half-close at accept")
         recorder = Recorder()
         client, stream = self.serve(recorder)
         self.turned()
@@ -419,9 +418,8 @@ class EndTests(FaultTestCase):
         self.assertEqual((b"abc", False), (recorder.received, bool(stream.disconnected)))
 
     def test_halfCloseLate(self) -> None:
-        """A service is given nothing before it was told of the connection, which may wait for
-        our FIN."""
-        self.ask("half-close at accept", "slow close 1s")
+        """A service gets no data before it has the connection, which may wait for our FIN."""
+        self.setRules("half-close at accept", "slow close 1s")
         recorder = Recorder()
         client, _ = self.serve(recorder)
         client.sendall(b"abc")
@@ -432,8 +430,8 @@ class EndTests(FaultTestCase):
         self.assertEqual((b"", b"abc"), (client.recv(9), recorder.received))
 
     def test_silence(self) -> None:
-        """What is sent arrives, and what is answered does not; the FIN does."""
-        self.ask("silence")
+        """What the client sends arrives, the replies do not, and the FIN does."""
+        self.setRules("silence")
         client, _ = self.serve(HalfCloseable())
         client.sendall(b"a")
         self.nothingFrom(client)
@@ -443,8 +441,8 @@ class EndTests(FaultTestCase):
         self.assertEqual(["client FIN"], self.reasons())
 
     def test_stopReading(self) -> None:
-        """The client can send until the windows are full; then it reads on as if nothing was."""
-        self.ask("stop reading")
+        """The client can send until the windows are full; without the rule all of it is read."""
+        self.setRules("stop reading")
         recorder = Recorder()
         client, stream = self.serve(recorder)
         client.setblocking(False)
@@ -454,13 +452,13 @@ class EndTests(FaultTestCase):
                 sent += client.send(bytes(65536))
         self.turned()
         self.assertEqual((b"", 0), (recorder.received, stream.bytesIn))
-        self.ask()
+        self.setRules()
         self.turned()
         self.assertEqual(sent, len(recorder.received))
 
     def test_runsOut(self) -> None:
-        """What was for a time is undone after it, and then nothing stands in the path."""
-        self.ask("stop reading, for 5s", "silence, for 9s")
+        """A rule whose time is over is undone, and nothing stays in the path."""
+        self.setRules("stop reading, for 5s", "silence, for 9s")
         client, _ = self.serve(Echo())
         client.sendall(b"abc")
         self.turned()
@@ -477,24 +475,24 @@ class EndTests(FaultTestCase):
         self.assertEqual(b"def", self.readAll(client, 3))
 
     def test_stopReadingLater(self) -> None:
-        """What had been read when it began is given when the rule goes."""
-        self.ask("stop reading, after 2 bytes")
+        """What had been read before the fault began arrives when the rule is removed."""
+        self.setRules("stop reading, after 2 bytes")
         recorder = Recorder()
         client, _ = self.serve(recorder)
         client.sendall(b"abcd")
         self.turned()
         self.assertEqual(b"ab", recorder.received)
-        self.ask()
+        self.setRules()
         self.assertEqual(b"abcd", recorder.received)
 
     def test_raises(self) -> None:
-        """A service that raises at what came late loses its connection, and no other."""
+        """A service that raises at delayed data loses its connection, and no other."""
 
         class Bad(Recorder):
             def dataReceived(self, data: bytes) -> None:
                 raise RuntimeError
 
-        self.ask("latency 1s, in")
+        self.setRules("latency 1s, in")
         client, _ = self.serve(Bad())
         client.sendall(b"a")
         self.turned()
@@ -504,8 +502,8 @@ class EndTests(FaultTestCase):
         self.assertEqual(1, len(self.flushLoggedErrors(RuntimeError)))
 
     def test_shutdown(self) -> None:
-        """Who ends a connection that is delayed sends what waits first."""
-        self.ask("latency 1h")
+        """Closing a delayed connection sends what waits first."""
+        self.setRules("latency 1h")
         client, _ = self.serve(Echo())
         client.sendall(b"abc")
         self.turned()
@@ -513,8 +511,8 @@ class EndTests(FaultTestCase):
         self.assertEqual(b"abc", self.readAll(client))
 
     def test_abort(self) -> None:
-        """What waits when the connection is lost is forgotten, its timers too."""
-        self.ask("latency 1h")
+        """A lost connection leaves no data and no timers behind."""
+        self.setRules("latency 1h")
         client, _ = self.serve(Echo())
         client.sendall(b"abc")
         self.turned()
@@ -529,9 +527,9 @@ class FlowTests(FaultTestCase):
     """Order, and bounded memory."""
 
     def test_finWaits(self) -> None:
-        """The client's FIN does not overtake what it has sent, nor ours the answer."""
+        """The client's FIN does not overtake its data, nor our FIN the reply."""
         for protocol, expected in ((Echo(), b"abc"), (HalfCloseable(), b"over")):
-            self.ask("latency 2s, in", "latency 1s")
+            self.setRules("latency 2s, in", "latency 1s")
             client, _ = self.serve(protocol)
             client.sendall(b"abc")
             client.shutdown(socket.SHUT_WR)
@@ -542,8 +540,8 @@ class FlowTests(FaultTestCase):
             self.assertEqual(expected, self.readAll(client))
 
     def test_paused(self) -> None:
-        """A service that wants nothing now is given nothing, and nobody asks again and again."""
-        self.ask("latency 1s, in")
+        """A service that has paused gets nothing, and no timer runs."""
+        self.setRules("latency 1s, in")
         recorder = Recorder()
         client, _ = self.serve(recorder)
         recorder.transport.pauseProducing()  # type: ignore[union-attr]
@@ -557,8 +555,8 @@ class FlowTests(FaultTestCase):
         self.assertEqual([b"abc"], recorder.chunks)
 
     def test_rate(self) -> None:
-        """So many bytes a second, within 5 % over 10 s; all arrive in the end."""
-        self.ask("rate 1000B/s")
+        """The rate is right within 5 % over 10 s, and everything arrives in the end."""
+        self.setRules("rate 1000B/s")
         client, stream = self.serve(Echo())
         data = bytes(range(256)) * 50
         client.sendall(data)
@@ -572,9 +570,9 @@ class FlowTests(FaultTestCase):
         self.assertEqual(data, self.readAll(client, len(data)))
 
     def test_bounded(self) -> None:
-        """A client that floods is not read while much waits, in either direction."""
+        """A client that floods is not read while much waits in either direction."""
         for rule in ("latency 1s", "latency 1s, in"):
-            self.ask(rule)
+            self.setRules(rule)
             client, stream = self.serve(Echo())
             self.fill(client, stream)
             self.assertFalse(stream.events & READ)
@@ -584,8 +582,8 @@ class FlowTests(FaultTestCase):
             self.turned()
 
     def test_producer(self) -> None:
-        """Who produces is paused while much waits, and goes on; nothing is lost."""
-        self.ask("latency 1s")
+        """A producer is paused while much waits, and goes on; nothing is lost."""
+        self.setRules("latency 1s")
         pouring = Pouring()
         client, _ = self.serve(pouring)
         self.turned()
@@ -602,7 +600,7 @@ class FlowTests(FaultTestCase):
 
 
 class DelayQueueTests(SynchronousTestCase):
-    """The queue by itself."""
+    """The queue on its own."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -610,7 +608,7 @@ class DelayQueueTests(SynchronousTestCase):
         self.queue = DelayQueue(self.clock, self.taken.append, lambda: None)
 
     def test_turns(self) -> None:
-        """Many small pieces leave others their turn, and need no more room than the whole."""
+        """Many small pieces leave others their turn, and take no more memory than the whole."""
         data = bytes(range(256)) * 4
         self.queue.add([Action(0.0, ActionType.PASS, data, piece=1)])
         self.assertEqual(MAX_ACTIONS_PER_TURN, len(self.taken))
@@ -624,7 +622,7 @@ class DelayQueueTests(SynchronousTestCase):
         self.assertEqual({1}, {len(step.data) for step in self.taken})
 
     def test_drainedAmidst(self) -> None:
-        """What is left of a step whose first pieces are through, and nothing comes later."""
+        """Clearing returns the rest of an action that has passed in part, and leaves no timer."""
         self.queue.add(
             [Action(0.0, ActionType.PASS, b"abcdef", piece=2, gap=1.0), Action(0.0, ActionType.FIN)]
         )
@@ -636,7 +634,7 @@ class DelayQueueTests(SynchronousTestCase):
 
 
 class AnyRuleTests(FaultTestCase):
-    """Whatever the rules are."""
+    """Any rules."""
 
     @settings(max_examples=150, deadline=None)
     @given(
@@ -644,13 +642,13 @@ class AnyRuleTests(FaultTestCase):
         st.lists(st.binary(min_size=1, max_size=50), max_size=4),
         st.booleans(),
     )
-    def test_any(self, asked: list[Rule], chunks: list[bytes], areLifted: bool) -> None:
-        """A connection ends in a way that is told, nothing raises, nothing is left behind, and
-        what another service is sent comes back to the byte."""
+    def test_any(self, ruled: list[Rule], chunks: list[bytes], areLifted: bool) -> None:
+        """A connection ends with a known reason, nothing raises or stays behind, and another
+        service's data comes back to the byte."""
         faults = self.connections.faults
-        faults.replace([replace(rule, network=None) for rule in asked])
+        faults.replace([replace(rule, network=None) for rule in ruled])
         client, stream = self.serve(Echo())
-        other, unhit = self.serve(Echo(), "other")
+        other, otherStream = self.serve(Echo(), "other")
         for chunk in chunks:
             with contextlib.suppress(ConnectionError):
                 client.sendall(chunk)
@@ -669,11 +667,11 @@ class AnyRuleTests(FaultTestCase):
                 self.loop.advance(86_400)
         if not stream.disconnected:
             held = {"never close", "stop reading", "rate", "slice"}
-            self.assertFalse(held.isdisjoint({rule.kind.name for rule in asked}))
+            self.assertFalse(held.isdisjoint({rule.kind.name for rule in ruled}))
             next(iter(self.connections)).abort("idle")
             self.loop.advance(0)
-        self.assertTrue(unhit.disconnected)
+        self.assertTrue(otherStream.disconnected)
         self.assertRegex(self.reasons()[-2], "^(client FIN|client RST|idle|fault [a-z]+)$")
-        # That a rule runs out is awaited still.
+        # The end of a rule's time is still scheduled.
         faults.replace([])
         self.assertEqual((0, []), (len(self.connections), self.loop.getDelayedCalls()))

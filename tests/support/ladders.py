@@ -1,6 +1,6 @@
-"""Pictures of what each fault does to a conversation, for the docs: made by letting it happen.
+"""Ladders of docs/fault-kinds.md: each shows a fault, drawn from what really happens.
 
-Run as a program, this writes those of docs/fault-kinds.md anew.
+Run as a program, this writes them into the page again.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.inject.test_datagrams import ANNA, FaultyPortTests
-from tests.inject.test_responses import RequestTestCase, asked
+from tests.inject.test_responses import RequestTestCase, requestFor
 from tests.support.processes import PATIENCE, ROOT
 from twistednet.faults.grammar import parse
 from twistednet.services.echo import Echo
@@ -24,13 +24,13 @@ from twistednet.transport import refusing
 
 PAGE = ROOT / "docs" / "fault-kinds.md"
 
-#: Seconds between two looks at the client, and how long a conversation is watched.
-TICK, LONG = 0.25, 5.0
-#: Lines of a reply that are shown, how much of each, and those that say nothing here.
-MOST_LINES, LONGEST = 10, 24
-_DULL = re.compile("Date|Server|X-Netdemo-Fault|Content-Type|Vary|X-Content-Type-Options")
+#: Seconds between two looks at the client, and for which it is watched.
+TICK_SECONDS, WATCHED_SECONDS = 0.25, 5.0
+#: Lines of a response that are shown, characters of each, and headers that do not matter here.
+MAX_LINES, MAX_CHARACTERS = 10, 24
+_LEFT_OUT = re.compile("Date|Server|X-Netdemo-Fault|Content-Type|Vary|X-Content-Type-Options")
 
-#: How wide an arrow is, and how many ladders stand in a row.
+#: Characters of an arrow, and ladders in a row.
 WIDTH, ROW = 20, 3
 
 #: A rule of each kind for streams. The client sends `hello`, `again` a second later, and after
@@ -65,10 +65,10 @@ STREAMS = (
     "timeout 1.5s with RST",
 )
 
-#: And for listeners: the client would connect.
+#: A rule of each kind for listeners: the client connects.
 LISTENERS = ("refuse", "stall")
 
-#: And for datagrams: the client sends `one` and `two`, and a second later `three`.
+#: A rule of each kind for datagrams. The client sends `one` and `two`, and a second later `three`.
 DATAGRAMS = (
     "loss 50%, seed 1",
     "drop, the 2nd",
@@ -87,8 +87,8 @@ def _shown(data: bytes) -> str:
     return "".join(chr(byte) if 31 < byte < 127 else f"\\x{byte:02x}" for byte in data)
 
 
-#: Of HTTP replies: the client sends `GET /`, and is answered by a page that says `Hello!`
-REPLIES = (
+#: A rule of each kind for HTTP responses. The client sends `GET /`; the page is `Hello!`.
+RESPONSES = (
     "status 503",
     "redirect loop",
     "latency before body 1s",
@@ -110,7 +110,7 @@ REPLIES = (
 
 
 class Ladder:
-    """Time goes down, the client is on the left."""
+    """One ladder: time runs down, the client is on the left."""
 
     def __init__(self, title: str) -> None:
         self.lines = [title]
@@ -121,13 +121,14 @@ class Ladder:
     def got(self, at: float, what: str) -> None:
         self._add(at, f"◀{'─' * (WIDTH - len(what) - 2)} {what}")
 
-    def reply(self, at: float, data: bytes) -> None:
-        """HTTP, a line each; an arrow stands for its CRLF."""
+    def response(self, at: float, data: bytes) -> None:
+        """Add an HTTP response, one line each; ↵ stands for CRLF."""
         *lines, last = _shown(data).split("\\x0d\\x0a")
-        shown = [f"{line}↵" for line in lines if not _DULL.match(line)]
+        shown = [f"{line}↵" for line in lines if not _LEFT_OUT.match(line)]
         for line in [*shown, last] if last else shown:
-            if len(self.lines) < MOST_LINES:
-                self._add(at, f"◀ {line if len(line) <= LONGEST else line[: LONGEST - 1] + '…'}")
+            if len(self.lines) < MAX_LINES:
+                isLong = len(line) > MAX_CHARACTERS
+                self._add(at, f"◀ {line[: MAX_CHARACTERS - 1] + '…' if isLong else line}")
 
     def _add(self, at: float, arrow: str) -> None:
         time = f"{at:.2f}".rstrip("0").rstrip(".")
@@ -135,7 +136,7 @@ class Ladder:
 
 
 def _rows(ladders: Iterable[Ladder]) -> str:
-    """The ladders side by side."""
+    """Return the ladders side by side."""
     left = [ladder.lines for ladder in ladders]
     text = []
     while left:
@@ -149,24 +150,24 @@ def _rows(ladders: Iterable[Ladder]) -> str:
 class _Conversation(RequestTestCase):
     """One client, one connection, and a clock."""
 
-    def meet(self, rule: str, made: tuple[socket.socket, Any]) -> None:
+    def watch(self, rule: str, made: tuple[socket.socket, Any]) -> None:
         self.ladder = Ladder(rule)
         self.client, self.stream = made
         self.client.setblocking(False)
         self._sent = self._got = 0
-        #: Our FIN is sent; the server's FIN has come, or its RST.
+        #: The client's FIN is sent; the server's FIN has come; its RST has come.
         self._isDone = self._hasFIN = self.isReset = False
 
-    def say(self, at: float, data: bytes, shown: str = "") -> None:
-        """With no bytes, our FIN."""
+    def send(self, at: float, data: bytes, shown: str = "") -> None:
+        """Send the data, or a FIN if there is none."""
         self.ladder.sent(at, shown or _shown(data) or "FIN")
         self._sent += self.client.send(data) if data else 0
         if not data:
             self.client.shutdown(socket.SHUT_WR)
             self._isDone = True
 
-    def hear(self, at: float) -> None:
-        """All that is under way arrives, which takes a busy machine's loopback a moment."""
+    def receive(self, at: float) -> None:
+        """Wait until everything under way has arrived, which takes loopback a moment."""
         deadline = time.monotonic() + PATIENCE
         while True:
             while self.loop.turn(0.002):
@@ -192,8 +193,8 @@ class _Conversation(RequestTestCase):
 
     def _hasArrived(self) -> bool:
         stream = self.stream
-        isHeard = stream.disconnected or stream not in self.loop.readers
-        if not (isHeard or (self._sent == stream.bytesIn and not self._isDone)):
+        isRead = stream.disconnected or stream not in self.loop.readers
+        if not (isRead or (self._sent == stream.bytesIn and not self._isDone)):
             return False
         hasEnded = stream.disconnected or stream._writeDisconnected
         return self.isReset or (self._got == stream.bytesOut and (self._hasFIN or not hasEnded))
@@ -204,47 +205,47 @@ class _Conversation(RequestTestCase):
 
 class _Stream(_Conversation):
     def draw(self, rule: str) -> Ladder:
-        """One conversation with echo."""
+        """Return the ladder of a connection to echo."""
         self.connections.faults.replace([parse(f"echo: {rule}")])
-        self.meet(rule, self.serve(Echo()))
+        self.watch(rule, self.serve(Echo()))
         script = {0.0: b"hello", 1.0: b"again", 2.0: b""}
-        for tick in range(int(LONG / TICK)):
-            at = tick * TICK
-            self.hear(at)
+        for tick in range(int(WATCHED_SECONDS / TICK_SECONDS)):
+            at = tick * TICK_SECONDS
+            self.receive(at)
             if at in script and not self.isReset:
-                self.say(at, script[at])
-            self.hear(at)
-            self.loop.advance(TICK)
+                self.send(at, script[at])
+            self.receive(at)
+            self.loop.advance(TICK_SECONDS)
         return self.ladder
 
 
-class _Reply(_Conversation):
+class _Response(_Conversation):
     def setUp(self) -> None:
         super().setUp()
         self.pages.greeting = lambda request: b"Hello!"  # type: ignore[method-assign]
 
     def draw(self, rule: str) -> Ladder:
-        """One request, and what is answered."""
-        # The seed stands in a header, half of which may be sent.
+        """Return the ladder of one request."""
+        # The seed is in a header, half of which may be sent.
         self.connections.faults.replace([parse(f"echo: {rule}, seed 1")])
-        self.meet(rule, self.open())
-        self.say(0, asked("/"), "GET /")
-        for tick in range(int(LONG / TICK)):
-            self.hear(tick * TICK)
-            if len(self.ladder.lines) >= MOST_LINES:
+        self.watch(rule, self.open())
+        self.send(0, requestFor("/"), "GET /")
+        for tick in range(int(WATCHED_SECONDS / TICK_SECONDS)):
+            self.receive(tick * TICK_SECONDS)
+            if len(self.ladder.lines) >= MAX_LINES:
                 break
-            self.loop.advance(TICK)
+            self.loop.advance(TICK_SECONDS)
         return self.ladder
 
     def show(self, at: float, data: bytes) -> None:
         if data:
-            self.ladder.reply(at, data)
+            self.ladder.response(at, data)
         else:
             super().show(at, data)
 
 
 class _Port(FaultyPortTests):
-    """The test case is the port, and its reactor: one that opens another port."""
+    """The test case is the port, and its reactor, which opens another port."""
 
     @property
     def reactor(self) -> Any:
@@ -257,25 +258,25 @@ class _Port(FaultyPortTests):
         self.sent.append((b"other port: " + data, address))
 
     def draw(self, rule: str) -> Ladder:
-        """One conversation with datagram."""
+        """Return the ladder of some datagrams."""
         ladder = Ladder(rule)
-        self.faulting.replace([parse(f"datagram: {rule}")])
+        self.injector.replace([parse(f"datagram: {rule}")])
         script = {0.0: (b"one", b"two"), 1.0: (b"three",)}
-        for tick in range(int(LONG / TICK)):
-            at, told = tick * TICK, len(self.sent)
+        for tick in range(int(WATCHED_SECONDS / TICK_SECONDS)):
+            at, before = tick * TICK_SECONDS, len(self.sent)
             self.clock.advance(at - self.clock.seconds())
             for data in script.get(at, ()):
                 ladder.sent(at, data.decode())
             for data in script.get(at, ()):
                 self.guarded.datagramReceived(data, ANNA)
-            for data, _ in self.sent[told:]:
+            for data, _ in self.sent[before:]:
                 ladder.got(at, _shown(data))
         return ladder
 
 
 class _Listener(SynchronousTestCase):
     def draw(self, rule: str) -> Ladder:
-        """A client that would connect, and has patience for a moment."""
+        """Return the ladder of a client that connects, with a short time limit."""
         ladder = Ladder(rule)
         port = SimpleNamespace(stopReading=lambda: None, backlog=1)
         port.socket = socket.create_server(("127.0.0.1", 0))
@@ -304,11 +305,11 @@ def _drawn(case: type[Any], rules: Iterable[str]) -> list[Ladder]:
 
 
 def drawn() -> dict[str, str]:
-    """The ladders of each kind, by what they are about."""
+    """Return the ladders of all kinds, by carrier."""
     return {
         "streams": _rows(_drawn(_Stream, STREAMS)),
         "listeners": _rows(_drawn(_Listener, LISTENERS)),
-        "replies": _rows(_drawn(_Reply, REPLIES)),
+        "replies": _rows(_drawn(_Response, RESPONSES)),
         "datagrams": _rows(_drawn(_Port, DATAGRAMS)),
     }
 
@@ -318,7 +319,7 @@ def _block(name: str) -> str:
 
 
 def shown(name: str) -> str:
-    """Those that the page has."""
+    """Return the ladders that the page has."""
     found = re.search(_block(name), PAGE.read_text(), re.DOTALL)
     return found[2] if found else ""
 

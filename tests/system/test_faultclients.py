@@ -1,4 +1,4 @@
-"""Clients that others wrote, against faults: each does what its own manual says of it."""
+"""Clients of other projects against faults: each does what its manual says."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.support.processes import PATIENCE
 from tests.support.servers import serve
 from twistednet.testing import Server
 
-#: Asks for /1 to /4, over one connection as long as that lasts. What fails on a connection
-#: that was used before is asked again, as Node's manual says of `request.reusedSocket`.
+#: Requests /1 to /4, over one connection as long as it lasts. A request that fails on a reused
+#: connection is sent again, as Node's manual says of `request.reusedSocket`.
 _NODE = """
 const http = require("http");
 const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
@@ -43,10 +43,10 @@ ask(1);
 
 
 class ClientTestCase(SynchronousTestCase):
-    """A server with faults, and a program that meets them."""
+    """A server with faults, and a client program."""
 
     def start(self, *command: str) -> subprocess.Popen[str]:
-        """Its input and output are the test's, and with the test it ends."""
+        """Start the program, with pipes; it ends with the test."""
         if not shutil.which(command[0]):
             raise SkipTest(f"{command[0]} is not installed")
         pipe = subprocess.PIPE
@@ -56,13 +56,13 @@ class ClientTestCase(SynchronousTestCase):
         return process
 
     def finished(self, *command: str, input: str = "") -> tuple[int, str, str]:
-        """Exit status, output and complaints."""
+        """Return the exit status, standard output and standard error."""
         process = self.start(*command)
         output, complaints = process.communicate(input, PATIENCE)
         return process.returncode, output, complaints
 
     def met(self, server: Server, fault: str, acts: int, connections: int) -> None:
-        """So often it has acted, over so many connections in all."""
+        """Check how often the fault has acted, over how many connections."""
         counted = server.journal().count(f" fault {fault}: "), len(server.connections)
         self.assertEqual((acts, connections), counted, server.journal())
 
@@ -71,7 +71,7 @@ class RedisTests(ClientTestCase):
     """redis-cli, which reads its commands from a pipe."""
 
     def ask(self, server: Server, *words: str) -> tuple[list[str], list[str]]:
-        """The answers, and the complaints."""
+        """Return the replies, and the errors."""
         where = ("-h", server.host, "-p", str(server.port))
         commands = "".join(f"ECHO {word}\n" for word in words)
         _, answers, complaints = self.finished("redis-cli", *where, input=commands)
@@ -81,13 +81,13 @@ class RedisTests(ClientTestCase):
         return serve(self, "echo", echoClass="tests.support.respecho.RESPEcho", faults=list(faults))
 
     def test_asksForHelp(self) -> None:
-        """What it asks of its own accord when it starts may be reset: nobody notices."""
+        """A reset of what it requests when it starts has no visible effect."""
         server = self.serve("reset at first byte, first 1")
         self.assertEqual((["a", "b"], []), self.ask(server, "a", "b"))
         self.met(server, "reset", 1, 2)
 
     def test_reconnects(self) -> None:
-        """A command that meets the RST fails; the next one makes a connection, and succeeds."""
+        """A command that gets a RST fails; the next one connects again, and succeeds."""
         server = self.serve('reset after 1 byte, matching "lost"')
         answers, complaints = self.ask(server, "a", "lost", "b", "lost", "c")
         self.assertEqual(["a", "b", "c"], answers)
@@ -95,7 +95,7 @@ class RedisTests(ClientTestCase):
         self.met(server, "reset", 2, 3)
 
     def test_FIN(self) -> None:
-        """A FIN in place of the answer is told apart from a RST."""
+        """It distinguishes a FIN in place of the reply from a RST."""
         server = self.serve('close before reply, matching "lost"')
         answers, complaints = self.ask(server, "a", "lost", "b")
         self.assertEqual(["a", "b"], answers)
@@ -113,7 +113,7 @@ class RequestsTests(ClientTestCase):
         return session
 
     def check(self, fault: str, name: str) -> None:
-        """The first two fail, and the third passes."""
+        """The first two requests fail, and the third succeeds."""
         server = serve(self, "hello", faults=[f"{fault}, first 2"])
         url = f"http://{server.host}:{server.port}/?name=requests"
         got = self.session(total=3).get(url, timeout=PATIENCE)
@@ -121,15 +121,15 @@ class RequestsTests(ClientTestCase):
         self.met(server, name, 2, 3)
 
     def test_reset(self) -> None:
-        """By a RST at once."""
+        """A RST at once."""
         self.check("reset at accept", "reset")
 
     def test_close(self) -> None:
-        """By a FIN in place of the reply."""
+        """A FIN in place of the response."""
         self.check("close before reply", "close")
 
     def test_givesUp(self) -> None:
-        """Who may try twice only has failed, with the RST as the reason."""
+        """With two attempts it fails, with the RST as the reason."""
         server = serve(self, "hello", faults=["reset at accept, first 2"])
         with self.assertRaises(requests.ConnectionError) as caught:
             self.session(total=1).get(f"http://{server.host}:{server.port}/", timeout=PATIENCE)
@@ -137,7 +137,7 @@ class RequestsTests(ClientTestCase):
         self.met(server, "reset", 2, 2)
 
     def test_timeout(self) -> None:
-        """Who waits no longer asks again, and is answered then."""
+        """After its timeout it tries again, and gets the response."""
         server = serve(self, "hello", faults=["silence, first 1"])
         got = self.session(read=1).get(f"http://{server.host}:{server.port}/", timeout=1)
         self.assertEqual("Hello World!", got.text)
@@ -145,10 +145,10 @@ class RequestsTests(ClientTestCase):
 
 
 class ProgramTests(ClientTestCase):
-    """Others, each with what it alone shows."""
+    """Other programs, each with what it alone shows."""
 
     def test_curl(self) -> None:
-        """curl tells apart how a reply was broken (curl(1), EXIT CODES)."""
+        """curl distinguishes how a response was broken (curl(1), EXIT CODES)."""
         for fault, status in {
             "truncate after 200 bytes": 18,
             "silence": 28,
@@ -162,7 +162,7 @@ class ProgramTests(ClientTestCase):
             self.assertEqual(status, got, fault)
 
     def test_node(self) -> None:
-        """What a connection ended under that was used before is asked again, and nothing else."""
+        """Only a request on a reused connection is sent again."""
         for fault, expected in {
             'close before reply, matching "/3", 1 times': [200, 200, "ECONNRESET", 200, 200],
             'reset after 1 byte, matching "/3", 1 times': [200, 200, "ECONNRESET", 200, 200],
@@ -175,7 +175,7 @@ class ProgramTests(ClientTestCase):
             self.met(server, fault.split()[0], 1, 2 if 200 in expected else 1)
 
     def test_wrongPort(self) -> None:
-        """Clients whose UDP socket is connected never see what comes from another port."""
+        """Clients with a connected UDP socket never see datagrams from another port."""
         for command in ("socat - UDP:{}:{}", "ncat -u {} {}"):
             server = serve(self, "datagram", faults=["wrong port, first 1"])
             client = self.start(*command.format(server.host, server.port).split())

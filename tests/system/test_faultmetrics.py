@@ -1,4 +1,4 @@
-"""Faults by their figures: order and count of 10,000 datagrams, times, rates, probabilities."""
+"""Faults in numbers: order and count of 10,000 datagrams, times, rates, probabilities."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SENT = [b"%05d" % number + bytes(range(27)) for number in range(COUNT)]
 #: holds, and none ends with a tenth one, which may have to wait for its successor.
 ENDS = (0, *range(5, COUNT, 100), COUNT)
 
-#: Who is meant by the rules, and who is not.
+#: Addresses that rules match, and one that none matches.
 MEANT, UNHIT = "127.0.0.2", "127.0.0.1"
 _KINDS = {"echo": socket.SOCK_STREAM, "datagram": socket.SOCK_DGRAM}
 #: A datagram, and the port that it came from.
@@ -33,19 +33,19 @@ Reply = tuple[bytes, int]
 
 
 def isUsual(count: int, of: int, percent: float) -> bool:
-    """Is it within 3 sigma that so many are met with this probability?"""
+    """True if the count is within 3 sigma of the probability."""
     share = percent / 100
     return abs(count - of * share) <= 3 * (of * share * (1 - share)) ** 0.5
 
 
 def drawn(percent: float, seed: int) -> set[bytes]:
-    """The datagrams that are met with this probability: one draw for each."""
+    """Return the datagrams that a fault acts on with this probability: one draw each."""
     draws = Random(seed)
     return {datagram for datagram in SENT if draws.random() * 100 < percent}
 
 
 def clientAt(case: SynchronousTestCase, host: str, kind: int) -> socket.socket:
-    """A socket at this address of loopback, which is closed with the test."""
+    """Return a socket at this loopback address, which is closed with the test."""
     sock = socket.socket(socket.AF_INET, kind)
     case.addCleanup(sock.close)
     sock.settimeout(PATIENCE)
@@ -54,10 +54,10 @@ def clientAt(case: SynchronousTestCase, host: str, kind: int) -> socket.socket:
 
 
 class DatagramTests(SynchronousTestCase):
-    """10,000 numbered datagrams over a real socket: each is accounted for."""
+    """10,000 numbered datagrams over a real socket, each accounted for."""
 
     def exchange(self, *rules: str, source: str = MEANT, count: int = 0) -> list[Reply]:
-        """All that came back, in its order; waits for late ones until they are `count`."""
+        """Return all that came back, in order; wait for delayed ones until there are `count`."""
         self.server = serve(self, "datagram", faults=[f"{rule}, from {MEANT}" for rule in rules])
         there = self.server.host, self.server.port
         sock = clientAt(self, source, socket.SOCK_DGRAM)
@@ -66,7 +66,7 @@ class DatagramTests(SynchronousTestCase):
         for begin, end in pairwise(ENDS):
             for datagram in SENT[begin:end]:
                 sock.sendto(datagram, there)
-            # It reads in order: what it was sent before has been answered when this is.
+            # The service reads in order: it has answered all before this one.
             probe.sendto(b"?", there)
             probe.recv(100)
             replies += self.waiting(sock)
@@ -78,7 +78,7 @@ class DatagramTests(SynchronousTestCase):
         return replies
 
     def waiting(self, sock: socket.socket) -> list[Reply]:
-        """What has arrived by now."""
+        """Return what has arrived."""
         replies = []
         sock.setblocking(False)
         with contextlib.suppress(BlockingIOError):
@@ -89,23 +89,23 @@ class DatagramTests(SynchronousTestCase):
         return replies
 
     def acted(self) -> Counter[str]:
-        """How often each kind was told to have acted."""
+        """Return how often each kind has acted, by the events."""
         return Counter(re.findall(r"(?m)^#\d+ fault ([^:]+): ", self.server.journal()))
 
     def check(self, expected: list[bytes], acted: dict[str, int], *rules: str) -> None:
-        """Exactly these come back, in this order, from the port that was asked."""
+        """Check that exactly these come back, in this order, from the service's port."""
         replies = self.exchange(*rules, count=len(expected))
         self.assertEqual([(one, self.server.port) for one in expected], replies, rules)
         self.assertEqual(acted, self.acted(), rules)
 
     def test_none(self) -> None:
-        """Whom no rule concerns loses none, and has none late or doubled."""
+        """A client that no rule matches loses none, and gets none late or twice."""
         replies = self.exchange("loss 100%", source=UNHIT)
         self.assertEqual([(one, self.server.port) for one in SENT], replies)
         self.assertEqual({}, self.acted())
 
     def test_loss(self) -> None:
-        """Those are lost that the seed says, and no others."""
+        """Exactly those are lost that the seed chooses."""
         for rule, seed in (("loss 30%", 7), ("drop, 30%, in", 8)):
             lost = drawn(30, seed)
             self.assertTrue(isUsual(len(lost), COUNT, 30))
@@ -120,27 +120,29 @@ class DatagramTests(SynchronousTestCase):
         self.check(expected, {"duplicate": len(doubled)}, "duplicate, 5%, seed 7")
 
     def test_reorder(self) -> None:
-        """Exactly neighbours change places; the last, which has none, comes in the end."""
+        """Neighbours swap; the last one, which has none, comes at the end."""
         expected = SENT[:]
         for number in range(9, COUNT - 1, 10):
             expected[number : number + 2] = reversed(expected[number : number + 2])
         self.check(expected, {"reorder": COUNT // 10}, "reorder, every 10th")
 
     def test_truncate(self) -> None:
-        """Every other one has its first bytes only."""
+        """Every second one has its first bytes only."""
         expected = [one if number % 2 else one[:6] for number, one in enumerate(SENT, 1)]
         self.check(expected, {"truncate": COUNT // 2}, "truncate to 6 bytes, every 2nd")
 
     def test_several(self) -> None:
-        """What one rule lets pass is counted by the next."""
+        """The second rule counts what the first one lets pass."""
         left = [one for number, one in enumerate(SENT, 1) if number % 3]
         expected = [copy for n, one in enumerate(left, 1) for copy in [one] * (1 + (n % 5 == 0))]
         acted = {"drop": COUNT // 3, "duplicate": len(left) // 5}
         self.check(expected, acted, "drop, every 3rd", "duplicate, every 5th")
 
     def test_corrupt(self) -> None:
-        """All come in their order; of a byte that was hit one bit has changed; so many bytes
-        as the probability says."""
+        """All come in order.
+
+        A changed byte differs in one bit, and as many change as the probability says.
+        """
         replies = self.exchange("corrupt 1%, seed 7")
         changed = [
             [before ^ after for before, after in zip(one, data, strict=True)]
@@ -152,8 +154,7 @@ class DatagramTests(SynchronousTestCase):
         self.assertEqual({"corrupt": sum(map(any, changed))}, self.acted())
 
     def test_delay(self) -> None:
-        """Every third is late and none is lost; among the late ones the order is kept, and
-        among the others."""
+        """Every third is late, none is lost, and the order within each group is kept."""
         replies = [data for data, _ in self.exchange("delay 20ms, every 3rd", count=COUNT)]
         late = set(SENT[2::3])
         self.assertEqual(SENT[2::3], [one for one in replies if one in late])
@@ -164,7 +165,7 @@ class DatagramTests(SynchronousTestCase):
         self.assertEqual({"delay": len(late)}, self.acted())
 
     def test_wrongPort(self) -> None:
-        """Every fourth comes from another port, always the same, and the others do not."""
+        """Every fourth comes from another port, always the same one."""
         replies = self.exchange("wrong port, every 4th")
         (astray,) = {port for _, port in replies} - {self.server.port}
         expected = {
@@ -177,11 +178,10 @@ class DatagramTests(SynchronousTestCase):
 
 
 class TimeTests(SynchronousTestCase):
-    """Times and rates, by the clock of the client."""
+    """Times and rates, by the client's clock."""
 
     def test_latency(self) -> None:
-        """Never less than was asked for; and, but for what a busy machine adds, within 10 % of
-        it, or 2 ms."""
+        """Never less than the rule says, and at most 10 % or 2 ms more if the machine is idle."""
         for service in ("echo", "datagram"):
             for rule, least in {"latency 10ms": 0.01, "latency 60ms, in": 0.06}.items():
                 most = least + max(0.002, least / 10)
@@ -190,7 +190,7 @@ class TimeTests(SynchronousTestCase):
                 self.assertLess(min(took), most, (service, rule))
 
     def times(self, service: str, rule: str, most: float) -> list[float]:
-        """Seconds that round trips took: five, and a hundred if none was as quick as this."""
+        """Return the seconds of round trips: five, or up to a hundred if none was quick enough."""
         server = serve(self, service, faults=[rule])
         sock = clientAt(self, MEANT, _KINDS[service])
         sock.connect((server.host, server.port))
@@ -204,7 +204,7 @@ class TimeTests(SynchronousTestCase):
 
     @pytest.mark.slow
     def test_rate(self) -> None:
-        """Within 5 % over 10 s, whether what the service says is slow, or what it is told."""
+        """Within 5 % over 10 s, in both directions."""
         rules = {
             "127.0.0.2": ("rate 20kB/s", 20_000),
             "127.0.0.3": ("rate 20kB/s, in", 20_000),
@@ -222,7 +222,7 @@ class TimeTests(SynchronousTestCase):
 
 
 def poured(clients: dict[str, socket.socket], seconds: float) -> dict[str, float]:
-    """Bytes a second that come back to each, while all send as much as they can."""
+    """Return the bytes a second that come back to each client, while all send at full speed."""
     got = dict.fromkeys(clients, 0)
     begun: dict[str, float] = {}
     last: dict[str, float] = {}
@@ -240,17 +240,17 @@ def poured(clients: dict[str, socket.socket], seconds: float) -> dict[str, float
                 if events & selectors.EVENT_READ:
                     size = len(sock.recv(1 << 20))
                     last[name] = time.monotonic()
-                    # What comes first is no interval's.
+                    # The first bytes belong to no interval.
                     got[name] += size if name in begun else 0
                     begun.setdefault(name, last[name])
     return {name: got[name] / (last[name] - begun[name]) for name in clients}
 
 
 class ProbabilityTests(SynchronousTestCase):
-    """What is drawn, whatever the seed."""
+    """What is drawn, with any seed."""
 
     def test_seeds(self) -> None:
-        """Within 3 sigma over 10,000, for each of them."""
+        """Within 3 sigma over 10,000, for each seed."""
         for seed in range(20):
             for percent in (0.5, 30, 99):
                 fault = ActiveFault(parse(f"echo: drop, {percent}%"), seed, 0.0)

@@ -1,4 +1,4 @@
-"""Faulty replies of a real daemon, as curl, Python's http.client and Chromium see them."""
+"""Faulty responses of a real daemon, as curl, Python's http.client and Chromium see them."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ from tests.system.test_exact import certificates
 from tests.system.test_faults import connected
 from twistednet.faults.kinds.responses import RESPONSE_KINDS
 
-#: Seconds that a client waits for what is late by minutes.
+#: Seconds that a client waits for what is delayed by minutes.
 SOON = 0.8
 
 
 class ServerRecord(NamedTuple):
-    """What is seen of a fault: curl's exit status and message, or the body that it got;
-    an exception of http.client, or status and body; an error of Chromium, or the same."""
+    """What each client makes of a fault.
+
+    curl: its exit status, then its message or the body. http.client: an exception, or status
+    and body. Chromium: an error, or status and body.
+    """
 
     curl: str
     python: str
@@ -41,7 +44,7 @@ class ServerRecord(NamedTuple):
 
 FINE = "200 Hello World!"
 
-#: Where a client does not mind, that is what is looked for: it is then the client's own fault.
+#: "No error" is looked for too, where a client accepts what it should not.
 SEEN = {
     "status 503": ServerRecord(
         "0 503 Service Unavailable", "503 503 Service Unavailable", "503 503 Service Unavailable"
@@ -67,7 +70,7 @@ SEEN = {
         "BadStatusLine.*garbage",
         "ERR_INVALID_HTTP_RESPONSE",
     ),
-    # RFC 9110, 8.6, lets them.
+    # RFC 9110, 8.6, allows it.
     "duplicate content-length": ServerRecord("0 Hello World!", FINE, FINE),
     # curl goes by the last one, http.client by the first.
     "conflicting content-length": ServerRecord(
@@ -150,18 +153,18 @@ class SeenTests(AdminTests):
         self.url = f"http://{self.host}:{self.port}"
 
     def assertSeen(self, client: str, got: dict[str, str]) -> None:
-        """Each kind as the table has it."""
+        """Check each kind against the table."""
         for rule, one in got.items():
             self.assertRegex(one, f"(?s)\\A{getattr(SEEN[rule], client)}", rule)
 
     def test_every(self) -> None:
-        """No kind is left out."""
+        """The table has every kind."""
         asked = {re.sub(r"\b(503|1min)\b", "_", rule) for rule in SEEN}
         forms = {re.sub("STATUS|TIME", "_", kind.form.text) for kind in RESPONSE_KINDS}
         self.assertEqual(forms, asked)
 
     def test_curl(self) -> None:
-        """By its exit status, and what it says."""
+        """By its exit status and message."""
         if shutil.which("curl") is None:
             raise SkipTest("curl is not installed")
         command = ["curl", "-sSL", "--max-redirs", "9", "--compressed", "-m"]
@@ -181,7 +184,7 @@ class SeenTests(AdminTests):
         self.assertSeen("curl", got)
 
     def test_python(self) -> None:
-        """By what http.client raises, or else returns."""
+        """By what http.client raises or returns."""
         with ThreadPoolExecutor(len(SEEN)) as pool:
             self.assertSeen("python", dict(zip(SEEN, pool.map(self._asked, SEEN), strict=True)))
 
@@ -197,7 +200,7 @@ class SeenTests(AdminTests):
                 return repr(error)
 
     def test_chromium(self) -> None:
-        """By the error in its console, or what the page is given."""
+        """By the error in its console, or what the page gets."""
         chromium = browser()
         chromium.driver.get(self.url)
         chromium.complaints()
@@ -212,8 +215,8 @@ class SeenTests(AdminTests):
         self.assertSeen("chromium", got)
 
     def test_desynchronised(self) -> None:
-        """A client that would take what is too much for its next reply finds no status in it,
-        and the connection at its end."""
+        """After the surplus bytes the connection ends, so that a client cannot take them for a
+        response."""
         sock = self.connect("hello")
         request = "GET {} HTTP/1.1\r\nHost: a\r\n\r\n"
         sock.sendall((request.format(_path("surplus body")) * 2).encode())
@@ -221,8 +224,8 @@ class SeenTests(AdminTests):
         self.assertRegex(first, rb"\AHTTP/1.1 200 [^!]*Content-Length: 12\r\n\r\n\Z")
         self.assertEqual(b"surplus", rest)
 
-    def test_told(self) -> None:
-        """In the log, in the metrics, over the API, and in the reply itself."""
+    def test_reported(self) -> None:
+        """The fault is in the log, the metrics, the API and the response."""
         path = f"{_path('status 503')}?told"
         sock = self.connect("hello")
         sock.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
@@ -246,7 +249,7 @@ class RetryTests(SynchronousTestCase):
 
     @pytest.mark.slow
     def test_curl(self) -> None:
-        """It meets the fault twice, and then the answer."""
+        """It gets the fault twice, then the response."""
         if shutil.which("curl") is None:
             raise SkipTest("curl is not installed")
         server = serve(self, "hello", faults=["status 503, first 2"])
@@ -275,7 +278,7 @@ class LifeTests(SynchronousTestCase):
     """A daemon of the test's own."""
 
     def test_reloadAndStop(self) -> None:
-        """Under TLS the same ends; a reload and a drain let what is late come to its end."""
+        """Under TLS the ends are the same; a reload and a drain let a delayed response complete."""
         folder = temporaryFolder(self)
         context = ssl.create_default_context()
         certificates(folder).configure_trust(context)
@@ -317,7 +320,7 @@ class LifeTests(SynchronousTestCase):
     def _checkTLS(
         self, context: ssl.SSLContext, raw: socket.socket, path: str, last: bytes
     ) -> None:
-        """All that was to pass has, and then comes the end."""
+        """Check that all that may pass has passed, and then the end comes."""
         with context.wrap_socket(
             raw, server_hostname="localhost", suppress_ragged_eofs=False
         ) as sock:
@@ -329,5 +332,5 @@ class LifeTests(SynchronousTestCase):
             if path == "/close":
                 self.assertEqual(b"", sock.recv(1))
             else:
-                # OpenSSL takes a RST for an end without a goodbye.
+                # OpenSSL takes a RST for an end without close_notify.
                 self.assertRaises((ConnectionResetError, ssl.SSLEOFError), sock.recv, 1)

@@ -1,4 +1,4 @@
-"""A daemon that was asked to misbehave, met by plain sockets."""
+"""Faults of a real daemon, seen by plain sockets."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ _RULES = (
 
 
 def connected(address: tuple[str, int], source: str = "127.0.0.1") -> socket.socket:
-    """A connection that is only given patience once it is made: a RST that comes at once
-    would be met by a connect with a time limit."""
+    """Return a connection, with a time limit set after the connect.
+
+    A RST that comes at once could fail a connect with a time limit.
+    """
     sock = socket.socket()
     sock.bind((source, 0))
     sock.connect(address)
@@ -42,7 +44,7 @@ def connected(address: tuple[str, int], source: str = "127.0.0.1") -> socket.soc
 
 
 class FaultyTests(DaemonTests):
-    """Faults by the peer's address: each test has its own, and 127.0.0.1 has none."""
+    """Rules by the peer's address: each test has its own address, and 127.0.0.1 has no rule."""
 
     flags = (
         *("--echo", "tcp:0", "--answer", "tcp:0", "--hello", "tcp:0", "--chat", "tcp:0"),
@@ -51,7 +53,7 @@ class FaultyTests(DaemonTests):
     )
 
     def connectFrom(self, source: str, service: str = "echo") -> socket.socket:
-        """A connection from another address of loopback."""
+        """Return a connection from another loopback address."""
         sock = connected(self.daemon.address(service), source)
         self.addCleanup(sock.close)
         return sock
@@ -69,7 +71,7 @@ class FaultyTests(DaemonTests):
         self.assertEqual(b"well", readAll(sock))
 
     def test_latency(self) -> None:
-        """No less than 100 ms; with what a busy machine adds, not much more."""
+        """At least 100 ms, and not much more on a busy machine."""
         sock = self.connectFrom("127.0.0.3")
         took = []
         for _ in range(5):
@@ -81,7 +83,7 @@ class FaultyTests(DaemonTests):
         self.assertLess(min(took), 0.110 + 0.050)
 
     def test_truncate(self) -> None:
-        """To the byte, and then a FIN."""
+        """Exact to the byte, then a FIN."""
         sock = self.connectFrom("127.0.0.4")
         data = bytes(range(256)) * 400
         sock.sendall(data)
@@ -89,7 +91,7 @@ class FaultyTests(DaemonTests):
         sock.close()
 
     def test_unhit(self) -> None:
-        """Who is not meant has what they would have without any fault."""
+        """A client that no rule matches sees no fault."""
         data = bytes(range(256)) * 40_000
         for source in ("127.0.0.1", "127.0.0.9"):
             sock = self.connectFrom(source)
@@ -113,7 +115,7 @@ class FaultyTests(DaemonTests):
             self.logged("closed .*: fault close", sock)
 
     def test_HTTP(self) -> None:
-        """Two rules at once: a reply that is late, and comes in single bytes, is whole."""
+        """Two rules at once: a response that is late and comes in single bytes is complete."""
         sock = self.connect("hello")
         for _ in range(2):
             sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -123,7 +125,7 @@ class FaultyTests(DaemonTests):
             self.assertTrue(got.startswith(b"HTTP/1.1 200 OK\r\n"))
 
     def test_lastWords(self) -> None:
-        """A service's last words and its FIN come late, and in their order."""
+        """A service's last data and its FIN are delayed, and keep their order."""
         sock = self.connectFrom("127.0.0.3", "chat")
         self.assertRegex(line(sock), b"you are")
         sock.sendall(b"byebye\n")
@@ -131,7 +133,7 @@ class FaultyTests(DaemonTests):
         sock.close()
 
     def test_HTTPReset(self) -> None:
-        """The reply is whole, and then comes a RST in place of the FIN."""
+        """The response is complete, then a RST comes in place of the FIN."""
         sock = self.connectFrom("127.0.0.4", "hello")
         sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         got = b""
@@ -143,19 +145,21 @@ class FaultyTests(DaemonTests):
         self.assertTrue(got.endswith(b"Hello World!"))
 
     def test_corrupt(self) -> None:
-        """Every byte of what the service says has one bit flipped."""
+        """Every byte that the service sends has one bit flipped."""
         plain = line(self.connect("chat"))
         faulty = self.connectFrom("127.0.0.2", "chat").recv(len(plain) - 2)
         flipped = {(a ^ b).bit_count() for a, b in zip(plain[:8], faulty, strict=False)}
         self.assertEqual({1}, flipped)
 
 
-class TellingTests(SynchronousTestCase):
-    """What is told of faults, and how they are asked for."""
+class ReportTests(SynchronousTestCase):
+    """How faults are configured and reported."""
 
     def test_bad(self) -> None:
-        """At SIGHUP a bad rule names itself and changes nothing; one that stays goes on
-        counting, and one that is new concerns who is there."""
+        """At SIGHUP a bad rule is named and changes nothing.
+
+        A rule that stays keeps its counts, and a new one applies to open connections.
+        """
         folder = temporaryFolder(self)
         config = folder / "netdemo.toml"
         flags = ("--only=echo", "--echo=tcp:0", "--events=events", f"--config={config}")
@@ -191,7 +195,7 @@ class TellingTests(SynchronousTestCase):
         return sock.recv(9)
 
     def test_drain(self) -> None:
-        """A daemon that stops still sends what is late."""
+        """A daemon that drains still sends what is delayed."""
         rules = ("--fault", "answer: latency 300ms")
         with running("--only=answer", "--answer=tcp:0", *rules) as daemon:
             with daemon.connect("answer") as sock:
@@ -204,7 +208,7 @@ class TellingTests(SynchronousTestCase):
             self.assertNotIn("Traceback", daemon.log)
 
     def test_fixture(self) -> None:
-        """In a test the service need not be named: it fails twice, and then answers."""
+        """In a test the service need not be named: it fails twice, then replies."""
         with serve("echo", faults=["reset at accept, first 2"]) as server:
             for expected in (None, None, b"hi"):
                 with connected((server.host, server.port)) as sock:
@@ -218,7 +222,7 @@ class TellingTests(SynchronousTestCase):
             self.assertIn("fault reset: reset (echo: reset at accept, first 2", server.journal())
 
     def test_curl(self) -> None:
-        """A client of others' that tries again meets the fault twice, and then the answer."""
+        """curl with retries gets the fault twice, then the response."""
         with serve("hello", faults=["reset at accept, first 2"]) as server:
             url = f"http://{server.host}:{server.port}/?name=curl"
             command = [
@@ -236,8 +240,7 @@ class TellingTests(SynchronousTestCase):
             self.assertEqual(3, len(server.connections))
 
     def test_TLS(self) -> None:
-        """Faults are done to plain text, whether or not a journal listens; what is not hit
-        passes as it is."""
+        """Faults act on plain text, with and without a journal; other data passes unchanged."""
         folder = temporaryFolder(self)
         context = ssl.create_default_context()
         certificates(folder).configure_trust(context)
