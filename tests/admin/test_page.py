@@ -174,6 +174,8 @@ class WireTests(PageTests):
         self.page.waitForText("tbody", f":{sock.getsockname()[1]}")
         self.page.click(f"a[href='#/connections/{number}']")
         self.page.waitForText(".facts", "client FIN")
+        # The facts are drawn from the summary, and the ladder from the events that follow.
+        self.page.one(".rung.server.fin")
         self.assertEqual(
             [
                 "rung client connect",
@@ -210,6 +212,7 @@ class WireTests(PageTests):
         self.reset(sock)
         self.page.show(f"connections/{number}")
         self.page.waitForText(".facts", "client RST")
+        self.page.one(".rung.rst.client")
         self.assertEqual(["RST"], self.page.texts(".rung.rst.client .label"))
 
     def test_modes(self) -> None:
