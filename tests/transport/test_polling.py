@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import select
 from typing import Any
 
@@ -211,6 +212,57 @@ class BatchTests(LoopTestCase):
         stream.socket.close()
         stream.connectionLost(Failure(CONNECTION_LOST))
         self.assertEqual(set(), self.loop.readers)
+
+
+class _FullEpoll:
+    """An epoll for which the kernel has no memory."""
+
+    def __init__(self, epoll: select.epoll) -> None:
+        self.fileno, self.poll, self.unregister = epoll.fileno, epoll.poll, epoll.unregister
+
+    def register(self, fd: int, events: int) -> None:
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+    modify = register
+
+
+class UnwatchedTests(LoopTestCase):
+    """The kernel watches no more descriptors: ENOMEM, or ENOSPC (epoll_ctl(2))."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.other = Recorder()
+        self.client, _ = self.connect(self.other)
+        self.poller: Any = polling.pollerOf(self.loop)
+
+    def test_new(self) -> None:
+        """A new connection ends; the others are served, and so is the next one."""
+        epoll, self.poller._epoll = self.poller._epoll, _FullEpoll(self.poller._epoll)
+        refused = Recorder()
+        client, stream = self.connect(refused)
+        observer = stream.observer
+        self.loop.advance(0)
+        self.assertEqual(["connection lost"], observer.causes)
+        self.assertEqual(b"", self.readAll(client))
+        self.poller._epoll = epoll
+        fresh = Recorder()
+        for one in (self.client, self.connect(fresh)[0]):
+            one.send(b"x")
+        self.loop.turn()
+        self.assertEqual([b"x", b"x"], [self.other.received, fresh.received])
+
+    def test_change(self) -> None:
+        """A connection of which the events cannot be changed ends too, and nobody else."""
+        protocol = Recorder()
+        _, stream = self.connect(protocol)
+        self.poller._epoll = _FullEpoll(self.poller._epoll)
+        stream.write(_ROOM)
+        stream.write(_ROOM)
+        self.loop.advance(0)
+        self.assertIsNotNone(protocol.lost)
+        self.client.send(b"x")
+        self.loop.turn()
+        self.assertEqual(b"x", self.other.received)
 
 
 class WhichTests(SynchronousTestCase):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from twisted.internet.interfaces import IReactorFDSet, IReadDescriptor
-from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python import context
 from twisted.python.failure import Failure
 from twisted.python.log import ILogContext
@@ -80,21 +80,22 @@ class EpollPoller:
     def watch(self, stream: PolledTransport, events: int) -> None:
         """Let the stream wait for `events`: READ, WRITE, both or none (0).
 
-        A change costs one epoll_ctl(2); no change costs nothing.
+        A change costs one epoll_ctl(2); no change costs nothing. Raises OSError if the kernel
+        has no memory, or the user watches too many descriptors; then nothing has changed.
         """
         before = stream.events
         if events == before:
             return
-        stream.events = events
-        self._writing += bool(events & WRITE) - bool(before & WRITE)
         if not events:
             self._forget(stream)
         elif before:
             self._epoll.modify(stream.fd, events)
         else:
+            stream.reactor.addReader(self)
             self._epoll.register(stream.fd, events)
             self._streams[stream.fd] = stream
-            stream.reactor.addReader(self)
+        stream.events = events
+        self._writing += bool(events & WRITE) - bool(before & WRITE)
 
     def _forget(self, stream: PolledTransport) -> None:
         fd, reactor = stream.fd, stream.reactor
@@ -214,4 +215,13 @@ class PolledTransport(_Server):
         if not (self.disconnected or self._aborting):
             events = READ * (self._wantsReading and not self._throttled)
             events |= WRITE * self._wantsWriting
-        self._poller.watch(self, events)
+        try:
+            self._poller.watch(self, events)
+        except OSError:
+            # Later: what writes, or accepts, does not expect the end of the connection.
+            self.reactor.callLater(0, self._endUnwatched)  # type: ignore[attr-defined]
+
+    def _endUnwatched(self) -> None:
+        """End a stream that cannot be watched: it would neither read nor write any more."""
+        if not self.disconnected:
+            self.connectionLost(Failure(CONNECTION_LOST))
