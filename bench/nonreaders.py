@@ -2,38 +2,43 @@
 
     python -m bench.nonreaders [CLIENTS [SERVICE...]]
 
-For echo, answer and chat in turn: the memory that each such client costs, the latency of one
+For echo, answer, chat and hello in turn: the memory that each such client costs, the latency of one
 well-behaved client before and during the test, and the time from the last successful send until the
-daemon has closed them all. Everything runs on loopback and takes two minutes.
+daemon has closed them all. Everything runs on loopback and takes three minutes.
 """
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
-import os
 import resource
 import selectors
 import socket
 import statistics
 import sys
 import tempfile
+import threading
 import time
+from collections import deque
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import NamedTuple
 
+from bench.processes import resident
 from tests.support.processes import ANYWHERE, Running, readUntil
 
 # An answer of 2 KiB fills a client's buffers in a hundred questions; with the
 # default book's "fine" it takes a hundred thousand, and the run minutes of CPU.
 BOOK = f'[answers]\n"how are u" = "{"fine " * 400}"\n'
 
-SENT = {"echo": b"x" * 4096, "answer": b"how are u\n" * 400, "chat": b"hello all of you\n" * 200}
-
-
-def resident(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+SENT = {
+    "echo": b"x" * 4096,
+    "answer": b"how are u\n" * 400,
+    "chat": b"hello all of you\n" * 200,
+    "hello": b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100,
+}
+#: The services whose own well-behaved client takes part; beside the others, one of echo does.
+CONVERSING = ("echo", "answer", "chat")
 
 
 def honest(address: tuple[str, int], service: str, orders: Connection) -> None:
@@ -68,13 +73,33 @@ def p99(orders: Connection) -> float:
     return statistics.quantiles(orders.recv(), n=100)[98] * 1000
 
 
-def measure(service: str, clients: int) -> str:
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as book:
-        book.write(BOOK)
-        book.flush()
-        daemon = Running(*ANYWHERE, "--answers", book.name)
+class Effect(NamedTuple):
+    """What the clients did to the daemon and to a well-behaved client; times in seconds.
+
+    `memory` is in bytes for each client, `before` and `during` are the p99 of the other client
+    in milliseconds, `gone` is how many clients the daemon has closed, and `after` how long
+    that took from the last successful send.
+    """
+
+    memory: float
+    before: float
+    during: float
+    gone: int
+    after: float
+
+
+def measure(service: str, clients: int, *flags: str, patience: float = 150.0) -> Effect:
+    """Return the effect of so many clients of a service."""
+    with tempfile.TemporaryDirectory() as folder:
+        book = Path(folder, "book.toml")
+        book.write_text(BOOK)
+        daemon = Running(*ANYWHERE, "--answers", str(book), *flags)
+    # Without a reader the log fills its pipe.
+    threading.Thread(target=deque, args=(daemon.process.stdout, 0), daemon=True).start()
     orders, theirs = multiprocessing.Pipe()
-    other = multiprocessing.Process(target=honest, args=(daemon.address(service), service, theirs))
+    honestService = service if service in CONVERSING else "echo"
+    address = daemon.address(honestService)
+    other = multiprocessing.Process(target=honest, args=(address, honestService, theirs))
     other.start()
     time.sleep(3)
     base = p99(orders)
@@ -86,7 +111,7 @@ def measure(service: str, clients: int) -> str:
         selector.register(sock, selectors.EVENT_WRITE)
     most, gone, lastSent, begun = before, 0, time.monotonic(), time.monotonic()
     goneAt = lastSent
-    while gone < clients and time.monotonic() - begun < 150:
+    while gone < clients and time.monotonic() - begun < patience:
         for key, _ in selector.select(0.2):
             try:
                 key.fileobj.send(SENT[service])  # type: ignore[union-attr]
@@ -102,11 +127,19 @@ def measure(service: str, clients: int) -> str:
     during = p99(orders)
     orders.send(False)
     other.join()
-    stuck = goneAt - lastSent if gone == clients else float("nan")
+    for key in list(selector.get_map().values()):
+        key.fileobj.close()  # type: ignore[union-attr]
     daemon.close()
+    after = goneAt - lastSent if gone == clients else float("nan")
+    return Effect((most - before) / clients, base, during, gone, after)
+
+
+def row(service: str, clients: int) -> str:
+    """Return the row of a service in the table."""
+    found = measure(service, clients)
     return (
-        f"| {service} | {clients} | {(most - before) / clients / 1024:.1f} KiB | {base:.2f} ms "
-        f"| {during:.2f} ms | {gone} | {stuck:.0f} s |"
+        f"| {service} | {clients} | {found.memory / 1024:.1f} KiB | {found.before:.2f} ms "
+        f"| {found.during:.2f} ms | {found.gone} | {found.after:.0f} s |"
     )
 
 
@@ -117,4 +150,4 @@ if __name__ == "__main__":
     print("| service | clients | memory each | p99 alone | p99 among them | gone | after |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name in sys.argv[2:] or SENT:
-        print(measure(name, count), flush=True)
+        print(row(name, count), flush=True)

@@ -1,0 +1,1 @@
+"""What the daemon promises under load and attack, measured on a real one."""
