@@ -29,7 +29,7 @@ SENT = {
 RULES = (
     "echo: latency 20ms",
     "answer: slice 3 bytes pause 1ms",
-    "chat: reset, 20%",
+    "chat: reset after 20 bytes, 20%",
     "hello: rate 5KiB/s",
 )
 
@@ -52,9 +52,9 @@ def randomEnds(conditions: Conditions) -> Iterator[Figure]:
         end = time.monotonic() + conditions.seconds
         while time.monotonic() < end:
             rules = draw.sample(RULES, draw.randrange(len(RULES) + 1))
-            status = admin.ask("/api/v1/faults", "PUT", {"rules": rules}).status
-            if status != 200:
-                raise AssertionError(f"the rules were refused: {status}")
+            answer = admin.ask("/api/v1/faults", "PUT", {"rules": rules})
+            if answer.status != 200:
+                raise AssertionError(f"the rules were refused: {answer.body!r}")
             time.sleep(0.5)
         yield Figure("new connections that are not served", not _serves(addresses, admin), most=0)
         daemon.signal(signal.SIGTERM)

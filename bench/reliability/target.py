@@ -63,8 +63,11 @@ class Target(Running):
 
     @property
     def tracebacks(self) -> int:
-        """How many tracebacks its log has."""
-        return self.readLog().count("Traceback (most recent call last)")
+        """How many tracebacks its log has; they are printed to standard error."""
+        found = re.findall(r"^\tTraceback \(most.*(?:\n\t.*)*", self.readLog(), re.MULTILINE)
+        for one in found:
+            print(one, file=sys.stderr)
+        return len(found)
 
     @property
     def resident(self) -> int:
