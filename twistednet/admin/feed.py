@@ -1,4 +1,4 @@
-"""The feed of events for the live page and other readers."""
+"""The feed: the latest events, and their stream (SSE) to the live page and other readers."""
 
 from __future__ import annotations
 
