@@ -115,14 +115,14 @@ class ConversationSource:
         for new in one.story(self._chunks, self._marks):
             if size > MAX_TICK_BYTES:
                 return b"".join(news)
-            news.append(self._told(new))
+            news.append(self._message(new))
             size += len(news[-1])
         if one.closed is not None and not self._isOver:
             self._isOver = True
             news.append(message("closed", summary(one)))
         return b"".join(news)
 
-    def _told(self, new: Chunk | FaultMark) -> bytes:
+    def _message(self, new: Chunk | FaultMark) -> bytes:
         if isinstance(new, FaultMark):
             self._marks += 1
             kind, content = "faulted", mark(new)

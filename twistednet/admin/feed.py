@@ -1,4 +1,4 @@
-"""The feed of events for the live page and other readers."""
+"""The feed: the latest events, and their stream (SSE) to the live page and other readers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class EventSource:
         self._feed = feed
         self._rates = rates
         self._service = service
-        self._told: object = None
+        self._sentRates: object = None
         life, _, number = last.partition("-")
         isKnown = life == feed.life and number.isascii() and number.isdecimal()
         self._number = min(int(number), feed.count) if isKnown else feed.count
@@ -72,16 +72,16 @@ class EventSource:
         lost, events = self._feed.after(self._number)
         self._number += lost
         ahead = time.time() - time.monotonic()
-        told = [message("missed", {"events": lost}, self._id())] if lost else []
+        messages = [message("missed", {"events": lost}, self._id())] if lost else []
         for event in events:
             self._number += 1
             if self._service in ("", event.service):
-                told.append(written(_kind(event), line(event, event.at + ahead), self._id()))
+                messages.append(written(_kind(event), line(event, event.at + ahead), self._id()))
         rates = self._rates()
-        if rates is not self._told:
-            self._told = rates
-            told.append(message("rates", rates))
-        return b"".join(told)
+        if rates is not self._sentRates:
+            self._sentRates = rates
+            messages.append(message("rates", rates))
+        return b"".join(messages)
 
     def _id(self) -> str:
         return f"{self._feed.life}-{self._number}"

@@ -1,4 +1,4 @@
-"""The admin site on ports of its own, with limits of its own."""
+"""The admin site: all its routes, on ports of its own, with limits of its own."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from twistednet.admin.interfaces import PortsAPI
 from twistednet.admin.replies import APIError, Reply, jsonReply
 from twistednet.admin.routing import APIRequest, Route
 
-#: What Twisted calls, and the journal tells of.
+#: The callbacks that Twisted calls, and that the live page shows.
 STREAM = ("connectionMade", "dataReceived", "readConnectionLost", "connectionLost")
 DATAGRAM = ("datagramReceived",)
 
@@ -27,8 +27,8 @@ class SourceAPI:
         name, callback = request.named["name"], request.named["callback"]
         if callback not in STREAM + DATAGRAM:
             raise APIError(404, "there is no such callback")
-        speaker = self._ports.protocolOf(name, callback in DATAGRAM)
-        function = getattr(speaker, callback, None)
+        protocol = self._ports.protocolOf(name, callback in DATAGRAM)
+        function = getattr(protocol, callback, None)
         try:
             lines, first = inspect.getsourcelines(function)  # type: ignore[arg-type]
         except (TypeError, OSError):

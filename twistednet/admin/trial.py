@@ -1,4 +1,4 @@
-"""A trial of "Try it": its plan, and the data that its client sent and received.
+"""A trial of the page's form "Try it": its plan, and the data that its client sent and received.
 
 The client is a real one with an ordinary socket. For the service it is a connection like any
 other, with limits, events and a place in the journal.

@@ -1,4 +1,4 @@
-"""Trials: starts their clients, and finds the connections that they make."""
+"""Trials of the page's form "Try it": starts their clients, and finds their connections."""
 
 from __future__ import annotations
 

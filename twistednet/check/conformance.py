@@ -1,4 +1,4 @@
-"""Running checks against a server, one after another, each to a verdict."""
+"""Runner of checks: runs them against a server, one after another, and returns the results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parser of rules: a bad one is refused, with what would be right."""
+"""Parser of fault rules; the error for a bad rule says what would be right."""
 
 from __future__ import annotations
 

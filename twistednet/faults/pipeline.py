@@ -1,4 +1,4 @@
-"""What the faults of one connection make of each action."""
+"""Pipeline: passes each action of one connection through the faults that apply to it."""
 
 from __future__ import annotations
 

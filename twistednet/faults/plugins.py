@@ -1,4 +1,4 @@
-"""The grammar of fault rules with the kinds that other packages add."""
+"""Plugins: loads the kinds of faults that other packages add, into the grammar of rules."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ class FlowControl:
         self.producer: ProducerProxy | None = None
         self.isWanted = True
         self.isStopped = False
-        #: True if the transport was last told to read.
+        #: True if the last call to the transport was to read, False if to pause.
         self._isReading = True
 
     def attach(self) -> None:

@@ -1,4 +1,4 @@
-"""What all connections or sockets of a load run share."""
+"""A load run: its target, timeout, schedule and results, which all its connections share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chat: people talk in rooms."""
+"""Chat: one connection for each person, commands, and delivery to everybody in a room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A protocol that is not read while it has a reason to wait."""
+"""Flow control of services: a protocol that stops reading while it has a reason to wait."""
 
 from __future__ import annotations
 

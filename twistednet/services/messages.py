@@ -1,4 +1,4 @@
-"""The base class of services that take whole messages: lines and bare messages on one port."""
+"""The base class of services that answer messages: lines, or text that a pause ends."""
 
 from __future__ import annotations
 

@@ -109,7 +109,9 @@ def _isListOfTexts(value: object) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ServiceSettings):
-    """All settings of a daemon. Times are in seconds, sizes in bytes.
+    """All settings of a daemon: those that services read are inherited, the others are here.
+
+    Times are in seconds, sizes in bytes.
 
     Raises BadSetting for values that do not go together.
     """

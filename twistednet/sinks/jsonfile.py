@@ -72,20 +72,20 @@ class JSONLinesSink:
         isSocket = stat.S_ISSOCK(os.fstat(self._fd).st_mode)
         self._write: Callable[[int, Any], int] = _send if isSocket else os.write
         self._waiting = bytearray()
-        self._untold = 0
+        self._unreported = 0
         self._nextFlush: IDelayedCall | None = None
         self._isWatched = False
         self._mayComplain = TokenBucket(0.1, 1)
 
     def __call__(self, event: Event) -> None:
-        if len(self._waiting) > (MAX_WAITING_BYTES // 2 if self._untold else MAX_WAITING_BYTES):
+        if len(self._waiting) > (MAX_WAITING_BYTES // 2 if self._unreported else MAX_WAITING_BYTES):
             self.dropped += 1
-            self._untold += 1
+            self._unreported += 1
             self._complain("they are read too slowly")
             return
-        if self._untold:
-            self._put(dropped(self._untold, monotonic(), time()))
-            self._untold = 0
+        if self._unreported:
+            self._put(dropped(self._unreported, monotonic(), time()))
+            self._unreported = 0
         self._put(line(event, time(), self.payload))
 
     def isAt(self, path: str) -> bool:
@@ -101,8 +101,8 @@ class JSONLinesSink:
         """Write what can be written now, and close."""
         if self._nextFlush is not None:
             self._nextFlush.cancel()
-        if self._untold:
-            self._waiting += dropped(self._untold, monotonic(), time()).encode() + b"\n"
+        if self._unreported:
+            self._waiting += dropped(self._unreported, monotonic(), time()).encode() + b"\n"
         with suppress(OSError):
             while self._waiting:
                 self._writeSome()
