@@ -165,7 +165,7 @@ def lostHosts(conditions: Conditions) -> Iterator[Figure]:
         raise CannotRun("network namespaces need root and ip(8)")
     with _namespace() as name:
         inside = ("ip", "netns", "exec", name)
-        with target("--idle-timeout", "3", wrapper=inside) as daemon:
+        with target("--idle-timeout", "3", wrapper=inside, isWarm=False) as daemon:
             command = [*inside, sys.executable, "-c", _HOLD, str(daemon.address("echo")[1])]
             subprocess.run([*command, "1", "0"], check=True, capture_output=True)
             daemon.waitFor(" closed ")

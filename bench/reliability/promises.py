@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.reliability import crowds, hostile, lasting, machine, tools
+from bench.reliability import crowds, hostile, lasting, machine, stopping, tools
 from bench.reliability.model import Promise
 
 PROMISES = (
@@ -83,6 +83,30 @@ PROMISES = (
         "Slow HTTP clients cannot keep probes away.",
         "slowhttptest with slow headers, bodies, readers and ranges; 1,000 connections each",
         tools.slowHTTP,
+    ),
+    Promise(
+        "queue at the end",
+        "SIGTERM resets no connection that the kernel has completed.",
+        "SIGTERM while 1,000 connections wait to be accepted",
+        stopping.queued,
+    ),
+    Promise(
+        "clients at the end",
+        "SIGTERM resets no client: each is served, or refused.",
+        "SIGTERM under 40 clients that connect again and again; ten times",
+        stopping.looping,
+    ),
+    Promise(
+        "hanging end",
+        "SIGTERM ends the daemon even if a callback blocks, and the log names the callback.",
+        "a service that sleeps for an hour; the drain timeout is 2 s",
+        stopping.hanging,
+    ),
+    Promise(
+        "unread log",
+        "Nobody waits for the log.",
+        "2,000 connections while standard output is a pipe that nobody reads",
+        stopping.unreadLog,
     ),
     Promise(
         "random ends",

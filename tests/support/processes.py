@@ -20,6 +20,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from twistednet.services.catalog import SERVICES
+
 ROOT = Path(__file__).parents[2]
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 
@@ -28,8 +30,10 @@ PATIENCE = 20
 
 #: Every service on a port that the system chooses, and nothing on the defaults.
 ANYWHERE = [
-    *("--echo", "tcp:0", "--receive", "tcp:0", "--receive", "udp:0", "--answer", "tcp:0"),
-    *("--datagram", "udp:0", "--hello", "tcp:0", "--chat", "tcp:0"),
+    word
+    for service in SERVICES
+    for kind in dict.fromkeys(text.partition(":")[0] for text in service.listen)
+    for word in (f"--{service.name}", f"{kind}:0")
 ]
 
 
