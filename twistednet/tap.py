@@ -28,9 +28,9 @@ Serves the basic network services, correct to the byte, with faults on command. 
 setting is required; by default every service listens on loopback. To choose where a
 service listens, give its flag a Twisted endpoint string, such as tcp:8888,
 tcp:8888:interface=0.0.0.0, unix:/run/echo.sock or udp:5000; repeat the flag for several.
-Every setting is also a key of the settings file (max-connections = 100) and an
-environment variable (NETDEMO_MAX_CONNECTIONS=100). Flags override the environment, and
-the environment overrides the file.
+Every setting is also an environment variable (NETDEMO_MAX_CONNECTIONS=100) and a key of
+the settings file (max-connections = 100). Flags override the environment, and the
+environment overrides the file.
 """
 
 

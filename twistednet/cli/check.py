@@ -38,7 +38,7 @@ def check(
     junit: str | None,
     **flags: Unpack[Flags],
 ) -> None:
-    """Check that any server, at TARGET, follows the rules of a service.
+    """Check any server, at TARGET, against the rules of a service.
 
     TARGET is HOST:PORT or a client endpoint: tcp:127.0.0.1:8888, udp:..., unix:...,
     tls:... Exit status 1 if a check failed.
