@@ -25,11 +25,12 @@ from twistednet.transport.listening import CannotListen
 
 _LONG = """
 Serves the basic network services, correct to the byte, with faults on command. No
-setting is required; every service listens on loopback. ENDPOINT is a Twisted endpoint
-string, such as tcp:8888, tcp:8888:interface=0.0.0.0, unix:/run/echo.sock or udp:5000;
-such a flag may be repeated. Every flag is also a key of the settings file
-(max-connections = 100) and an environment variable (NETDEMO_MAX_CONNECTIONS=100). Flags
-override the environment, which overrides the file.
+setting is required; by default every service listens on loopback. To choose where a
+service listens, give its flag a Twisted endpoint string, such as tcp:8888,
+tcp:8888:interface=0.0.0.0, unix:/run/echo.sock or udp:5000; repeat the flag for several.
+Every setting is also an environment variable (NETDEMO_MAX_CONNECTIONS=100) and a key of
+the settings file (max-connections = 100). Flags override the environment, and the
+environment overrides the file.
 """
 
 
@@ -97,7 +98,7 @@ def Options() -> _Options:
         "repeatable": frozenset({"admin", "only", *services, *repeatable}),
         "opt_config": _config,
     }
-    flags["opt_only"] = _flag("only", "serve these alone, as in --only echo,answer")
+    flags["opt_only"] = _flag("only", "serve only these services, as in --only echo,answer")
     flags["opt_admin"] = _flag("admin", f"where the admin site listens, or off [{ADMIN}]")
     for service in services.values():
         shown = " ".join(text for text in service.listen if "interface" not in text)

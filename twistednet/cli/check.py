@@ -21,7 +21,9 @@ from twistednet.client.targets import Target
 @click.option(
     "--as", "service", required=True, type=ServiceName(loadChecks), help="The service to check."
 )
-@click.option("--only", multiple=True, metavar="WORDS", help="Only checks with WORDS in the name.")
+@click.option(
+    "--only", multiple=True, metavar="WORDS", help="Run only checks with WORDS in the name."
+)
 @click.option("--slow", is_flag=True, help="Also run checks that take half a minute.")
 @click.option("--list", "lists", is_flag=True, help="List the checks and run none.")
 @click.option("--json", "json_", is_flag=True, help="Print JSON.")
@@ -36,7 +38,7 @@ def check(
     junit: str | None,
     **flags: Unpack[Flags],
 ) -> None:
-    """Check that the server at TARGET, ours or not, keeps the rules of a service.
+    """Check any server, at TARGET, against the rules of a service.
 
     TARGET is HOST:PORT or a client endpoint: tcp:127.0.0.1:8888, udp:..., unix:...,
     tls:... Exit status 1 if a check failed.

@@ -23,7 +23,7 @@ from twistednet.client.sessions import opened
 
 _EPILOG = """
 Give TEXT to send one message, pipe standard input to send each line of it, or type lines
-at the prompt, which Ctrl-D or the service's own word ends.
+at the prompt. To end, press Ctrl-D or type the command's word: exit, bye or byebye.
 
 Exit status: 0 success, 1 not the expected answer, 2 wrong usage, 3 could not connect,
 4 timed out.
@@ -33,7 +33,7 @@ Exit status: 0 success, 1 not the expected answer, 2 wrong usage, 3 could not co
 @click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="twistednet")
 def netdemo() -> None:
-    """Talk to the basic network services, measure them and check them.
+    """Talk to network services, check them and measure them.
 
     TARGET is HOST:PORT, or an endpoint string such as unix:/run/echo.sock.
     """
@@ -66,7 +66,7 @@ def ask(target: str, text: str | None, **flags: Unpack[Flags]) -> None:
 @options("udp", "bare", "tls", "ca", "unix", "ipv6", "timeout")
 @click.argument("text", required=False)
 def send(target: str, text: str | None, **flags: Unpack[Flags]) -> None:
-    """Send TEXT to a server that displays it. `exit` ends."""
+    """Send TEXT to a server that sends nothing back. `exit` ends."""
     chosen = ClientOptions.of(target, **flags)
     _talk("send", chosen, text, pipes=not chosen.target.isDatagram)
 

@@ -53,7 +53,7 @@ def fault(context: click.Context, url: str, token: str) -> None:
 @click.argument("rules", nargs=-1, required=True, metavar="RULE...")
 @click.pass_obj
 def add(site: Site, rules: tuple[str, ...]) -> None:
-    """Add each RULE to the active rules; none of them if one is wrong."""
+    """Add each RULE to the active rules. If one is wrong, none is added."""
     run(lambda reactor: _change(reactor, site, [_FAULTS], "POST", {"rules": rules}))
 
 
@@ -61,7 +61,7 @@ def add(site: Site, rules: tuple[str, ...]) -> None:
 @click.argument("rules", nargs=-1, metavar="RULE...")
 @click.pass_obj
 def only(site: Site, rules: tuple[str, ...]) -> None:
-    """Replace the active rules by each RULE; without a RULE, remove all faults."""
+    """Replace all active rules by each RULE. Without a RULE, remove all."""
     run(lambda reactor: _replace(reactor, site, rules))
 
 
@@ -78,7 +78,7 @@ def remove(site: Site, numbers: tuple[int, ...]) -> None:
 @click.argument("numbers", nargs=-1, required=True, type=int, metavar="ID...")
 @click.pass_obj
 def reset(site: Site, numbers: tuple[int, ...]) -> None:
-    """Reset the counts and draws of the rules with these numbers."""
+    """Reset the counts and random numbers of the rules with these numbers."""
     paths = [f"{_FAULTS}/{number}/reset" for number in numbers]
     run(lambda reactor: _change(reactor, site, paths, "POST"))
 
@@ -87,14 +87,17 @@ def reset(site: Site, numbers: tuple[int, ...]) -> None:
 @click.argument("scenario")
 @click.pass_obj
 def play(site: Site, scenario: str) -> None:
-    """Play a SCENARIO: its name, or as in 'outage = 10s healthy | 5s echo: refuse'."""
+    """Play a SCENARIO.
+
+    SCENARIO is a name, or a definition such as 'outage = 10s healthy | 5s echo: refuse'.
+    """
     run(lambda reactor: _change(reactor, site, [_SCENARIO], "PUT", {"play": scenario}))
 
 
 @fault.command()
 @click.pass_obj
 def stop(site: Site) -> None:
-    """Stop the scenario that is being played."""
+    """Stop the scenario that is playing."""
     run(lambda reactor: _change(reactor, site, [_SCENARIO], "PUT", {"play": None}))
 
 

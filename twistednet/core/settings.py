@@ -177,30 +177,33 @@ class ServiceSettings:
     datagramBye: str = setting(
         "end",
         oneOf("end", "stop"),
-        "effect of bye on UDP: end the UDP conversation, or stop listening",
+        "what bye does on UDP: end the UDP conversation, or stop listening",
     )
     maxConnections: int = setting(
-        _halfTheDescriptors, COUNT, "open connections in all", "10000, or half the descriptor limit"
+        _halfTheDescriptors,
+        COUNT,
+        "open connections in all",
+        "10000, or half the descriptor limit",
     )
     maxPeerConnections: int = setting(20, COUNT, "open connections from one address")
     peerRate: int = setting(10, COUNT, "new connections a second from one address")
     limitLoopback: bool = setting(
-        False, trueOrFalse, "apply the limits for each address, and message rates, to loopback too"
+        False, trueOrFalse, "apply the limits per address and the message rates to loopback too"
     )
     handshakeTimeout: float = setting(
-        10.0, SECONDS, "seconds for a TLS handshake, an HTTP header, an HTTP body"
+        10.0, SECONDS, "seconds that a TLS handshake, an HTTP header or an HTTP body may take"
     )
     idleTimeout: float = setting(
-        600.0, SECONDS, "seconds without a byte either way before a connection is closed"
+        600.0, SECONDS, "seconds without data in either direction, then the connection is closed"
     )
     stallTimeout: float = setting(
-        30.0, SECONDS, "seconds in which a client may read nothing of what is queued for it"
+        30.0, SECONDS, "seconds without reading queued data, then the client is disconnected"
     )
     maxMessage: int = setting(4096, COUNT, "bytes of a question")
     maxQuestions: int = setting(2000, COUNT, "questions on one connection")
     maxChatMessage: int = setting(512, COUNT, "bytes of a chat line")
-    chatBurst: int = setting(10, COUNT, "chat lines at once")
-    chatRate: float = setting(1.0, SECONDS, "chat lines a second after that")
+    chatBurst: int = setting(10, COUNT, "chat lines that a client may send at once")
+    chatRate: float = setting(1.0, SECONDS, "chat lines a second once chat-burst is used up")
     datagramRate: float = setting(20.0, SECONDS, "datagrams a second from one address")
     maxHeader: int = setting(16_384, COUNT, "bytes of an HTTP header")
     maxBody: int = setting(65_536, number(int, 0), "bytes of an HTTP body")

@@ -153,7 +153,7 @@ SERVICES = (
     Service(
         "receive",
         _everyLoopback("tcp:9090", "udp:9090"),
-        "displays what arrives, sends nothing",
+        "logs what arrives, sends nothing",
         Receive,
         datagram=ReceiveDatagrams,
     ),
@@ -163,7 +163,7 @@ SERVICES = (
     Service(
         "datagram",
         _everyLoopback("udp:5000"),
-        "displays each datagram and returns it",
+        "logs each datagram and returns it",
         Datagram,
         stream=None,
         datagram=operator.call,

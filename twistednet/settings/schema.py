@@ -129,7 +129,7 @@ class Settings(ServiceSettings):
         frozenset(), _hosts, "host names of the admin site besides localhost", "none"
     )
     drainTimeout: float = setting(
-        30.0, SECONDS, "seconds that open connections have to end when the daemon stops"
+        30.0, SECONDS, "seconds to serve open connections when the daemon stops"
     )
     fault: tuple[Rule, ...] = setting(
         (),
@@ -141,15 +141,17 @@ class Settings(ServiceSettings):
     scenario: Mapping[str, Scenario] = setting(
         dict, InContext(_scenarios), "a named sequence of timed faults; repeatable", "none", True
     )
-    play: str = setting("", text("a name"), "the scenario to play from the start", "none")
+    play: str = setting("", text("a name"), "the scenario to play when the daemon starts", "none")
     journal: int = setting(
-        1000, number(int, 0), "conversations kept in memory with their data; 0 for none"
+        1000, number(int, 0), "conversations to keep in memory with their data; 0 for none"
     )
     events: str = setting(
-        OFF, InContext(_events), "a file or pipe for events as JSON lines, - for stdout, or off"
+        OFF,
+        InContext(_events),
+        "where to write events as JSON lines: a file, a pipe, - for stdout, or off",
     )
     eventsPayload: int = setting(
-        256, number(int, 0), "bytes of each chunk or datagram that its event shows"
+        256, number(int, 0), "bytes of a chunk or datagram that its event shows, at most"
     )
 
     def __post_init__(self) -> None:
