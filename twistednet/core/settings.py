@@ -194,7 +194,7 @@ class ServiceSettings:
         600.0, SECONDS, "seconds without a byte either way before a connection is closed"
     )
     stallTimeout: float = setting(
-        30.0, SECONDS, "seconds in which a client may read nothing of what is queued for it"
+        30.0, SECONDS, "seconds in which a client may acknowledge nothing of what was sent to it"
     )
     maxMessage: int = setting(4096, COUNT, "bytes of a question")
     maxQuestions: int = setting(2000, COUNT, "questions on one connection")
