@@ -344,6 +344,19 @@ class StreamTests(LoopTestCase):
             [["client RST"], ["client RST"], ["client FIN"]], [one.causes for one in observers]
         )
 
+    def test_resetFoundByWrite(self) -> None:
+        """A RST that a write finds first stays a RST: the kernel reports it only once, and the
+        next read finds the end of the data."""
+        protocol = HalfCloseable()
+        client, stream = self.connect(protocol)
+        observer = stream.observer
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        stream.write(b"greeting")
+        self.loop.drain()
+        self.assertEqual([], protocol.ends)
+        self.assertEqual(["client RST"], observer.causes)
+
     def test_firstCauseCounts(self) -> None:
         """The cause is the argument of the first `setCloseReason`."""
         _, stream = self.connect(Recorder())

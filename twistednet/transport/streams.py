@@ -91,9 +91,10 @@ class _StreamMixin(ObservedTransport, PolledTransport):
             return
         try:
             sent = self.socket.send(data)
-        except OSError:
-            # It would block, or the connection is lost: doWrite gets the same error, and
-            # handles it outside of the caller's frame.
+        except OSError as error:
+            # It would block, or the connection is lost: doWrite handles that outside of the
+            # caller's frame. Only this error tells a RST from a FIN.
+            self._failedWith(error)
             sent = 0
         self.bytesOut += sent
         if sent < len(data):
@@ -164,15 +165,14 @@ class _StreamMixin(ObservedTransport, PolledTransport):
         except OSError as error:
             return self._failedWith(error)
         if not data:
-            return main.CONNECTION_DONE
+            return main.CONNECTION_LOST if self._reset else main.CONNECTION_DONE
         got = len(data)
         self.bytesIn += got
         if got == size:
             self._readSize = min(2 * size, MAX_READ_BYTES)
         elif size > MIN_READ_BYTES and got < size // 4:
             self._readSize = max(size // 2, MIN_READ_BYTES)
-        tap = self.tap
-        if tap is not None and not tap.received(data, "dataReceived"):
+        if (tap := self.tap) is not None and not tap.received(data, "dataReceived"):
             self.tap = tap = None
         try:
             self.protocol.dataReceived(data)
