@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
@@ -316,6 +317,20 @@ class StreamTests(LoopTestCase):
         self.assertRaises(ConnectionResetError, client.recv, 1)
         observer.failures[0].trap(ValueError)
         self.assertEqual(["error"], observer.causes)
+
+    def test_raisesAtTheEnd(self) -> None:
+        """An exception in connectionLost goes to the observer too, before the end."""
+
+        class Raising(Recorder):
+            def connectionLost(self, reason: Failure | None = None) -> None:
+                raise ValueError("mine")
+
+        client, stream = self.connect(Raising())
+        observer = stream.observer
+        client.close()
+        self.loop.turn()
+        self.assertEqual(["client FIN"], observer.causes)
+        observer.failures[0].trap(ValueError)
 
     def test_raisesUnobserved(self) -> None:
         """Without an observer, an exception of a protocol is logged."""

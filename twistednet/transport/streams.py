@@ -30,7 +30,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
 from twistednet.transport.interfaces import LATER, ObservedStream, Receiver
-from twistednet.transport.observing import ObservedTransport
+from twistednet.transport.observing import ObservedTransport, reportFailure
 from twistednet.transport.options import INHERITS_OPTIONS, setOptions
 from twistednet.transport.polling import MAX_READ_BYTES, MIN_READ_BYTES, PolledTransport
 
@@ -92,8 +92,7 @@ class _StreamMixin(ObservedTransport, PolledTransport):
         try:
             sent = self.socket.send(data)
         except OSError as error:
-            # It would block, or the connection is lost: doWrite handles that outside of the
-            # caller's frame. Only this error tells a RST from a FIN.
+            # doWrite ends a lost connection; but only this error tells a RST from a FIN.
             self._failedWith(error)
             sent = 0
         self.bytesOut += sent
@@ -219,6 +218,8 @@ class _StreamMixin(ObservedTransport, PolledTransport):
         self._tempDataLen = 0
         try:
             super().connectionLost(reason)
+        except Exception:
+            reportFailure(observer, Failure())
         finally:
             if observer is not None:
                 observer.closed(self.cause or self._causeOf(reason))
@@ -232,8 +233,7 @@ class TCPStream(_StreamMixin, tcp.Server):
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
         super().__init__(sock, *rest)
         if not INHERITS_OPTIONS:
-            # If the peer is already gone, the first read finds it.
-            with suppress(OSError):
+            with suppress(OSError):  # The first read finds a peer that is gone.
                 setOptions(sock)
 
 
