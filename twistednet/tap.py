@@ -7,9 +7,10 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import IService
+from twisted.internet.base import ReactorBase
 from twisted.logger import ILogObserver
 from twisted.python import usage
 
@@ -21,6 +22,7 @@ from twistednet.services.catalog import Service, loadServices
 from twistednet.settings.loading import ADMIN, load
 from twistednet.settings.schema import SHARED, Settings, ownSettings
 from twistednet.settings.sources import Given
+from twistednet.transport.clock import useMonotonicTime
 from twistednet.transport.listening import CannotListen
 
 _LONG = """
@@ -185,6 +187,7 @@ def makeService(options: _Options) -> IService:
     """Return the daemon for these options."""
     from twisted.internet import reactor
 
+    useMonotonicTime(cast(ReactorBase, reactor))
     daemon = _Netdemo(reactor, options.services, options.settings, options.read)
     twistd: Mapping[str, Any] = options.parent or {}
     if not twistd.get("syslog"):

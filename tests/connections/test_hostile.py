@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import struct
+import subprocess
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,36 @@ class NonReaderTests(TestCase):
                     host, port = sock.getsockname()
                     daemon.waitFor(f"{host}:{port} closed .*: write stall;")
                     sock.close()
+
+    @pytest.mark.slow
+    def test_inTheKernel(self) -> None:
+        """slowhttptest -X, whose replies wait in the kernel and not in our queue, is cut."""
+        program = shutil.which("slowhttptest")
+        if program is None:
+            raise SkipTest("slowhttptest is not installed")
+        with running(*ANYWHERE, "--stall-timeout", "2") as daemon:
+            host, port = daemon.address("hello")
+            url = f"http://{host}:{port}/?name={'A' * 3000}"
+            flags = ("-X", "-c", "20", "-r", "20", "-w", "512", "-y", "1024", "-k", "3", "-l", "30")
+            client = subprocess.Popen([program, *flags, "-u", url], stdout=subprocess.DEVNULL)
+            try:
+                place = 0
+                for _ in range(20):
+                    place = daemon.waitFor(r"closed .*: write stall;", place).end()
+            finally:
+                client.kill()
+                client.wait()
+
+    @pytest.mark.slow
+    def test_silent(self) -> None:
+        """The only place is free again for others 10 s after a peer took it and sent nothing."""
+        with running(*ANYWHERE, "--max-connections", "1") as daemon:
+            with daemon.connect("echo") as silent, pytest.raises(ConnectionResetError):
+                readAll(silent)
+            daemon.waitFor("closed .*: silent; 0 B in, 0 B out, 1[01]")
+            with daemon.connect("echo") as other:
+                other.sendall(b"x")
+                self.assertEqual(other.recv(1), b"x")
 
     def test_chat(self) -> None:
         """A person that never reads is disconnected, and the chat goes on."""

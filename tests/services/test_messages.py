@@ -162,3 +162,28 @@ class SendTests(SynchronousTestCase):
                 raise RuntimeError("broken")
 
         self.assertRaises(RuntimeError, peer, Broken)
+
+
+class AttemptTests(SynchronousTestCase):
+    """Timers of a subclass's own."""
+
+    def test_attempt(self) -> None:
+        """An exception of a timer ends its connection; after the end nothing is called."""
+        calls = []
+
+        class Timed(Messages):
+            def connectionMade(self) -> None:
+                super().connectionMade()
+                for seconds in (1, 2):
+                    self.factory.clock.callLater(seconds, self.attempt, self.act, seconds)
+
+            def act(self, seconds: int) -> None:
+                calls.append(seconds)
+                raise ValueError("mine")
+
+        client = peer(Timed)
+        client.clock.advance(1)
+        self.assertTrue(client.aborted)
+        client.clock.advance(1)
+        self.assertEqual(calls, [1])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory
+from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
@@ -317,6 +318,20 @@ class StreamTests(LoopTestCase):
         observer.failures[0].trap(ValueError)
         self.assertEqual(["error"], observer.causes)
 
+    def test_raisesAtTheEnd(self) -> None:
+        """An exception in connectionLost goes to the observer too, before the end."""
+
+        class Raising(Recorder):
+            def connectionLost(self, reason: Failure | None = None) -> None:
+                raise ValueError("mine")
+
+        client, stream = self.connect(Raising())
+        observer = stream.observer
+        client.close()
+        self.loop.turn()
+        self.assertEqual(["client FIN"], observer.causes)
+        observer.failures[0].trap(ValueError)
+
     def test_raisesUnobserved(self) -> None:
         """Without an observer, an exception of a protocol is logged."""
         client, stream = self.connect(Recorder())
@@ -343,6 +358,19 @@ class StreamTests(LoopTestCase):
         self.assertEqual(
             [["client RST"], ["client RST"], ["client FIN"]], [one.causes for one in observers]
         )
+
+    def test_resetFoundByWrite(self) -> None:
+        """A RST that a write finds first stays a RST: the kernel reports it only once, and the
+        next read finds the end of the data."""
+        protocol = HalfCloseable()
+        client, stream = self.connect(protocol)
+        observer = stream.observer
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        stream.write(b"greeting")
+        self.loop.drain()
+        self.assertEqual([], protocol.ends)
+        self.assertEqual(["client RST"], observer.causes)
 
     def test_firstCauseCounts(self) -> None:
         """The cause is the argument of the first `setCloseReason`."""

@@ -1,4 +1,4 @@
-"""Timeouts: ends connections that stay in TLS handshakes, idle, or stalled for too long."""
+"""Timeouts: ends connections that stay silent, in TLS handshakes, idle or stalled for too long."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 from twistednet.connections.tracking import Connections, TrackedConnection
+from twistednet.transport.closing import unacknowledged
+
+#: Seconds in which a peer must send its first byte while nine of ten places are taken, unless
+#: the service has sent something.
+SILENT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,7 @@ class Times:
     """The timeouts in seconds.
 
     `handshake` limits a TLS handshake, `idle` a time without a byte either way, and `stall` a
-    time in which the peer reads nothing of what is queued.
+    time in which the peer acknowledges nothing of what was sent.
     """
 
     handshake: float
@@ -41,6 +46,8 @@ def sweep(
         timeout = _timeout(connection, times, now, isClosing(protocol))
         if timeout is None and now - connection.opened >= times.handshake:
             timeout = "handshake" if isHandshaking(protocol) else None
+        if timeout is None and _isSilent(connection, connections, now):
+            timeout = "silent"
         if timeout is None:
             yield None
         else:
@@ -54,9 +61,12 @@ def _timeout(
 ) -> str | None:
     """Return the timeout that is over, or None."""
     stream = connection.transport
-    isWriting = stream.queued > 0 or isClosing
+    if connection.acknowledged != stream.bytesOut:
+        # It costs a system call, so it is asked only while something may be on its way.
+        connection.acknowledged = stream.bytesOut - unacknowledged(stream)
+    isWriting = isClosing or stream.queued > 0 or connection.acknowledged != stream.bytesOut
     # A peer that sends but does not read makes no progress.
-    total = stream.bytesOut if isWriting else stream.bytesIn + stream.bytesOut
+    total = connection.acknowledged if isWriting else stream.bytesIn + stream.bytesOut
     if total != connection.total:
         connection.total = total
         connection.lastProgress = now
@@ -65,3 +75,13 @@ def _timeout(
     if isWriting and quiet >= times.stall:
         return "write stall"
     return "idle" if quiet >= times.idle else None
+
+
+def _isSilent(connection: TrackedConnection, connections: Connections, now: float) -> bool:
+    """True if the peer owes the first byte, and others need its place."""
+    stream = connection.transport
+    return (
+        not (stream.bytesIn or stream.bytesOut or stream.queued)
+        and now - connection.opened >= SILENT_SECONDS
+        and connections.admissionControl.isCrowded
+    )

@@ -42,6 +42,7 @@ class TrackedConnection:
     __slots__ = (
         "_closing",
         "_connections",
+        "acknowledged",
         "countedHost",
         "faultWrapper",
         "id",
@@ -78,7 +79,7 @@ class TrackedConnection:
         #: The times of its accept, and of the sweep that last saw `total` change (seconds).
         self.opened = self.lastProgress = connections.clock.seconds()
         #: The bytes that the last sweep counted; see `timeouts`.
-        self.total = 0
+        self.total = self.acknowledged = 0
 
     def failed(self, failure: Failure) -> None:
         self._connections.log.failure(
@@ -140,7 +141,8 @@ class Connections:
         return self._open.get(id)
 
     def __iter__(self) -> Iterator[TrackedConnection]:
-        return iter(list(self._open.values()))
+        """Yield the open connections; none that ends while this goes on."""
+        return (one for one in list(self._open.values()) if one.id in self._open)
 
     def add(self, connection: TrackedConnection, here: str) -> None:
         """Track a connection whose protocol is about to be connected; `here` is our address."""
@@ -207,9 +209,8 @@ class TrackingFactory:
             host = None
         limit = connections.admissionControl.refusal(host, connections.clock.seconds())
         if limit is not None:
-            connections.events.publish(
-                Refused(self._service, addressText(addr), limit, monotonic())
-            )
+            refused = Refused(self._service, addressText(addr), limit, monotonic())
+            connections.events.publish(refused)
             return None
         try:
             protocol = self._factory.buildProtocol(addr)
@@ -245,6 +246,5 @@ class _PendingProtocol:
         except Exception:
             # Twisted would log it, and serve the connection all the same.
             transport.fail(Failure())
-        tap = connection.plaintext.tap
-        if tap is not None:
+        if (tap := connection.plaintext.tap) is not None:
             tap.inside = LATER

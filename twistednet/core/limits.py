@@ -94,6 +94,11 @@ class AdmissionControl:
         self._admission = admission
         self._rates = PeerRates(admission.rate, max(1.0, admission.rate))
 
+    @property
+    def isCrowded(self) -> bool:
+        """True if nine of ten connections that are allowed are open."""
+        return self.total >= 0.9 * self._admission.total
+
     def refusal(self, peer: str | None, now: float) -> str | None:
         """Return the limit that forbids one more connection, or None."""
         if self.total >= self.admission.total:

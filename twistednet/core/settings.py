@@ -197,7 +197,7 @@ class ServiceSettings:
         600.0, SECONDS, "seconds without data in either direction, then the connection is closed"
     )
     stallTimeout: float = setting(
-        30.0, SECONDS, "seconds without reading queued data, then the client is disconnected"
+        30.0, SECONDS, "seconds without taking any of what was sent, then a client is disconnected"
     )
     maxMessage: int = setting(4096, COUNT, "bytes of a question")
     maxQuestions: int = setting(2000, COUNT, "questions on one connection")

@@ -46,7 +46,8 @@ class OncePerPlace:
         self._now = now
 
     def __call__(self, event: LogEvent) -> object:
-        failure = event.get("log_failure")
+        # The second is that of twisted.python.log.err.
+        failure = event.get("log_failure") or event.get("failure")
         if failure is None:
             return PredicateResult.maybe
         frames = failure.frames or failure.stack

@@ -92,9 +92,9 @@ class Closed:
     """A connection or a UDP conversation ended.
 
     `reason` is one of: client FIN, client RST, connection lost, service, error, shutdown, admin,
-    quiet, crowd, fault NAME, or the limit that was reached (idle, write stall, handshake, message,
-    messages, queue, HTTP request, HTTP Host, HTTP header, HTTP header time, HTTP body, HTTP body
-    time). Bytes are counted on the wire; `seconds` is its age.
+    quiet, crowd, fault NAME, or the limit that was reached (idle, silent, write stall, handshake,
+    message, messages, queue, HTTP request, HTTP Host, HTTP header, HTTP header time, HTTP body,
+    HTTP body time). Bytes are counted on the wire; `seconds` is its age.
     """
 
     connection: int

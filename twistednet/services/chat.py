@@ -172,14 +172,6 @@ class Chat(Messages):
 
     # What a person gets
 
-    def attempt(self, act: Callable[..., None], *arguments: object) -> None:
-        """Call `act` unless this connection has ended; if it raises, call `failed`."""
-        try:
-            if not self._ended:
-                act(*arguments)
-        except Exception:
-            self.failed(Failure())
-
     def queueLine(self, text: str) -> None:
         """Queue one line for this person; the next `sendQueued` sends it."""
         if not self._isTooFarBehind():

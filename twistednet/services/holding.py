@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistednet.transport.interfaces import Transport
@@ -19,6 +22,23 @@ class HoldingProtocol(Protocol):
     # A stream has more than ITransport: half-close, abort.
     transport: Transport  # type: ignore[assignment]
     _holds: set[str]
+    #: True once nothing more is sent.
+    _ended = False
+
+    def attempt(self, act: Callable[..., object], *arguments: object) -> None:
+        """Call `act` unless this connection has ended; if it raises, call `failed`.
+
+        Give it to a timer: the reactor does not know whose timer has raised.
+        """
+        try:
+            if not self._ended:
+                act(*arguments)
+        except Exception:
+            self.failed(Failure())
+
+    def failed(self, failure: Failure) -> None:
+        """Log what was raised for this connection, and close it, and no other."""
+        raise NotImplementedError
 
     def _hold(self, reason: str) -> None:
         if not self._holds:

@@ -44,7 +44,6 @@ class Messages(HoldingProtocol):
 
     _ending = b"\n"
     _inputOver = False
-    _ended = False
     _silence: IDelayedCall | None = None
     _closing: LingeringClose | None = None
     _awaited: Deferred[object] | None = None

@@ -29,6 +29,7 @@ from twistednet.settings.schema import RuleContext, Settings, parseRules
 from twistednet.settings.sources import Given, names, suggestion
 from twistednet.testing.messages import Address, ChildAnswer, Message, Request
 from twistednet.testing.sink import ParentSink
+from twistednet.transport.clock import useMonotonicTime
 from twistednet.transport.listening import CannotListen
 
 #: The longest request.
@@ -176,6 +177,7 @@ def main() -> None:
     from twisted.internet import reactor
 
     installed = cast(PosixReactorBase, reactor)
+    useMonotonicTime(installed)
     # A service that prints must not write between the messages: it gets standard error.
     output = os.dup(1)
     os.dup2(2, 1)

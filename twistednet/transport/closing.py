@@ -152,20 +152,37 @@ def queuedBytes(transport: object) -> int:
 def undelivered(transport: object) -> int:
     """Return the bytes that the peer's system does not have yet.
 
-    They are in our queue, or the kernel's (TIOCOUTQ, tcp(7)), where our FIN counts as one. It
-    is 0 once the peer has answered with a RST, even one that no read has found yet.
+    They are in our queue, or the kernel's, where our FIN counts as one. It is 0 once the peer
+    has answered with a RST, even one that no read has found yet.
     """
     queued = queuedBytes(transport)
-    if ioctl is not None and hasattr(transport, "fileno"):
-        # Other kinds of socket and other systems may not know. (`getHandle` of TLS is not a
-        # socket.)
+    if hasattr(transport, "fileno"):
         with suppress(OSError, ValueError):
             socket = transport.fileno()
-            if _hasError(socket):
-                return 0
-            answer = ioctl(socket, TIOCOUTQ, bytes(4))
-            queued += int.from_bytes(answer, sys.byteorder)
+            return 0 if _hasError(socket) else queued + _kernelQueue(socket)
     return queued
+
+
+def unacknowledged(stream: ObservedStream) -> int:
+    """Return the bytes that the kernel has taken from a stream, and the peer's has not yet.
+
+    A UNIX socket has no acknowledgements, so it is 0 there.
+    """
+    if stream.kind == "tcp":
+        with suppress(OSError, ValueError):
+            return _kernelQueue(stream.fileno())
+    return 0
+
+
+def _kernelQueue(socket: int) -> int:
+    """Return the bytes that are not acknowledged, sent or not (TIOCOUTQ, tcp(7)).
+
+    Raises OSError if the socket cannot say, ValueError if it is closed. (`getHandle` of TLS is
+    not a socket.)
+    """
+    if ioctl is None:
+        return 0
+    return int.from_bytes(ioctl(socket, TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def _hasError(socket: int) -> bool:

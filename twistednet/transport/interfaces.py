@@ -158,6 +158,9 @@ class ObservedStream(PlainStream, Protocol):
     bytesIn: int
     bytesOut: int
 
+    def fileno(self) -> int:
+        """Return the number of its socket, -1 once it is closed."""
+
     @property
     def wantsReading(self) -> bool:
         """True if neither the protocol nor a producer has paused reading."""

@@ -22,6 +22,14 @@ else:
 _TEMPORARY = (errno.EWOULDBLOCK, errno.EINTR, errno.ENOBUFS)
 
 
+def reportFailure(observer: Observer | None, failure: Failure) -> None:
+    """Report that a callback of the protocol raised; log it if there is no observer."""
+    if observer is not None:
+        observer.failed(failure)
+    else:
+        log.err(failure)
+
+
 class ObservedTransport(_Server):
     """A mixin for stock transports that reports to an observer and a tap.
 
@@ -42,10 +50,7 @@ class ObservedTransport(_Server):
 
     def fail(self, failure: Failure) -> None:
         """Report that a callback of the protocol raised, and abort this connection."""
-        if self.observer is not None:
-            self.observer.failed(failure)
-        else:
-            log.err(failure)
+        reportFailure(self.observer, failure)
         self.setCloseReason("error")
         self.abortConnection()
 

@@ -30,7 +30,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.python.failure import Failure
 
 from twistednet.transport.interfaces import LATER, ObservedStream, Receiver
-from twistednet.transport.observing import ObservedTransport
+from twistednet.transport.observing import ObservedTransport, reportFailure
 from twistednet.transport.options import INHERITS_OPTIONS, setOptions
 from twistednet.transport.polling import MAX_READ_BYTES, MIN_READ_BYTES, PolledTransport
 
@@ -91,9 +91,9 @@ class _StreamMixin(ObservedTransport, PolledTransport):
             return
         try:
             sent = self.socket.send(data)
-        except OSError:
-            # It would block, or the connection is lost: doWrite gets the same error, and
-            # handles it outside of the caller's frame.
+        except OSError as error:
+            # doWrite ends a lost connection; but only this error tells a RST from a FIN.
+            self._failedWith(error)
             sent = 0
         self.bytesOut += sent
         if sent < len(data):
@@ -164,15 +164,14 @@ class _StreamMixin(ObservedTransport, PolledTransport):
         except OSError as error:
             return self._failedWith(error)
         if not data:
-            return main.CONNECTION_DONE
+            return main.CONNECTION_LOST if self._reset else main.CONNECTION_DONE
         got = len(data)
         self.bytesIn += got
         if got == size:
             self._readSize = min(2 * size, MAX_READ_BYTES)
         elif size > MIN_READ_BYTES and got < size // 4:
             self._readSize = max(size // 2, MIN_READ_BYTES)
-        tap = self.tap
-        if tap is not None and not tap.received(data, "dataReceived"):
+        if (tap := self.tap) is not None and not tap.received(data, "dataReceived"):
             self.tap = tap = None
         try:
             self.protocol.dataReceived(data)
@@ -219,6 +218,8 @@ class _StreamMixin(ObservedTransport, PolledTransport):
         self._tempDataLen = 0
         try:
             super().connectionLost(reason)
+        except Exception:
+            reportFailure(observer, Failure())
         finally:
             if observer is not None:
                 observer.closed(self.cause or self._causeOf(reason))
@@ -232,8 +233,7 @@ class TCPStream(_StreamMixin, tcp.Server):
     def __init__(self, sock: socket.socket, *rest: Any) -> None:
         super().__init__(sock, *rest)
         if not INHERITS_OPTIONS:
-            # If the peer is already gone, the first read finds it.
-            with suppress(OSError):
+            with suppress(OSError):  # The first read finds a peer that is gone.
                 setOptions(sock)
 
 

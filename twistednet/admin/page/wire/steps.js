@@ -8,7 +8,7 @@
  *   is known */
 
 /** End reasons for which the server aborts, so that the client sees a RST. */
-const SERVER_RESETS = ["idle", "write stall", "handshake", "queue", "error", "shutdown"];
+const SERVER_RESETS = ["idle", "silent", "write stall", "handshake", "queue", "error", "shutdown"];
 
 /** Chunks and fault events in the order of their times. @param {Conversation} conversation @returns {(Chunk | FaultEvent)[]} */
 export function timeline({ chunks, faults }) {
