@@ -41,7 +41,7 @@ ADMISSION = Admission(total=100, perPeer=20, rate=20)
 #: An open stream of events has its heartbeat, so a silent connection is idle.
 TIMES = Times(handshake=10, idle=60, stall=30)
 #: Seconds for the last answers, once everything else has stopped.
-CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 0.5
 
 
 class AdminPort:
