@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, cast
 
 from twisted.application.service import IService
@@ -166,6 +167,12 @@ class _Netdemo(Daemon):
     """
 
     logObserver: ILogObserver | None = None
+    pidfile = ""
+
+    def tidy(self) -> None:
+        if self.pidfile:
+            with suppress(OSError):
+                os.unlink(self.pidfile)
 
     def setServiceParent(self, parent: Any) -> None:
         super().setServiceParent(parent)
@@ -190,6 +197,7 @@ def makeService(options: _Options) -> IService:
     useMonotonicTime(cast(ReactorBase, reactor))
     daemon = _Netdemo(reactor, options.services, options.settings, options.read)
     twistd: Mapping[str, Any] = options.parent or {}
+    daemon.pidfile = twistd.get("pidfile") or ""
     if not twistd.get("syslog"):
         file = twistd.get("logfile") or (None if twistd.get("nodaemon", True) else "twistd.log")
         owner = (twistd.get("uid") or -1, twistd.get("gid") or -1)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.protocol import Factory, Protocol
-from twisted.internet.task import Clock
+from twisted.internet.task import Clock, deferLater
 from twisted.internet.threads import deferToThread
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -53,11 +53,24 @@ class PortTestCase(TestCase):
         return [self.listen(), self.listen("::1"), self.listenUNIX()]
 
     def connect(self, port: Any) -> socket.socket:
-        sock = socket.socket(port.socket.family)
+        return self.connectTo(port.socket.getsockname(), port.socket.family)
+
+    def connectTo(self, address: Any, family: int) -> socket.socket:
+        sock = socket.socket(family)
         self.addCleanup(sock.close)
         sock.settimeout(UNANSWERED)
-        sock.connect(port.socket.getsockname())
+        sock.connect(address)
         return sock
+
+    def isRefused(self, address: Any, family: int) -> bool:
+        """True if it refuses at once, False if it does not answer."""
+        try:
+            self.connectTo(address, family)
+        except TimeoutError:
+            return False
+        except ConnectionRefusedError:
+            return True
+        raise AssertionError("it accepts connections")
 
     async def assertServed(self, sock: socket.socket) -> None:
         """Check that the client is greeted, and close it."""
@@ -92,6 +105,47 @@ class RefusingTests(PortTestCase):
                 self.assertRaises(TimeoutError, self.connect, port)
                 undo()
                 await self.assertServed(self.connect(port))
+
+    async def test_waiting(self) -> None:
+        """Connections that wait to be accepted are served, however the port stops."""
+        for stop in (refusing.refuse, refusing.stall, refusing.stopListening):
+            # What a UNIX socket that stalls does is tested below.
+            for port in self.listeners()[: 2 if stop is refusing.stall else 3]:
+                socks = [self.connect(port) for _ in range(30)]
+                stop(port)
+                for sock in socks:
+                    await self.assertServed(sock)
+
+    async def test_handshake(self) -> None:
+        """A handshake under way is waited for, in vain too; later ones are not let in."""
+        self.patch(refusing, "HANDSHAKE_SECONDS", 0.3)
+        for stop in (refusing.refuse, refusing.stopListening):
+            for port in (self.listen(), self.listen("::1")):
+                # The kernel completes these handshakes when the clients send their first byte.
+                port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
+                sends, silent = self.connect(port), self.connect(port)
+                self.assertTrue(refusing._hasHandshakes(port))
+                address = port.socket.getsockname()
+                stopped = stop(port)
+                self.assertRaises(TimeoutError, self.connect, port)
+                sends.sendall(b"x")
+                await self.assertServed(sends)
+                if not callable(stopped):
+                    await stopped
+                while not self.isRefused(address, silent.family):
+                    await deferLater(reactor, 0)
+
+    async def test_undoneMeanwhile(self) -> None:
+        """`refuse` is undone while a handshake is under way: clients connect again."""
+        port = self.listen()
+        port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
+        self.connect(port)
+        undo = refusing.refuse(port)
+        self.assertRaises(TimeoutError, self.connect, port)
+        undo()
+        sock = self.connect(port)
+        sock.sendall(b"x")
+        await self.assertServed(sock)
 
     async def test_stallUNIX(self) -> None:
         """One client connects and waits, further ones are blocked; the first is served later."""

@@ -9,7 +9,9 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import NOT_DONE_YET, Request
 
@@ -126,6 +128,7 @@ class ChannelTests(SynchronousTestCase):
         """A stopping daemon closes what is idle, and answers what is under way."""
         made = site()
         idle, busy = Peer(made), Peer(made)
+        idle.protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         busy.protocol.dataReceived(b"GET / HTTP/1.1\r\nHost: a\r\n")
         made.drain()
         self.assertTrue(idle.closed)
@@ -133,6 +136,21 @@ class ChannelTests(SynchronousTestCase):
         busy.protocol.dataReceived(b"\r\n")
         self.assertIn(b"Connection: close\r\n", busy.read())
         self.assertTrue(busy.closed)
+
+    def test_drainNew(self) -> None:
+        """A connection that was just accepted has 1 s to begin its request, which is served."""
+        made = site()
+        silent, gone, asking = Peer(made), Peer(made), Peer(made)
+        made.drain()
+        gone.protocol.connectionLost(Failure(ConnectionDone()))
+        asking.protocol.dataReceived(b"GET / HTTP/1.1\r\n")
+        made.clock.advance(0.9)
+        self.assertFalse(silent.closed)
+        made.clock.advance(0.1)
+        self.assertEqual([True, False, False], [one.closed for one in (silent, gone, asking)])
+        asking.protocol.dataReceived(b"Host: a\r\n\r\n")
+        self.assertIn(b" 200 OK", asking.read())
+        self.assertTrue(asking.closed)
 
     def test_drainUnderWay(self) -> None:
         """An answer that was already under way is its connection's last, too."""

@@ -13,6 +13,7 @@ from itertools import zip_longest
 from types import SimpleNamespace
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.inject.test_datagrams import ANNA, FaultyPortTests
@@ -278,7 +279,8 @@ class _Listener(SynchronousTestCase):
     def draw(self, rule: str) -> Ladder:
         """Return the ladder of a client that connects, with a short time limit."""
         ladder = Ladder(rule)
-        port = SimpleNamespace(stopReading=lambda: None, backlog=1)
+        nothing = dict.fromkeys(("stopReading", "doRead"), lambda: None)
+        port = SimpleNamespace(reactor=Clock(), backlog=1, **nothing)
         port.socket = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(port.socket.close)
         getattr(refusing, rule)(port)

@@ -34,13 +34,14 @@ from twistednet.events.model import EventStream
 from twistednet.settings.schema import Settings
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.listening import CannotListen, listenStream
+from twistednet.transport.refusing import stopListening
 
 #: Separate from the limits of the services.
 ADMISSION = Admission(total=100, perPeer=20, rate=20)
 #: An open stream of events has its heartbeat, so a silent connection is idle.
 TIMES = Times(handshake=10, idle=60, stall=30)
 #: Seconds for the last answers, once everything else has stopped.
-CLOSE_SECONDS = 1.0
+CLOSE_SECONDS = 0.5
 
 
 class AdminPort:
@@ -121,7 +122,7 @@ class AdminPort:
 
     def _stopListening(self) -> Deferred[list[object]]:
         ports, self._ports = self._ports, []
-        return gatherResults([port.stopListening() for _, port in ports])
+        return gatherResults([stopListening(port) for _, port in ports])
 
     def _listen(self, endpoint: Endpoint) -> tcp.Port:
         try:

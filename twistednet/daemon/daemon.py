@@ -17,6 +17,7 @@ from twistednet.connections.tracking import Connections
 from twistednet.core.settings import BadSetting
 from twistednet.daemon.ports import Ports
 from twistednet.daemon.startup import table
+from twistednet.daemon.watchdog import Watchdog
 from twistednet.faults.scenario import Scenario
 from twistednet.inject.player import Player
 from twistednet.services.catalog import Service
@@ -51,7 +52,8 @@ class Daemon(TwistedService):
         self._settings = settings
         self._read = read
         self._stopping = False
-        self._maxDrainSeconds = float("inf")
+        self._watchdog: Watchdog | None = None
+        self._drainEnds = float("inf")
         self._sinks = EventSinks(reactor)
         self.events = self._sinks.events
         self.tally = self._sinks.tally
@@ -116,6 +118,8 @@ class Daemon(TwistedService):
             self.log.info("admin: {url}", url=url)
 
     async def _stop(self) -> None:
+        seconds = self._settings.drainTimeout
+        self._drainEnds = min(self._drainEnds, self._reactor.seconds() + seconds)
         await self.ports.close()
         if len(self.connections):
             await self._drain()
@@ -134,13 +138,13 @@ class Daemon(TwistedService):
         return Deferred.fromCoroutine(self._stop())
 
     async def _drain(self) -> None:
-        seconds = min(self._settings.drainTimeout, self._maxDrainSeconds)
+        now = self._reactor.seconds()
         self.log.info(
             "draining; connections: {count}; they have {seconds:g} s (a second signal: none)",
             count=len(self.connections),
-            seconds=seconds,
+            seconds=self._settings.drainTimeout if self._drainEnds else 0,
         )
-        deadline = self._reactor.callLater(seconds, self.abort)
+        deadline = self._reactor.callLater(max(self._drainEnds - now, 0), self.abort)
         await self.connections.whenEmpty()
         if deadline.active():
             deadline.cancel()
@@ -148,11 +152,13 @@ class Daemon(TwistedService):
     def leave(self) -> None:
         """Drain and stop, as at SIGTERM, but with exit status 0."""
         self._stopping = True
+        if self._watchdog is not None:
+            self._watchdog.stop()
         self._reactor.stop()
 
     def abort(self) -> None:
         """Abort every connection now, log how many there were, and do not drain any more."""
-        self._maxDrainSeconds = 0
+        self._drainEnds = 0.0
         self.log.warn("aborting connections: {count}", count=len(self.connections))
         for connection in self.connections:
             connection.abort("shutdown")
@@ -203,24 +209,30 @@ class Daemon(TwistedService):
 
     # Signals
 
+    def tidy(self) -> None:
+        """Remove what the process would leave behind. (The watchdog calls this, in its thread.)"""
+
     def _takeSignals(self) -> None:
+        self._watchdog = watchdog = Watchdog(lambda: self._settings.drainTimeout, self.tidy)
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self.reload))
         for number in (signal.SIGINT, signal.SIGTERM):
             first = signal.getsignal(number)
             # A signal that is ignored at the start, as for a background job of a script, stays so.
             if callable(first):
-                signal.signal(number, self._secondTime(first))
+                signal.signal(number, self._secondTime(first, watchdog))
 
     def _secondTime(
-        self, first: Callable[[int, FrameType | None], object]
+        self, first: Callable[[int, FrameType | None], object], watchdog: Watchdog
     ) -> Callable[[int, FrameType | None], None]:
         """Return a handler: Twisted's own for the first signal, and `abort` for the next."""
 
         def handle(number: int, frame: FrameType | None) -> None:
             if self._stopping:
+                watchdog.alarm(0)
                 self._reactor.callFromThread(self.abort)
             else:
                 self._stopping = True
+                watchdog.alarm(self._settings.drainTimeout)
                 first(number, frame)
 
         return handle

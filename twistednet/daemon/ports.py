@@ -26,6 +26,7 @@ from twistednet.transport.datagrams import DatagramPort
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.interfaces import Address
 from twistednet.transport.listening import CannotListen, listenDatagram, listenStream
+from twistednet.transport.refusing import stopListening
 
 _log = Logger()
 
@@ -240,7 +241,7 @@ def _counted(port: tcp.Port | DatagramPort) -> dict[str, int]:
 
 def _stop(port: tcp.Port | DatagramPort) -> Deferred[object]:
     """Close a port. An error is logged, and delays nothing."""
-    stopped = maybeDeferred(port.stopListening)
+    stopped = maybeDeferred(stopListening, port)
     return stopped.addErrback(lambda failure: _log.failure("a port did not close well", failure))
 
 

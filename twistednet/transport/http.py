@@ -22,20 +22,13 @@ from twistednet.transport.closing import (
     queuedBytes,
     setCloseReason,
 )
-from twistednet.transport.httprequest import BoundedRequest
+from twistednet.transport.httprequest import REASONS, BoundedRequest
 
 # reg-name, IP-literal or IPv4address, and a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(:[0-9]*)?")
 
 #: A way to close the connection of a transport; see `closing`.
 Ending = Callable[[Any, IReactorTime], "LingeringClose | DrainThenReset | None"]
-
-_REASONS = {
-    400: b"Bad Request",
-    408: b"Request Timeout",
-    413: b"Content Too Large",
-    431: b"Request Header Fields Too Large",
-}
 
 
 @implementer(IHalfCloseableProtocol)
@@ -145,7 +138,7 @@ class BoundedChannel(HTTPChannel):
         self.transport.write(
             b"HTTP/1.1 %d %b\r\nContent-Type: text/plain; charset=utf-8\r\n"
             b"Content-Length: %d\r\nConnection: close\r\n\r\n%b"
-            % (status, _REASONS[status], len(body), body)
+            % (status, REASONS[status], len(body), body)
         )
         self.site.answered(self, status)
         setCloseReason(self.transport, f"HTTP {cause}")
@@ -165,6 +158,15 @@ class BoundedChannel(HTTPChannel):
 
     def checkPersistence(self, request: BoundedRequest, version: bytes) -> bool:
         return not self.site.draining and super().checkPersistence(request, version)
+
+    def drain(self, seconds: float = 1.0) -> None:
+        """Close after a response that is due; if none is, a first request has `seconds`."""
+        if self.requests:
+            self.persistent = False
+        elif seconds and self._since is not None:
+            self.site.clock.callLater(seconds, self.drain, 0)
+        elif self in self.site.channels:
+            self.loseConnection()
 
     def readConnectionLost(self) -> None:
         """The client has sent its FIN: respond to its requests, then close."""
@@ -244,7 +246,4 @@ class BoundedSite(Site):
         """Close idle connections now, and the others after the response that they wait for."""
         self.draining = True
         for channel in list(self.channels):
-            if channel.requests:
-                channel.persistent = False
-            else:
-                channel.loseConnection()
+            channel.drain()

@@ -15,6 +15,15 @@ class HeldResponse(Protocol):
         """Drop it: the connection is lost."""
 
 
+#: The reason phrases of refusals (RFC 9110, 15; RFC 6585, 5).
+REASONS = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    413: b"Content Too Large",
+    431: b"Request Header Fields Too Large",
+}
+
+
 class BoundedRequest(Request):
     """One request of a `BoundedSite`.
 

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 import stat
+from contextlib import suppress
 from typing import Any, Protocol
 
 from twisted.internet import tcp, unix
@@ -19,6 +20,7 @@ from twisted.python.failure import Failure
 from twistednet.transport.datagrams import DatagramPort
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.options import setOptions
+from twistednet.transport.refusing import acceptQueue
 from twistednet.transport.streams import TCPStream, UNIXStream
 from twistednet.transport.tls import useHalfClosingTLS, wrappedInTLS
 
@@ -181,16 +183,17 @@ class UNIXPort(unix.Port):
                 pass
 
     def connectionLost(self, reason: Failure) -> None:
-        if self._onDisk() != self._inode:
-            # Another party replaced it. The base class does not remove a name outside the
-            # file system.
-            self._bindPath = b"\0"
-        try:
-            super().connectionLost(reason)
-        except OSError:
+        if self._onDisk() == self._inode:
             # Without root's privileges, which the daemon has dropped, the directory may not be
             # writable.
-            tcp.Port.connectionLost(self, reason)
+            with suppress(OSError):
+                os.unlink(self._bindPath)
+        # The base class does not remove a name outside the file system.
+        self._bindPath = b"\0"
+        if self.disconnecting:
+            # Nobody finds the socket any more: what its queue has now is all that it will have.
+            acceptQueue(self)
+        super().connectionLost(reason)
 
     def _onDisk(self) -> tuple[int, int] | None:
         try:
