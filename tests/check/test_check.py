@@ -29,7 +29,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from tests.support.servers import serve
-from twistednet.check import conform, conformance, connections, loadChecks
+from twistednet.check import Result, TimeLimits, conform, connections, loadChecks
 from twistednet.cli.commands import netdemo
 from twistednet.client import Target
 from twistednet.client.reactors import theReactor
@@ -63,13 +63,18 @@ class _Case(TestCase):
         return Target("udp", "127.0.0.1", port.getHost().port)
 
     async def verdicts(
-        self, target: Target, service: str, only: str | None = None, timeout: float = 2.0
+        self,
+        target: Target,
+        service: str,
+        only: str | None = None,
+        timeout: float = 2.0,
+        checkSeconds: float = 10.0,
     ) -> dict[str, str]:
         checks = CHECKS[service].checks(target.isDatagram, slow=only is not None)
         if only is not None:
             checks = [check for check in checks if check.name == only]
             self.assertEqual(len(checks), 1, only)
-        self.results = await conform(reactor, target, checks, timeout)
+        self.results = await conform(reactor, target, checks, TimeLimits(timeout, checkSeconds))
         # What the server in this process has to do to end its connections.
         await deferLater(reactor, 0.01, lambda: None)
         return {result.name: result.verdict for result in self.results}
@@ -354,7 +359,7 @@ class OtherFaultTests(_Case):
         verdicts = await self.verdicts(self.listen(Always), "hello", timeout=0.3)
         passed = set(verdicts) - self.failed(verdicts) - {"half-close is answered"}
         right = {"GET gets the greeting", "any path gets the greeting", "HTML is escaped"}
-        right |= {"a connection is kept", "one byte at a time"}
+        right |= {"a connection is kept", "one byte at a time", "a pause does not end a connection"}
         right |= {
             "simultaneous connections",
             RESET,
@@ -385,16 +390,39 @@ class OtherFaultTests(_Case):
 
     async def test_endless(self) -> None:
         """A check that would never end is ended and fails."""
-        self.patch(conformance, "MAX_CHECK_SECONDS", 0.2)
 
         class Deaf(Protocol):
             def connectionMade(self) -> None:
                 self.transport.pauseProducing()  # type: ignore[union-attr]
 
         name = "16 MiB are accepted"
-        verdicts = await self.verdicts(self.listen(Deaf), "discard", name, 0.1)
+        verdicts = await self.verdicts(self.listen(Deaf), "discard", name, 0.1, 0.3)
         self.assertEqual(verdicts, {name: "fail"})
-        self.assertIn("not done after", self.results[0].why)
+        self.assertIn("not done after 0.3 s", self.results[0].why)
+
+    async def test_runOut(self) -> None:
+        """A silent server gets a verdict from the checks that had time; the others say so."""
+        target, checks = self.listen(Protocol), CHECKS["answer"].checks(isDatagram=False)
+        ended: list[Result] = []
+        limits = TimeLimits(silence=0.2, check=5.0, run=0.5)
+        results = await conform(reactor, target, checks, limits, ended.append)
+        self.assertEqual([check.name for check in checks], [one.name for one in results])
+        self.assertEqual(results, ended)
+        verdicts = [result.verdict for result in results]
+        failed = verdicts.count("fail")
+        self.assertIn(failed, (1, 2), results)
+        self.assertEqual(["fail"] * failed + ["skip"] * (len(checks) - failed), verdicts)
+        skipped = [result.why for result in results if result.verdict == "skip"]
+        self.assertIn("not finished: the run took 0.5 s; --run-timeout", skipped[0])
+        self.assertIn("not run: the run took 0.5 s; --run-timeout", skipped[1])
+
+    async def test_slowChecks(self) -> None:
+        """A slow check has more time, and so has a run with one."""
+        self.patch(connections, "IDLE_SECONDS", 0.6)
+        [check] = [one for one in CHECKS["echo"].checks(False, slow=True) if one.slow]
+        limits = TimeLimits(check=0.1, run=0.1)
+        [result] = await conform(reactor, self.listen(Faulty), [check], limits)
+        self.assertEqual("pass", result.verdict, result)
 
 
 class Datagrams(DatagramProtocol):
@@ -540,6 +568,45 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(done.stdout.splitlines()[0], "pass  a known question  [wire.md, answer]")
         self.assertIn("1 passed, 0 failed", done.stdout)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def silent(self) -> str:
+        """Return the address of a server that accepts connections and never answers."""
+        listener = socket.create_server(("127.0.0.1", 0), backlog=200)
+        self.addCleanup(listener.close)
+        return f"127.0.0.1:{listener.getsockname()[1]}"
+
+    def test_oneByOne(self) -> None:
+        """Each check is reported as it ends; those that there is no time for, in the end."""
+        command = [sys.executable, "-m", "twistednet.cli.main", "check", self.silent()]
+        flags = ["--as", "answer", "--timeout", "0.4", "--run-timeout", "1.5"]
+        process = subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        with process.stdout as report:  # type: ignore[union-attr]
+            self.assertEqual("fail  a known question  [wire.md, answer]\n", report.readline())
+            self.assertIs(None, process.poll())
+            rest = report.read()
+        self.assertRegex(rest, r"(?m)^skip  .*\n +(sent .*; )?not run: the run took 1.5 s;")
+        self.assertRegex(rest.splitlines()[-1], r": 0 passed, \d+ failed, 0 not .*, \d+ not run$")
+        self.assertEqual(1, process.wait(timeout=20))
+
+    def test_noTime(self) -> None:
+        """Status 4 if nothing failed, but not all was checked; JUnit has these as skipped."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        file = f"{folder.name}/junit.xml"
+        flags = ("--timeout", "9", "--run-timeout", "0.4", "--junit", file)
+        done = self.check(self.silent(), "--as", "answer", *flags)
+        self.assertEqual((4, ""), (done.returncode, done.stderr))
+        suite = ElementTree.parse(file).getroot()
+        self.assertEqual((suite.get("tests"), suite.get("failures")), (suite.get("skipped"), "0"))
+
+    def test_checkTimeout(self) -> None:
+        """--check-timeout ends a check; it is never less than the server may be silent."""
+        only = ("--as", "echo", "--only", "round trip")
+        done = self.check(self.silent(), *only, "--check-timeout", "0.4")
+        self.assertIn("not done after 0.4 s; --check-timeout SECONDS allows more", done.stdout)
+        self.assertEqual((1, ""), (done.returncode, done.stderr))
 
     def test_list(self) -> None:
         """--list prints every check of a service with its rule, and runs none."""

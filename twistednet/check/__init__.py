@@ -5,7 +5,7 @@ point in the group `twistednet.checks` that names a `ServiceChecks`.
 """
 
 from twistednet.check.catalog import loadChecks
-from twistednet.check.conformance import conform
+from twistednet.check.conformance import TimeLimits, conform
 from twistednet.check.connections import addConnectionChecks
 from twistednet.check.model import Check, Checklist, Result, ServiceChecks
 from twistednet.check.probe import Failed, NotApplicable, Probe
@@ -18,6 +18,7 @@ __all__ = [
     "Probe",
     "Result",
     "ServiceChecks",
+    "TimeLimits",
     "addConnectionChecks",
     "conform",
     "loadChecks",

@@ -12,6 +12,8 @@ from twistednet.client.streams import Stream
 ExchangeFunction = Callable[[Probe, Stream], Awaitable[None]]
 
 SIMULTANEOUS_CONNECTIONS = 50
+#: Seconds between two messages that no server takes for the end.
+PAUSE_SECONDS = 2.0
 #: Seconds that an idle connection must be kept.
 IDLE_SECONDS = 30.0
 
@@ -50,15 +52,23 @@ def addConnectionChecks(
     if not clientFirst:
         return
 
-    @checklist.check("an idle connection is kept", "wire.md: idle for 10 min", slow=True)
-    async def idleKept(probe: Probe) -> None:
-        probe.sent = f"an exchange, nothing for {IDLE_SECONDS:g} s, another exchange"
+    async def keptIdle(probe: Probe, seconds: float) -> None:
         stream = await probe.connect()
         # After an exchange, as HTTP servers give a new connection less time
         # (RFC 9112, 9.5, leaves the limit to the server).
         await serves(probe, stream)
-        await probe.expectSilence(stream, IDLE_SECONDS)
+        probe.sent = f"an exchange, then nothing for {seconds:g} s"
+        await probe.expectSilence(stream, seconds)
         await serves(probe, stream)
+        probe.sent = f"an exchange, nothing for {seconds:g} s, another exchange"
+
+    @checklist.check("a pause does not end a connection", "wire.md: idle for 10 min")
+    async def pauseKept(probe: Probe) -> None:
+        await keptIdle(probe, PAUSE_SECONDS)
+
+    @checklist.check("an idle connection is kept", "wire.md: idle for 10 min", slow=True)
+    async def idleKept(probe: Probe) -> None:
+        await keptIdle(probe, IDLE_SECONDS)
 
     @checklist.check("no data before the client's", "the client sends first: there is no banner")
     async def noBanner(probe: Probe) -> None:

@@ -34,6 +34,13 @@ async def sameBytes(probe: Probe) -> None:
     probe.requireSame(await probe.exchange(await probe.openDatagrams(), data), data)
 
 
+@ECHO_DATAGRAMS.check("CR, LF and NUL at the end", RULE + ", these too")
+async def endKept(probe: Probe) -> None:
+    socket = await probe.openDatagrams()
+    for data in (b"line\n", b"line\r\n", b"line\0", b"line\r\n\0"):
+        probe.requireSame(await probe.exchange(socket, data), data)
+
+
 @ECHO_DATAGRAMS.check("an empty datagram", RULE + "; RFC 768: a length of 8 is valid")
 async def empty(probe: Probe) -> None:
     probe.requireSame(await probe.exchange(await probe.openDatagrams(), b""), b"")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+
 from twistednet.check.connections import addConnectionChecks
 from twistednet.check.model import Checklist
 from twistednet.check.probe import Failed, Probe
@@ -17,7 +19,9 @@ ECHO = Checklist()
 
 def pattern(size: int) -> bytes:
     """Return bytes without repetition, which show what is missing, doubled or moved."""
-    return b"".join(number.to_bytes(4, "big") for number in range((size + 3) // 4))[:size]
+    numbers = array("I", range((size + 3) // 4))
+    numbers.byteswap()
+    return numbers.tobytes()[:size]
 
 
 async def _serves(probe: Probe, stream: Stream) -> None:

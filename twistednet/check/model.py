@@ -26,7 +26,8 @@ class Check:
 class Result:
     """What came of one check.
 
-    `verdict` is "pass", "fail" or "n/a" (not applicable); `why` explains the last two.
+    `verdict` is "pass", "fail", "n/a" (not applicable) or "skip" (no time was left to run it);
+    `why` explains the last three.
     `sent` and `came` describe the data, for people. The check took `seconds`.
     """
 

@@ -10,7 +10,7 @@ from twisted.internet.task import deferLater
 
 from twistednet.client.connecting import connect
 from twistednet.client.datagrams import Datagrams, openDatagrams
-from twistednet.client.errors import TimedOut
+from twistednet.client.errors import TimedOut, Unexpected
 from twistednet.client.reactors import Reactor
 from twistednet.client.streams import Stream
 from twistednet.client.targets import Target
@@ -111,12 +111,17 @@ class Probe:
         if not condition:
             raise Failed(why)
 
-    def requireSame(self, received: bytes, expected: bytes) -> None:
-        """Describe what was received. Raises Failed if it is not what was expected."""
+    def requireSame(self, received: bytes, expected: bytes, end: str = "") -> None:
+        """Describe what was received. Raises Failed if it is not what was expected.
+
+        `end` is what came after too few bytes, as in "FIN".
+        """
         self.came = brief(received)
         if received == expected:
             return
         if received[: len(expected)] == expected[: len(received)]:
+            what = f"{brief(received)}, then {end}" if received and end else end
+            self.came = what or self.came
             raise Failed(f"{len(received)} bytes came, not {len(expected)}")
         pairs = enumerate(zip(received, expected, strict=False), start=1)
         wrong = next(place for place, (one, other) in pairs if one != other)
@@ -129,13 +134,16 @@ class Probe:
 
     async def expect(self, stream: Stream, expected: bytes) -> None:
         """Receive as many bytes. Raises Failed unless they are the expected ones."""
-        received = bytearray()
+        received, end = bytearray(), ""
         try:
             while len(received) < len(expected) and (chunk := await stream.read()):
                 received += chunk
+            end = "FIN" if len(received) < len(expected) else ""
         except TimedOut:
-            pass
-        self.requireSame(bytes(received), expected)
+            end = f"nothing for {stream.timeout:g} s"
+        except Unexpected:
+            end = "RST"
+        self.requireSame(bytes(received), expected, end)
 
     async def expectSilence(self, stream: Stream, seconds: float = SILENCE_SECONDS) -> None:
         """Wait. Raises Failed if the server sends something, or closes the connection."""
@@ -152,8 +160,13 @@ class Probe:
         )
 
     async def expectEnd(self, stream: Stream) -> None:
-        """Wait for the server's FIN. Raises Failed for data, Unexpected for a RST."""
-        rest = await stream.read()
+        """Wait for the server's FIN. Raises Failed if something else comes, or nothing."""
+        try:
+            rest = await stream.read()
+        except TimedOut:
+            raise Failed(f"no FIN came in {stream.timeout:g} s") from None
+        except Unexpected:
+            raise Failed("a RST came instead of the FIN") from None
         self.require(not rest, f"{brief(rest)} came instead of the FIN")
 
 

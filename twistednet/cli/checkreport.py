@@ -9,44 +9,51 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
+from typing import TextIO
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from twistednet.check import Check, Result
-from twistednet.client.errors import ClientError
+from twistednet.client.errors import ClientError, TimedOut
 
-_STYLES = {"pass": "green", "fail": "bold red", "n/a": "yellow"}
+_STYLES = {"pass": "green", "fail": "bold red", "n/a": "yellow", "skip": "yellow"}
 
 
-def table(results: list[Result], target: str) -> None:
-    """Print a table on a terminal, else one line for each check."""
-    console = Console()
-    if console.is_terminal:
-        console.print(_table(results))
+def line(result: Result) -> None:
+    """Print a line for the check, and a second one that says why it did not pass."""
+    _print(result, sys.stdout)
+
+
+def progress(result: Result) -> None:
+    """Print the same to standard error, if that is a terminal."""
+    if sys.stderr.isatty():
+        _print(result, sys.stderr)
+
+
+def _print(result: Result, file: TextIO) -> None:
+    text = f"{result.verdict:4}  {result.name}  [{result.rule}]"
+    why = "" if result.verdict == "pass" else f"\n      {_details(result)}"
+    if file.isatty():
+        styled = Text.assemble((text[:4], _STYLES[result.verdict]), text[4:], why)
+        Console(file=file).print(styled, soft_wrap=True)
     else:
-        for result in results:
-            print(f"{result.verdict:4}  {result.name}  [{result.rule}]")
-            if result.verdict != "pass":
-                print(f"      {_details(result)}")
+        # At once: the checks that follow may take a minute.
+        print(text + why, file=file, flush=True)
+
+
+def ending(results: list[Result], target: str) -> None:
+    """Print the line that ends the report."""
     print(f"{target}: {summary(results)}")
 
 
-def _table(results: list[Result]) -> Table:
-    table = Table("", "check", "rule", "sent", "came")
-    for result in results:
-        came = result.came if result.verdict == "pass" else _because(result)
-        table.add_row(
-            Text(result.verdict, _STYLES[result.verdict]),
-            *map(Text, (result.name, result.rule, result.sent, came)),
-        )
-    return table
-
-
-def _because(result: Result) -> str:
-    return f"{result.came}: {result.why}" if result.came else result.why
+def status(results: list[Result]) -> int:
+    """Return the exit status of the command."""
+    verdicts = {result.verdict for result in results}
+    if "fail" in verdicts:
+        return 1
+    return TimedOut.status if "skip" in verdicts else 0
 
 
 def _details(result: Result) -> str:
@@ -58,7 +65,12 @@ def _details(result: Result) -> str:
 def summary(results: list[Result]) -> str:
     """Return how many checks have each verdict."""
     count = Counter(result.verdict for result in results)
-    verdicts = (("passed", "pass"), ("failed", "fail"), ("not applicable", "n/a"))
+    verdicts = (
+        ("passed", "pass"),
+        ("failed", "fail"),
+        ("not applicable", "n/a"),
+        ("not run", "skip"),
+    )
     return ", ".join(f"{count[verdict]} {word}" for word, verdict in verdicts)
 
 
@@ -82,7 +94,7 @@ def junit(results: list[Result], target: str, service: str, path: str) -> None:
         name=f"netdemo check {target} --as {service}",
         tests=str(len(results)),
         failures=str(count["fail"]),
-        skipped=str(count["n/a"]),
+        skipped=str(count["n/a"] + count["skip"]),
         errors="0",
     )
     for result in results:
@@ -101,12 +113,3 @@ def junit(results: list[Result], target: str, service: str, path: str) -> None:
 def _legal(text: str) -> str:
     """Return the text with a ? for each character that XML 1.0 forbids."""
     return re.sub(r"[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)
-
-
-def progress(result: Result, place: int, count: int) -> None:
-    """Print one line that changes, if standard error is a terminal."""
-    if sys.stderr.isatty():
-        line = f"{place}/{count} {result.verdict} {result.name}"
-        print(
-            f"\r\x1b[K{line}" + "\r\x1b[K" * (place == count), end="", file=sys.stderr, flush=True
-        )
