@@ -118,7 +118,10 @@ class SlowingTests(SynchronousTestCase):
         self.access = Access(self.clock, TOKEN, frozenset({"netdemo.example"}))
         route = Route("GET", "/secret", lambda asked: jsonReply("yes"))
         health = Route("GET", "/open", lambda asked: jsonReply("ok"), isOpen=True)
-        self.site = AdminSite(Router(self.access, [route, health], lambda asked: jsonReply("file")))
+        self.site = AdminSite(
+            Router(self.access, [route, health], lambda asked: jsonReply("file")),
+            lambda peer, limit: None,
+        )
 
     def ask(
         self, token: str, peer: str = "192.0.2.1", path: str = "/secret", host: str = "localhost"

@@ -92,22 +92,30 @@ class Access:
         except ValueError:
             return False
 
+    def hasToken(self, request: BoundedRequest) -> bool:
+        """True if a request, whose header must be complete, has the token or the cookie."""
+        credential = self._credential(request)
+        return credential is not None and _same(*credential)
+
     def _checkToken(self, request: BoundedRequest) -> None:
-        scheme, _, given = (header(request, "Authorization") or "").partition(" ")
-        if scheme.lower() in ("bearer", "token"):
-            if not _same(given.strip(), self.token):
-                self._refuse(request)
-            return
-        cookie = request.getCookie(_cookieName(request).encode())
-        if cookie is None:
+        credential = self._credential(request)
+        if credential is None:
             raise APIError(
                 401,
                 "open the URL with the token that the daemon printed at its start, "
                 "or send the header Authorization: Bearer TOKEN",
                 {"WWW-Authenticate": "Bearer"},
             )
-        if not _same(cookie.decode("latin-1"), self._cookie):
+        if not _same(*credential):
             self._refuse(request)
+
+    def _credential(self, request: BoundedRequest) -> tuple[str, str] | None:
+        """Return the token or cookie of a request, and what it should be; None without either."""
+        scheme, _, given = (header(request, "Authorization") or "").partition(" ")
+        if scheme.lower() in ("bearer", "token"):
+            return given.strip(), self.token
+        cookie = request.getCookie(_cookieName(request).encode())
+        return None if cookie is None else (cookie.decode("latin-1"), self._cookie)
 
     def _refuse(self, request: BoundedRequest) -> None:
         peer = hostOf(request.getClientAddress()) or "local"

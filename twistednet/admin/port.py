@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from time import monotonic
 
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred, gatherResults
@@ -27,16 +28,14 @@ from twistednet.admin.sse import SSEStreams
 from twistednet.admin.trials import Trials
 from twistednet.connections.timeouts import Times
 from twistednet.connections.tracking import Connections, TrackingFactory
-from twistednet.core.limits import Admission, isLocal
+from twistednet.core.limits import isLocal
 from twistednet.core.text import addressText, hostOf
 from twistednet.events.journal import Journal
-from twistednet.events.model import EventStream
+from twistednet.events.model import Event, EventStream, Refused
 from twistednet.settings.schema import Settings
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.listening import CannotListen, listenStream
 
-#: Separate from the limits of the services.
-ADMISSION = Admission(total=100, perPeer=20, rate=20)
 #: An open stream of events has its heartbeat, so a silent connection is idle.
 TIMES = Times(handshake=10, idle=60, stall=30)
 #: Seconds for the last answers, once everything else has stopped.
@@ -52,8 +51,6 @@ class AdminPort:
     def __init__(self, reactor: PosixReactorBase, daemon: DaemonAPI, settings: Settings) -> None:
         self._reactor = reactor
         self._ports: list[tuple[Endpoint, tcp.Port]] = []
-        self.connections = Connections(reactor, EventStream(lambda sink: None), Journal(0))
-        self.connections.admissionControl.admission = ADMISSION
         self._access = Access(reactor, settings.adminToken, settings.adminHosts)
         # A token that somebody chose is theirs to show.
         self._shown = "" if settings.adminToken else f"?token={self._access.token}"
@@ -72,7 +69,13 @@ class AdminPort:
             *ScenarioAPI(daemon).routes(),
             *SourceAPI(daemon.ports).routes(),
         )
-        self._site = AdminSite(Router(self._access, self.routes, file))
+        self._events = daemon.events
+        self._site = AdminSite(Router(self._access, self.routes, file), self._refused)
+        # Its events are its own, but for refusals.
+        events = EventStream(lambda sink: None)
+        events.attach(self._publish)
+        self.connections = Connections(reactor, events, Journal(0))
+        self.connections.admissionControl = self._site.places
 
     def configure(self, settings: Settings) -> None:
         """Take the host names and the token that are current from now on."""
@@ -114,6 +117,13 @@ class AdminPort:
         if late.active():
             late.cancel()
         await stopped
+
+    def _refused(self, peer: str, limit: str) -> None:
+        self._events.publish(Refused("admin", peer, limit, monotonic()))
+
+    def _publish(self, event: Event) -> None:
+        if isinstance(event, Refused):
+            self._events.publish(event)
 
     def _abort(self) -> None:
         for connection in self.connections:
