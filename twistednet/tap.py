@@ -192,7 +192,9 @@ def makeService(options: _Options) -> IService:
         try:
             # Events on standard output have it for themselves.
             stream = sys.stderr if options.settings.events == "-" else sys.stdout
-            daemon.logObserver = observer(None if file == "-" else file, owner, stream)
+            daemon.logObserver = observer(
+                None if file == "-" else file, owner, stream, daemon.secrets.maskedText
+            )
         except OSError as error:
             raise SystemExit(f"twistd netdemo: --logfile: {file}: {error.strerror}") from None
     # Before the daemon is ready to reload, SIGHUP must not end it.

@@ -37,10 +37,8 @@ class MatrixTests(AdminTests):
         foreign = {"Origin": "http://evil.example"}
         for status, method, path, headers in (
             # No token, and a wrong one.
-            (401, "GET", "/", {}),
             (401, "GET", "/api/v1/services", {}),
             (401, "GET", "/version", {}),
-            (401, "GET", "/no/such/thing", {}),
             (401, "POST", "/api/v1/reload", {"X-Netdemo": "1"}),
             (401, "GET", "/api/v1/services", wrong),
             (401, "GET", "/api/v1/services", {"Cookie": f"netdemo-{admin.port}=x"}),
@@ -52,6 +50,9 @@ class MatrixTests(AdminTests):
             (200, "GET", "/api/v1/services", right),
             (200, "GET", "/version", {"Authorization": f"token {admin.token}"}),
             (200, "GET", "/version", {"Authorization": f"bearer {admin.token}"}),
+            # The files of the page, which anybody can read in the package.
+            (200, "GET", "/", {}),
+            (404, "GET", "/no/such/thing", {}),
             # What needs none on loopback.
             (200, "GET", "/metrics", {}),
             (200, "GET", "/livez", {}),
@@ -97,9 +98,11 @@ class MatrixTests(AdminTests):
         visit = self.admin.ask(f"/?token={self.admin.token}", token=None)
         self.assertEqual((303, "/"), (visit.status, visit.headers["Location"]))
         cookie, *attributes = visit.headers["Set-Cookie"].split("; ")
-        self.assertEqual({"HttpOnly", "SameSite=Strict", "Path=/"}, set(attributes))
+        self.assertEqual({"HttpOnly", "SameSite=Strict", "Path=/api/v1"}, set(attributes))
         self.assertNotIn(self.admin.token, cookie)
-        page = self.admin.ask("/", token=None, Cookie=f"other=1; {cookie}")
+        got = self.admin.ask("/api/v1/services", token=None, Cookie=f"other=1; {cookie}")
+        self.assertEqual(200, got.status)
+        page = self.admin.ask("/", token=None)
         self.assertEqual(200, page.status)
         self.assertEqual("text/html; charset=utf-8", page.headers["Content-Type"])
 

@@ -16,6 +16,7 @@ from tests.support.processes import environment, readAll, running, temporaryFold
 from twistednet.admin.control import description
 from twistednet.admin.places import PLACES
 from twistednet.admin.port import AdminPort
+from twistednet.core.secrets import Secrets
 from twistednet.events.model import EventStream
 from twistednet.settings.schema import Settings
 
@@ -219,6 +220,7 @@ class DocumentTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         class Daemon:
+            secrets = Secrets()
             ports = connections = journal = None
             events = EventStream(lambda sink: None)
 

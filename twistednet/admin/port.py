@@ -69,7 +69,7 @@ class AdminPort:
             *ScenarioAPI(daemon).routes(),
             *SourceAPI(daemon.ports).routes(),
         )
-        self._events = daemon.events
+        self._events, self._secrets = daemon.events, daemon.secrets
         self._site = AdminSite(Router(self._access, self.routes, file), self._refused)
         # Its events are its own, but for refusals.
         events = EventStream(lambda sink: None)
@@ -81,6 +81,11 @@ class AdminPort:
         """Take the host names and the token that are current from now on."""
         self._access.names = settings.adminHosts
         self._access.token = settings.adminToken or self._access.token
+        self.hideCredentials()
+
+    def hideCredentials(self) -> None:
+        """Mask the token and the cookie in the log, the journal and the events from now on."""
+        self._secrets.hide((self._access.token, self._access.cookie))
 
     def open(self, endpoints: Iterable[Endpoint]) -> None:
         """Listen on all of them, or on none. Raises CannotListen."""

@@ -87,7 +87,7 @@ class Route:
 
     It returns a reply, or an awaitable of one, and may raise APIError. It is given the
     `query` parameters that are named; others are refused. What `isOpen` needs no token
-    on loopback.
+    on loopback, and what `isPublic` needs none at all.
     """
 
     method: str
@@ -95,6 +95,7 @@ class Route:
     act: Act
     query: tuple[str, ...] = ()
     isOpen: bool = False
+    isPublic: bool = False
 
     def match(self, path: str) -> Mapping[str, str] | None:
         """Return the text for each {name} if the path matches; None if not."""
@@ -103,7 +104,7 @@ class Route:
 
 
 class Router(Resource):
-    """The root resource: all routes, and `files` for every other path."""
+    """The root resource: all routes, and for every other path `files`, which hold no secret."""
 
     isLeaf = True
     log = Logger()
@@ -113,7 +114,7 @@ class Router(Resource):
         self.clock = access.clock
         self.access = access
         self._routes = tuple(routes)
-        self._files = Route("GET", ".*", files)
+        self._files = Route("GET", ".*", files, isPublic=True)
 
     def render(self, request: BoundedRequest) -> int:
         gone = request.notifyFinish()
@@ -151,7 +152,7 @@ class Router(Resource):
         found = [(one, named) for one in self._routes if (named := one.match(path)) is not None]
         # What is named goes before what any {name} stands for.
         found = [one for one in found if not one[1]] or found or [(self._files, {})]
-        self.access.check(request, found[0][0].isOpen)
+        self.access.check(request, found[0][0].isOpen, found[0][0].isPublic)
         if request.channel.isRefused:
             raise APIError(503, f"{HELD} requests are being answered", {"Retry-After": "1"})
         if method == "OPTIONS":
