@@ -21,8 +21,10 @@ from twistednet.admin import access
 from twistednet.admin.access import Access
 from twistednet.admin.replies import jsonReply
 from twistednet.admin.routing import AdminSite, Route, Router
+from twistednet.core.limits import LocalPeers, networksOf
 
 TOKEN = "0123456789abcdef"
+PEERS = LocalPeers(networksOf(["192.0.2.0/28"]))
 
 
 class MatrixTests(AdminTests):
@@ -73,6 +75,7 @@ class MatrixTests(AdminTests):
             (403, "GET", "/api/v1/services", {**right, **foreign}),
             (403, "GET", "/metrics", foreign),
             (403, "GET", "/version", {**right, "Origin": "null"}),
+            (403, "GET", "/version", {**right, "Origin": f"https://{here}"}),
             (403, "GET", "/version", {**right, "Origin": "http://127.0.0.1:1"}),
             (403, "GET", f"/?token={admin.token}", foreign),
             (403, "POST", "/api/v1/reload", {**right, **foreign, "X-Netdemo": "1"}),
@@ -118,7 +121,7 @@ class SlowingTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.access = Access(self.clock, TOKEN, frozenset({"netdemo.example"}))
+        self.access = Access(self.clock, TOKEN, frozenset({"netdemo.example"}), PEERS)
         route = Route("GET", "/secret", lambda asked: jsonReply("yes"))
         health = Route("GET", "/open", lambda asked: jsonReply("ok"), isOpen=True)
         self.site = AdminSite(
@@ -191,6 +194,12 @@ class SlowingTests(SynchronousTestCase):
             got = self.status(self.ask(token, path=path, host=host))
             self.assertEqual(status, got, (token, path, host))
 
+    def test_untrusted(self) -> None:
+        """Without TLS nobody outside the trusted networks gets an answer, not even with the
+        token, which would be sent in the clear."""
+        for peer, status in (("192.0.2.15", "200"), ("192.0.2.16", "403"), ("::1", "200")):
+            self.assertEqual(status, self.status(self.ask(TOKEN, peer)), peer)
+
 
 class BindTests(TestCase):
     """Where the site may listen, and what it says at the start."""
@@ -206,6 +215,26 @@ class BindTests(TestCase):
             self.assertEqual(1, len(result.stderr.splitlines()), result.stderr)
             self.assertIn(f"admin: cannot listen on {endpoint}: ", result.stderr)
             self.assertIn("TLS is missing", result.stderr)
+            self.assertIn("--trust NETWORK", result.stderr)
+
+    def test_trust(self) -> None:
+        """With a network that is trusted it may be open without TLS, but not without the
+        token; and root need not drop its privileges."""
+        flags = ("--only", "echo", "--echo", "tcp:0:interface=0.0.0.0", "--trust", "192.0.2.0/24")
+        with running(*flags, "--admin", "tcp:0:interface=0.0.0.0") as daemon:
+            admin = Admin(daemon)
+            self.assertEqual(200, admin.ask("/api/v1/services").status)
+            self.assertEqual(401, admin.ask("/api/v1/services", token=None).status)
+
+    def test_trustEverybody(self) -> None:
+        """Networks that are everybody are refused: one line, exit status 1."""
+        for given in (["0.0.0.0/0"], ["::/0"], ["0.0.0.0/1", "128.0.0.0/1"], ["::ffff:0:0/96"]):
+            flags = [flag for one in given for flag in ("--trust", one)]
+            result = run("-n", "--pidfile=", "netdemo", "--admin", "off", *flags)
+            self.assertEqual(1, result.returncode, result.stdout)
+            self.assertRegex(
+                result.stderr, r"\Atwistd netdemo: --trust: \S+ is everybody: [^\n]+\n\Z"
+            )
 
     def test_portTaken(self) -> None:
         """One line that names the flag, and nothing stays open."""

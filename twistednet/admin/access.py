@@ -11,7 +11,7 @@ from ipaddress import ip_address
 from twisted.internet.interfaces import IReactorTime
 
 from twistednet.admin.replies import APIError, Reply
-from twistednet.core.limits import PeerRates, isLocal
+from twistednet.core.limits import LocalPeers, PeerRates, isLocal
 from twistednet.core.text import hostOf
 from twistednet.transport.httprequest import BoundedRequest
 
@@ -41,8 +41,11 @@ class Access:
     never slowed down, so a stale page that uses an old token shuts out nobody.
     """
 
-    def __init__(self, clock: IReactorTime, token: str | None, names: Set[str]) -> None:
+    def __init__(
+        self, clock: IReactorTime, token: str | None, names: Set[str], local: LocalPeers
+    ) -> None:
         self.clock = clock
+        self.local = local
         self.token = token or secrets.token_urlsafe(32)
         self.names = names
         # New at each start, so that a cookie is of no use after it.
@@ -88,13 +91,21 @@ class Access:
         return urlsafe_b64encode(digest).decode().rstrip("=")
 
     def _checkPlace(self, request: BoundedRequest) -> None:
+        if not (request.isSecure() or self._isNear(request)):
+            # The token would be sent in the clear.
+            raise APIError(403, "without TLS, this site is for the networks of --trust alone")
         given = header(request, "Host")
         # HTTP/1.0 needs none, and no browser leaves it out.
         if given is not None and not self._isOurs(_hostname(given), _local(request)):
             raise APIError(421, "this host is not one of ours: use localhost, or set admin-hosts")
         origin = header(request, "Origin")
-        if origin is not None and origin.partition("://")[2].lower() != (given or "").lower():
+        scheme = "https" if request.isSecure() else "http"
+        if origin is not None and origin.lower() != f"{scheme}://{given or ''}".lower():
             raise APIError(403, "the request comes from a page of another origin")
+
+    def _isNear(self, request: BoundedRequest) -> bool:
+        """True if the client is on this machine, or in a network that is trusted."""
+        return isLocal(_local(request)) or self.local.covers(hostOf(request.getClientAddress()))
 
     def _isOurs(self, name: str, local: str | None) -> bool:
         if name == "localhost" or name in self.names:

@@ -51,7 +51,7 @@ class AdminPort:
     def __init__(self, reactor: PosixReactorBase, daemon: DaemonAPI, settings: Settings) -> None:
         self._reactor = reactor
         self._ports: list[tuple[Endpoint, tcp.Port]] = []
-        self._access = Access(reactor, settings.adminToken, settings.adminHosts)
+        self._access = Access(reactor, settings.adminToken, settings.adminHosts, settings.trust)
         # A token that somebody chose is theirs to show.
         self._shown = "" if settings.adminToken else f"?token={self._access.token}"
         self._lag = Lag(reactor)
@@ -76,10 +76,12 @@ class AdminPort:
         events.attach(self._publish)
         self.connections = Connections(reactor, events, Journal(0))
         self.connections.admissionControl = self._site.places
+        self.connections.exempt = settings.trust
 
     def configure(self, settings: Settings) -> None:
         """Take the host names and the token that are current from now on."""
         self._access.names = settings.adminHosts
+        self._access.local = self.connections.exempt = settings.trust
         self._access.token = settings.adminToken or self._access.token
         self.hideCredentials()
 
@@ -142,11 +144,13 @@ class AdminPort:
         try:
             port = listenStream(self._reactor, endpoint, self._site)
             port.factory = TrackingFactory("admin", port.factory, self.connections)  # type: ignore[arg-type,assignment]
-            if not isLocal(hostOf(port.getHost())) and not _isTLS(endpoint):
+            isTrusting = bool(self._access.local.networks)
+            if not (isTrusting or isLocal(hostOf(port.getHost())) or _isTLS(endpoint)):
                 port.stopListening()
                 raise CannotListen(
                     "it is open to other machines, and TLS is missing; "
-                    "write ssl:PORT:interface=ADDRESS:privateKey=FILE:certKey=FILE"
+                    "write ssl:PORT:interface=ADDRESS:privateKey=FILE:certKey=FILE, "
+                    "or name a closed test network with --trust NETWORK"
                 )
         except CannotListen as why:
             raise CannotListen(
