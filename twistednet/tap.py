@@ -147,15 +147,19 @@ def _config(self: _Options, path: str) -> None:
 
 
 def _checkPrivileges(settings: Settings, uid: int | None) -> None:
-    """Raise BadSetting if root would serve other machines without dropping its privileges."""
-    if os.geteuid() != 0 or uid not in (None, 0):
+    """Raise BadSetting if root would serve other machines without dropping its privileges.
+
+    In a closed test network, such as that of containers, it may.
+    """
+    if os.geteuid() != 0 or uid not in (None, 0) or settings.trust.networks:
         return
     for name, endpoints in (*settings.listen.items(), ("admin", settings.admin)):
         for endpoint in endpoints:
             if endpoint.isPublic:
                 raise BadSetting(
                     f"{name}: root may not serve other machines on {endpoint.given}: "
-                    "drop privileges, as in twistd --uid nobody --gid nogroup netdemo"
+                    "drop privileges, as in twistd --uid nobody --gid nogroup netdemo, "
+                    "or name a closed test network with --trust NETWORK"
                 )
 
 
@@ -204,7 +208,9 @@ def makeService(options: _Options) -> IService:
         try:
             # Events on standard output have it for themselves.
             stream = sys.stderr if options.settings.events == "-" else sys.stdout
-            daemon.logObserver = observer(None if file == "-" else file, owner, stream)
+            daemon.logObserver = observer(
+                None if file == "-" else file, owner, stream, daemon.secrets.maskedText
+            )
         except OSError as error:
             raise SystemExit(f"twistd netdemo: --logfile: {file}: {error.strerror}") from None
     # Before the daemon is ready to reload, SIGHUP must not end it.

@@ -21,8 +21,10 @@ from twistednet.admin import access
 from twistednet.admin.access import Access
 from twistednet.admin.replies import jsonReply
 from twistednet.admin.routing import AdminSite, Route, Router
+from twistednet.core.limits import LocalPeers, networksOf
 
 TOKEN = "0123456789abcdef"
+PEERS = LocalPeers(networksOf(["192.0.2.0/28"]))
 
 
 class MatrixTests(AdminTests):
@@ -37,10 +39,8 @@ class MatrixTests(AdminTests):
         foreign = {"Origin": "http://evil.example"}
         for status, method, path, headers in (
             # No token, and a wrong one.
-            (401, "GET", "/", {}),
             (401, "GET", "/api/v1/services", {}),
             (401, "GET", "/version", {}),
-            (401, "GET", "/no/such/thing", {}),
             (401, "POST", "/api/v1/reload", {"X-Netdemo": "1"}),
             (401, "GET", "/api/v1/services", wrong),
             (401, "GET", "/api/v1/services", {"Cookie": f"netdemo-{admin.port}=x"}),
@@ -52,6 +52,9 @@ class MatrixTests(AdminTests):
             (200, "GET", "/api/v1/services", right),
             (200, "GET", "/version", {"Authorization": f"token {admin.token}"}),
             (200, "GET", "/version", {"Authorization": f"bearer {admin.token}"}),
+            # The files of the page, which anybody can read in the package.
+            (200, "GET", "/", {}),
+            (404, "GET", "/no/such/thing", {}),
             # What needs none on loopback.
             (200, "GET", "/metrics", {}),
             (200, "GET", "/livez", {}),
@@ -72,6 +75,7 @@ class MatrixTests(AdminTests):
             (403, "GET", "/api/v1/services", {**right, **foreign}),
             (403, "GET", "/metrics", foreign),
             (403, "GET", "/version", {**right, "Origin": "null"}),
+            (403, "GET", "/version", {**right, "Origin": f"https://{here}"}),
             (403, "GET", "/version", {**right, "Origin": "http://127.0.0.1:1"}),
             (403, "GET", f"/?token={admin.token}", foreign),
             (403, "POST", "/api/v1/reload", {**right, **foreign, "X-Netdemo": "1"}),
@@ -97,9 +101,11 @@ class MatrixTests(AdminTests):
         visit = self.admin.ask(f"/?token={self.admin.token}", token=None)
         self.assertEqual((303, "/"), (visit.status, visit.headers["Location"]))
         cookie, *attributes = visit.headers["Set-Cookie"].split("; ")
-        self.assertEqual({"HttpOnly", "SameSite=Strict", "Path=/"}, set(attributes))
+        self.assertEqual({"HttpOnly", "SameSite=Strict", "Path=/api/v1"}, set(attributes))
         self.assertNotIn(self.admin.token, cookie)
-        page = self.admin.ask("/", token=None, Cookie=f"other=1; {cookie}")
+        got = self.admin.ask("/api/v1/services", token=None, Cookie=f"other=1; {cookie}")
+        self.assertEqual(200, got.status)
+        page = self.admin.ask("/", token=None)
         self.assertEqual(200, page.status)
         self.assertEqual("text/html; charset=utf-8", page.headers["Content-Type"])
 
@@ -115,10 +121,13 @@ class SlowingTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.access = Access(self.clock, TOKEN, frozenset({"netdemo.example"}))
+        self.access = Access(self.clock, TOKEN, frozenset({"netdemo.example"}), PEERS)
         route = Route("GET", "/secret", lambda asked: jsonReply("yes"))
         health = Route("GET", "/open", lambda asked: jsonReply("ok"), isOpen=True)
-        self.site = AdminSite(Router(self.access, [route, health], lambda asked: jsonReply("file")))
+        self.site = AdminSite(
+            Router(self.access, [route, health], lambda asked: jsonReply("file")),
+            lambda peer, limit: None,
+        )
 
     def ask(
         self, token: str, peer: str = "192.0.2.1", path: str = "/secret", host: str = "localhost"
@@ -185,6 +194,12 @@ class SlowingTests(SynchronousTestCase):
             got = self.status(self.ask(token, path=path, host=host))
             self.assertEqual(status, got, (token, path, host))
 
+    def test_untrusted(self) -> None:
+        """Without TLS nobody outside the trusted networks gets an answer, not even with the
+        token, which would be sent in the clear."""
+        for peer, status in (("192.0.2.15", "200"), ("192.0.2.16", "403"), ("::1", "200")):
+            self.assertEqual(status, self.status(self.ask(TOKEN, peer)), peer)
+
 
 class BindTests(TestCase):
     """Where the site may listen, and what it says at the start."""
@@ -200,6 +215,26 @@ class BindTests(TestCase):
             self.assertEqual(1, len(result.stderr.splitlines()), result.stderr)
             self.assertIn(f"admin: cannot listen on {endpoint}: ", result.stderr)
             self.assertIn("TLS is missing", result.stderr)
+            self.assertIn("--trust NETWORK", result.stderr)
+
+    def test_trust(self) -> None:
+        """With a network that is trusted it may be open without TLS, but not without the
+        token; and root need not drop its privileges."""
+        flags = ("--only", "echo", "--echo", "tcp:0:interface=0.0.0.0", "--trust", "192.0.2.0/24")
+        with running(*flags, "--admin", "tcp:0:interface=0.0.0.0") as daemon:
+            admin = Admin(daemon)
+            self.assertEqual(200, admin.ask("/api/v1/services").status)
+            self.assertEqual(401, admin.ask("/api/v1/services", token=None).status)
+
+    def test_trustEverybody(self) -> None:
+        """Networks that are everybody are refused: one line, exit status 1."""
+        for given in (["0.0.0.0/0"], ["::/0"], ["0.0.0.0/1", "128.0.0.0/1"], ["::ffff:0:0/96"]):
+            flags = [flag for one in given for flag in ("--trust", one)]
+            result = run("-n", "--pidfile=", "netdemo", "--admin", "off", *flags)
+            self.assertEqual(1, result.returncode, result.stdout)
+            self.assertRegex(
+                result.stderr, r"\Atwistd netdemo: --trust: \S+ is everybody: [^\n]+\n\Z"
+            )
 
     def test_portTaken(self) -> None:
         """One line that names the flag, and nothing stays open."""

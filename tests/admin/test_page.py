@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import struct
@@ -104,6 +105,16 @@ class LookTests(PageTests):
                 # axe-core cannot measure the contrast of a colour that is in transition.
                 self.page.emulate(size, scheme, "reduce")
                 self.assertEqual([], violations(axe), (view, scheme, size))
+
+    def test_cookie(self) -> None:
+        """The browser that has the cookie does not send it to a service on the same host."""
+        host, port = self.daemon.address("hello")
+        since = len(self.daemon.log)
+        self.page.driver.get(f"http://{host}:{port}/")
+        asked = self.daemon.waitFor(r"asked, and got 200:(?:\n\t.*)*", since)[0]
+        self.assertIn("User-Agent", asked)
+        self.assertNotIn(f"netdemo-{self.admin.port}", asked)
+        self.page.enter(f"http://{self.admin.host}:{self.admin.port}/?token={self.admin.token}")
 
     def test_theme(self) -> None:
         """The theme button overrides the system's scheme, and is remembered."""
@@ -362,7 +373,7 @@ class GoneTests(SynchronousTestCase):
     """A page that is open while its daemon restarts."""
 
     def test_reconnects(self) -> None:
-        """A banner reports that the daemon is gone, and the page continues with the next one."""
+        """A banner reports that the daemon is gone, and that the next one needs its URL opened."""
         flags = ("--only", "echo", "--echo", "tcp:0", "--admin-token", "0123456789abcdef")
         daemon = Running(*flags, "--admin", "tcp:0")
         self.addCleanup(daemon.close)
@@ -375,13 +386,16 @@ class GoneTests(SynchronousTestCase):
         page.waitForText("#banner", "does not answer")
         again = Running(*flags, "--admin", f"tcp:{url[2]}")
         self.addCleanup(again.close)
+        page.waitForText("#banner", "Open the URL")
+        page.driver.get(f"{url[1]}?token=0123456789abcdef")
         page.waitForText("#daemon-state", "open")
         self.assertFalse(page.script("return document.getElementById('banner').checkVisibility()"))
         page.show("connections")
         socket.create_connection(again.address("echo"), PATIENCE).close()
         page.waitForText("tbody", "client FIN")
-        # The browser itself logs every attempt to the console.
-        self.assertEqual([], [one for one in page.complaints() if "ERR_" not in one])
+        # The browser itself logs every attempt to the console, refused ones too.
+        attempts = re.compile("ERR_|status of 401")
+        self.assertEqual([], [one for one in page.complaints() if not attempts.search(one)])
 
 
 class TryTests(PageTests):

@@ -14,7 +14,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from tests.support.adminsite import Admin, AdminTests
 from tests.support.processes import environment, readAll, running, temporaryFolder
 from twistednet.admin.control import description
-from twistednet.admin.port import ADMISSION, AdminPort
+from twistednet.admin.places import PLACES
+from twistednet.admin.port import AdminPort
+from twistednet.core.secrets import Secrets
 from twistednet.events.model import EventStream
 from twistednet.settings.schema import Settings
 
@@ -124,14 +126,17 @@ class LimitTests(TestCase):
             self.assertEqual(200, Admin(daemon).ask("/livez").status)
 
     def test_crowdAtAdmin(self) -> None:
-        """The site has a limit of its own; the services do not feel it."""
+        """The site has a limit of its own, at which the oldest connection that waits gives way;
+        the services do not feel it."""
         flags = ("--only", "echo", "--echo", "tcp:0", "--admin", "tcp:0")
         with running(*flags) as daemon, ExitStack() as stack:
             admin = Admin(daemon)
-            for _ in range(ADMISSION.total):
+            first, *_ = [
                 stack.enter_context(socket.create_connection((admin.host, admin.port), 20))
-            with socket.create_connection((admin.host, admin.port), 20) as late:
-                self.assertEqual(b"", late.recv(1))
+                for _ in range(PLACES + 1)
+            ]
+            with self.assertRaises(ConnectionResetError):
+                first.recv(1)
             with daemon.connect("echo") as sock:
                 sock.sendall(b"x")
                 self.assertEqual(b"x", sock.recv(1))
@@ -215,6 +220,7 @@ class DocumentTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         class Daemon:
+            secrets = Secrets()
             ports = connections = journal = None
             events = EventStream(lambda sink: None)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
@@ -19,6 +21,8 @@ from tests.support.processes import ANYWHERE, DaemonTests, readAll, running
 from twistednet.connections.conversations import UDPConversations
 from twistednet.connections.datagrams import DatagramGuard
 from twistednet.connections.taps import Recorder
+from twistednet.connections.tracking import Connections, TrackingFactory
+from twistednet.core.limits import LocalPeers, networksOf
 from twistednet.core.settings import ServiceSettings
 from twistednet.events.journal import Journal
 from twistednet.events.model import Event, EventStream
@@ -216,6 +220,21 @@ class FloodTests(DaemonTests):
         self.assertIn("{self.transport}{a.b()}%s", shown)
 
 
+class TrustTests(SynchronousTestCase):
+    """Connections from a trusted network."""
+
+    def test_admitted(self) -> None:
+        """They have no limits by address, as those of loopback have none."""
+        clock, stream = Clock(), EventStream(print)
+        connections = Connections(clock, stream, Journal(0))
+        connections.configure(ServiceSettings(trust=LocalPeers(networksOf(["10.0.0.0/24"]))))
+        made = TrackingFactory("echo", Factory.forProtocol(Protocol), connections)
+        for host, admitted in (("10.0.0.1", 30), ("10.0.1.1", 10)):
+            address = IPv4Address("TCP", host, 5)
+            got = [made.buildProtocol(address) for _ in range(30)]
+            self.assertEqual(admitted, 30 - got.count(None), host)
+
+
 class GuardTests(SynchronousTestCase):
     """Sources of datagrams to which an answer would do harm."""
 
@@ -270,6 +289,16 @@ class GuardTests(SynchronousTestCase):
         self.clock.advance(0.05)
         self.assertIsNone(self.refusal("10.0.0.2", 5001))
         self.assertEqual([self.refusal("127.0.0.1", 5001) for _ in range(30)], [None] * 30)
+
+    def test_trusted(self) -> None:
+        """An address of a trusted network has no rate, but the checks of its source."""
+        networks = LocalPeers(networksOf(["10.0.0.0/8"]))
+        self.guard.configure(ServiceSettings(trust=networks))
+        self.assertEqual([self.refusal("10.0.0.2", 5001) for _ in range(30)], [None] * 30)
+        self.assertEqual("source port under 1024", self.refusal("10.0.0.2", 7))
+        self.guard.configure(ServiceSettings(trust=networks, limitLoopback=True))
+        limits = [self.refusal("10.0.0.2", 5001) for _ in range(21)]
+        self.assertEqual(limits, [None] * 20 + ["datagram rate"])
 
     def test_noRepliesNoGuard(self) -> None:
         """A service that never replies logs datagrams from any port."""

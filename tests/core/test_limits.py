@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from twistednet.core.limits import Admission, AdmissionControl, PeerRates, TokenBucket, isLocal
+from twistednet.core.limits import (
+    Admission,
+    AdmissionControl,
+    LocalPeers,
+    PeerRates,
+    TokenBucket,
+    isLocal,
+    networksOf,
+)
 
 
 class TokenBucketTests(SynchronousTestCase):
@@ -100,3 +108,34 @@ class LocalTests(SynchronousTestCase):
             self.assertTrue(isLocal(host), host)
         for host in ("", "0.0.0.0", "::", "10.0.0.1", "128.0.0.1", "1127.0.0.1", "::12"):
             self.assertFalse(isLocal(host), host)
+
+
+class LocalPeersTests(SynchronousTestCase):
+    """Which peers count as loopback."""
+
+    def test_covers(self) -> None:
+        """Loopback, UNIX sockets, and the networks; also an IPv4 address that IPv6 carries."""
+        peers = LocalPeers(networksOf(["172.16.0.0/12", "fd00::/8", "::ffff:192.0.2.0/120"]))
+        for host in (
+            *(None, "127.0.0.1", "::1", "::ffff:127.0.0.1", "172.16.0.0", "172.31.255.255"),
+            *("::ffff:172.20.0.1", "fd00::1", "fd12::1%eth0", "192.0.2.7"),
+        ):
+            self.assertTrue(peers.covers(host), host)
+        for host in ("172.32.0.0", "fe80::1", "fe80::1%eth0", "192.0.3.1", "::ffff:10.0.0.1"):
+            self.assertFalse(peers.covers(host), host)
+        self.assertFalse(LocalPeers().covers("172.16.0.1"))
+        self.assertTrue(LocalPeers().covers(None))
+
+    def test_wrong(self) -> None:
+        """What is not a network, and what is everybody, is refused."""
+        for texts, why in (
+            (["172.16.0.1/12"], "'172.16.0.1/12' is not a network: write it as 172.16.0.0/12"),
+            (["docker"], "'docker' is not a network: write it as 172.16.0.0/12"),
+            (["0.0.0.0/0"], "0.0.0.0/0 is everybody: name the network of your tests alone"),
+            (["::/0"], "::/0 is everybody: name the network of your tests alone"),
+            (["0.0.0.0/1", "128.0.0.0/1"], "0.0.0.0/0 is everybody: name the network of "),
+            (["::ffff:0:0/96"], "0.0.0.0/0 is everybody: name the network of "),
+        ):
+            with self.assertRaises(ValueError) as caught:
+                networksOf(texts)
+            self.assertTrue(str(caught.exception).startswith(why), caught.exception)

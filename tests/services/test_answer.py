@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.protocols import Peer, chunks
 from twistednet.core.answers import AnswerBook
+from twistednet.core.limits import LocalPeers, networksOf
 from twistednet.core.settings import ServiceSettings
 from twistednet.services.answer import Answer, AnswerFactory
 
@@ -189,6 +190,16 @@ class EndTests(SynchronousTestCase):
             self.assertEqual(replies.count(b"fine"), answered, host)
             self.assertEqual(peer.closed, host == "10.0.0.1")
         self.assertEqual(AnswerFactory.maxMessages, 2_000)
+
+    def test_trusted(self) -> None:
+        """A client in a trusted network has the limits of one on loopback."""
+        made = factory(maxMessages=1)
+        made.configure(ServiceSettings(trust=LocalPeers(networksOf(["10.0.0.0/24"]))))
+        made.maxMessages = 1
+        for host, count in (("10.0.0.1", 2), ("10.0.1.1", 1)):
+            peer = Peer(made, host)
+            peer.send(b"how are u\n" * 2)
+            self.assertEqual(peer.read().splitlines().count(b"fine"), count, host)
 
     def test_limitLoopback(self) -> None:
         """Unless it was asked that loopback be limited too."""

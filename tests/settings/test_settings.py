@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.processes import temporaryFolder
 from twistednet import Datagram, StreamFaultKind
 from twistednet.core import plugins
+from twistednet.core.limits import networksOf
 from twistednet.core.plugins import BadPlugin
 from twistednet.core.settings import BadSetting, number, setting
 from twistednet.faults import plugins as faultplugins
@@ -50,6 +51,19 @@ class SettingsTests(SynchronousTestCase):
         """The settings that these sources give."""
         given = {key: Given(f"--{key}", value) for key, value in (flags or {}).items()}
         return load(given, config, CATALOGUE, environment)
+
+    def test_trust(self) -> None:
+        """Flags and a list in the file have one network each; one text may have several."""
+        networks = networksOf(["172.16.0.0/12", "fd00::/8"])
+        config = self.file('trust = ["172.16.0.0/12", "fd00::/8"]')
+        for settings in (
+            self.load({"trust": ["172.16.0.0/12", "fd00::/8"]}),
+            self.load(config=config),
+            self.load(NETDEMO_TRUST="172.16.0.0/12,fd00::/8"),
+            self.load(NETDEMO_TRUST="172.16.0.0/12 fd00::/8"),
+        ):
+            self.assertEqual(networks, settings.trust.networks)
+        self.assertEqual((), self.load().trust.networks)
 
     def listening(self, settings: Settings) -> dict[str, list[str]]:
         """What each service that is on was told, as it was written."""
@@ -108,7 +122,15 @@ class SettingsTests(SynchronousTestCase):
     def test_everySettingFromEverySource(self) -> None:
         """Each shared setting is read from text and from TOML alike."""
         for key, one in SHARED.items():
-            if key in ("admin-hosts", "admin-token", "answers", "fault", "scenario", "play"):
+            if key in (
+                "admin-hosts",
+                "admin-token",
+                "answers",
+                "fault",
+                "scenario",
+                "play",
+                "trust",
+            ):
                 continue
             default = one.default if isinstance(one.default, (int, float, str)) else 5
             toml = f'"{default}"' if isinstance(default, str) else str(default).lower()
@@ -196,6 +218,9 @@ class SettingsTests(SynchronousTestCase):
                 {},
                 "--idle-timeout: 'nan' is out of range: use a number of",
             ),
+            ({"trust": ["0.0.0.0/0"]}, "", {}, "0.0.0.0/0 is everybody"),
+            ({}, "trust = 10", {}, "10 is not a network: write it in quotes"),
+            ({}, "", {"NETDEMO_TRUST": "10.0.0.1/8"}, "'10.0.0.1/8' is not a network"),
             ({}, 'limit-loopback = "perhaps"', {}, "'perhaps' is neither true nor false"),
             ({"datagram-bye": "now"}, None, {}, "--datagram-bye: 'now' is not one of end, stop"),
             (

@@ -99,7 +99,7 @@ class ControlAPI:
         found = self._trials.get(request.id())
         if found is None:
             raise APIError(404, "there is no such trial any more")
-        return jsonReply(found.summary())
+        return jsonReply(found.summary(self._daemon.secrets))
 
     def openapi(self, request: APIRequest) -> Reply:
         return Reply(description(), JSON, headers={"Cache-Control": "no-cache"})

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from twistednet.connections.tracking import Connections
 from twistednet.core.metrics import Metrics
+from twistednet.core.secrets import Secrets
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream, Tally
 from twistednet.faults.grammar import Grammar
@@ -55,6 +56,7 @@ class DaemonAPI(Protocol):
     tally: Tally
     journal: Journal
     events: EventStream
+    secrets: Secrets
     connections: Connections
     player: Player
     grammar: Grammar

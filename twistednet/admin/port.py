@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from time import monotonic
 
 from twisted.internet import tcp
 from twisted.internet.defer import Deferred, gatherResults
@@ -27,17 +28,15 @@ from twistednet.admin.sse import SSEStreams
 from twistednet.admin.trials import Trials
 from twistednet.connections.timeouts import Times
 from twistednet.connections.tracking import Connections, TrackingFactory
-from twistednet.core.limits import Admission, isLocal
+from twistednet.core.limits import isLocal
 from twistednet.core.text import addressText, hostOf
 from twistednet.events.journal import Journal
-from twistednet.events.model import EventStream
+from twistednet.events.model import Event, EventStream, Refused
 from twistednet.settings.schema import Settings
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.listening import CannotListen, listenStream
 from twistednet.transport.refusing import stopListening
 
-#: Separate from the limits of the services.
-ADMISSION = Admission(total=100, perPeer=20, rate=20)
 #: An open stream of events has its heartbeat, so a silent connection is idle.
 TIMES = Times(handshake=10, idle=60, stall=30)
 #: Seconds for the last answers, once everything else has stopped.
@@ -53,9 +52,7 @@ class AdminPort:
     def __init__(self, reactor: PosixReactorBase, daemon: DaemonAPI, settings: Settings) -> None:
         self._reactor = reactor
         self._ports: list[tuple[Endpoint, tcp.Port]] = []
-        self.connections = Connections(reactor, EventStream(lambda sink: None), Journal(0))
-        self.connections.admissionControl.admission = ADMISSION
-        self._access = Access(reactor, settings.adminToken, settings.adminHosts)
+        self._access = Access(reactor, settings.adminToken, settings.adminHosts, settings.trust)
         # A token that somebody chose is theirs to show.
         self._shown = "" if settings.adminToken else f"?token={self._access.token}"
         self._lag = Lag(reactor)
@@ -73,12 +70,25 @@ class AdminPort:
             *ScenarioAPI(daemon).routes(),
             *SourceAPI(daemon.ports).routes(),
         )
-        self._site = AdminSite(Router(self._access, self.routes, file))
+        self._events, self._secrets = daemon.events, daemon.secrets
+        self._site = AdminSite(Router(self._access, self.routes, file), self._refused)
+        # Its events are its own, but for refusals.
+        events = EventStream(lambda sink: None)
+        events.attach(self._publish)
+        self.connections = Connections(reactor, events, Journal(0))
+        self.connections.admissionControl = self._site.places
+        self.connections.exempt = settings.trust
 
     def configure(self, settings: Settings) -> None:
         """Take the host names and the token that are current from now on."""
         self._access.names = settings.adminHosts
+        self._access.local = self.connections.exempt = settings.trust
         self._access.token = settings.adminToken or self._access.token
+        self.hideCredentials()
+
+    def hideCredentials(self) -> None:
+        """Mask the token and the cookie in the log, the journal and the events from now on."""
+        self._secrets.hide((self._access.token, self._access.cookie))
 
     def open(self, endpoints: Iterable[Endpoint]) -> None:
         """Listen on all of them, or on none. Raises CannotListen."""
@@ -116,6 +126,13 @@ class AdminPort:
             late.cancel()
         await stopped
 
+    def _refused(self, peer: str, limit: str) -> None:
+        self._events.publish(Refused("admin", peer, limit, monotonic()))
+
+    def _publish(self, event: Event) -> None:
+        if isinstance(event, Refused):
+            self._events.publish(event)
+
     def _abort(self) -> None:
         for connection in self.connections:
             connection.abort("shutdown")
@@ -128,11 +145,13 @@ class AdminPort:
         try:
             port = listenStream(self._reactor, endpoint, self._site)
             port.factory = TrackingFactory("admin", port.factory, self.connections)  # type: ignore[arg-type,assignment]
-            if not isLocal(hostOf(port.getHost())) and not _isTLS(endpoint):
+            isTrusting = bool(self._access.local.networks)
+            if not (isTrusting or isLocal(hostOf(port.getHost())) or _isTLS(endpoint)):
                 port.stopListening()
                 raise CannotListen(
                     "it is open to other machines, and TLS is missing; "
-                    "write ssl:PORT:interface=ADDRESS:privateKey=FILE:certKey=FILE"
+                    "write ssl:PORT:interface=ADDRESS:privateKey=FILE:certKey=FILE, "
+                    "or name a closed test network with --trust NETWORK"
                 )
         except CannotListen as why:
             raise CannotListen(

@@ -21,8 +21,8 @@ from twisted.web.resource import Resource
 from twisted.web.server import NOT_DONE_YET
 
 from twistednet.admin.access import Access, header
+from twistednet.admin.places import HELD, AdminChannel, PlacedSite, Places
 from twistednet.admin.replies import AnyReply, APIError, Reply
-from twistednet.transport.http import BoundedSite
 from twistednet.transport.httprequest import BoundedRequest
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class Route:
 
     It returns a reply, or an awaitable of one, and may raise APIError. It is given the
     `query` parameters that are named; others are refused. What `isOpen` needs no token
-    on loopback.
+    on loopback, and what `isPublic` needs none at all.
     """
 
     method: str
@@ -95,6 +95,7 @@ class Route:
     act: Act
     query: tuple[str, ...] = ()
     isOpen: bool = False
+    isPublic: bool = False
 
     def match(self, path: str) -> Mapping[str, str] | None:
         """Return the text for each {name} if the path matches; None if not."""
@@ -103,7 +104,7 @@ class Route:
 
 
 class Router(Resource):
-    """The root resource: all routes, and `files` for every other path."""
+    """The root resource: all routes, and for every other path `files`, which hold no secret."""
 
     isLeaf = True
     log = Logger()
@@ -111,9 +112,9 @@ class Router(Resource):
     def __init__(self, access: Access, routes: Iterable[Route], files: Act) -> None:
         super().__init__()
         self.clock = access.clock
-        self._access = access
+        self.access = access
         self._routes = tuple(routes)
-        self._files = Route("GET", ".*", files)
+        self._files = Route("GET", ".*", files, isPublic=True)
 
     def render(self, request: BoundedRequest) -> int:
         gone = request.notifyFinish()
@@ -147,11 +148,13 @@ class Router(Resource):
         method = request.method.decode("latin-1")
         tokens = request.args.get(b"token")
         if tokens and (method, path) == ("GET", "/"):
-            return self._access.welcome(request, tokens[0].decode("latin-1"))
+            return self.access.welcome(request, tokens[0].decode("latin-1"))
         found = [(one, named) for one in self._routes if (named := one.match(path)) is not None]
         # What is named goes before what any {name} stands for.
         found = [one for one in found if not one[1]] or found or [(self._files, {})]
-        self._access.check(request, found[0][0].isOpen)
+        self.access.check(request, found[0][0].isOpen, found[0][0].isPublic)
+        if request.channel.isRefused:
+            raise APIError(503, f"{HELD} requests are being answered", {"Retry-After": "1"})
         if method == "OPTIONS":
             return Reply(b"", status=204, headers=_allow(found))
         wanted = "GET" if method == "HEAD" else method
@@ -185,12 +188,17 @@ def _query(request: BoundedRequest) -> dict[str, str]:
     return query
 
 
-class AdminSite(BoundedSite):
-    """The site; its limits do not depend on those of the services."""
+class AdminSite(PlacedSite):
+    """The site; its limits do not depend on those of the services.
+
+    `report` is called with the address of each peer that was refused, and the limit.
+    """
 
     maxBody = 128 * 1024
 
-    def __init__(self, root: Router) -> None:
+    def __init__(self, root: Router, report: Callable[[str, str], None]) -> None:
         super().__init__(root, root.clock)
+        self.protocol = AdminChannel
+        self.places = Places(root.access, report)
         # A form is nothing that anybody here asks for.
         self.requestFactory: Any = partial(BoundedRequest, parsePOSTFormSubmission=False)

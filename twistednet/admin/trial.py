@@ -10,6 +10,7 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass, field
 
 from twistednet.admin.replies import APIError
+from twistednet.core.secrets import Secrets
 
 #: Limits of one trial: bytes, writes, and seconds before a write.
 MAX_BYTES = 64 * 1024
@@ -104,8 +105,8 @@ class Trial:
         """Note how the trial ended; the first call counts."""
         self.ended = self.ended or how
 
-    def summary(self) -> dict[str, object]:
-        """Return the JSON of the trial."""
+    def summary(self, secrets: Secrets) -> dict[str, object]:
+        """Return the JSON of the trial, with secrets masked."""
         return {
             "id": self.id,
             "service": self.service,
@@ -114,7 +115,11 @@ class Trial:
             "received": self.received,
             "ended": self.ended,
             "chunks": [
-                {"at": round(at, 6), "direction": direction, "data": b64encode(data).decode()}
+                {
+                    "at": round(at, 6),
+                    "direction": direction,
+                    "data": b64encode(secrets.masked(data)).decode(),
+                }
                 for at, direction, data in self.chunks
             ],
         }

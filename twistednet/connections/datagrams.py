@@ -11,7 +11,7 @@ from twisted.internet.protocol import DatagramProtocol
 
 from twistednet.connections.conversations import UDPConversations
 from twistednet.core.hooks import Configurable, DeclaresReplies, ReturnsDatagrams
-from twistednet.core.limits import PeerRates, isLocal
+from twistednet.core.limits import LocalPeers, PeerRates, isLocal
 from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import addressText
 from twistednet.events.model import EventStream, Refused
@@ -55,6 +55,7 @@ class DatagramGuard(DatagramProtocol):
         self._conversations = conversations
         self._faults = DatagramFaults(service, protocol, clock, faulting, conversations)
         self.limitLoopback = False
+        self._local = LocalPeers()
         self._rates = PeerRates(20, 20)
         #: Loopback senders that may be answered at any rate, under the current settings.
         self._harmless: set[DatagramAddress] = set()
@@ -63,6 +64,7 @@ class DatagramGuard(DatagramProtocol):
         """Take the limits that are current from now on."""
         self._rates = PeerRates(settings.datagramRate, max(1.0, settings.datagramRate))
         self.limitLoopback = settings.limitLoopback
+        self._local = settings.trust
         self._harmless.clear()
         if isinstance(self.protocol, Configurable):
             self.protocol.configure(settings)
@@ -125,7 +127,8 @@ class DatagramGuard(DatagramProtocol):
                 return "source port under 1024"
             if not local and not _isUnicast(host):
                 return "source is no single host"
-        if (self.limitLoopback or not local) and not self._rates.allow(host, self._clock.seconds()):
+        isLimited = self.limitLoopback or not self._local.covers(host)
+        if isLimited and not self._rates.allow(host, self._clock.seconds()):
             return "datagram rate"
         return None
 

@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistednet.connections.taps import Recorder
-from twistednet.core.limits import Admission, AdmissionControl, isLocal
+from twistednet.core.limits import Admission, AdmissionControl, LocalPeers
 from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import addressText, hostOf
 from twistednet.events.journal import Journal
@@ -121,7 +121,8 @@ class Connections:
         self.recorder = Recorder(events, journal)
         self.faults = FaultInjector(clock, events, self)
         self.admissionControl = AdmissionControl(Admission(total=10_000, perPeer=20, rate=10))
-        self.limitLoopback = False
+        #: The peers that have no limits by address, if any.
+        self.exempt: LocalPeers | None = LocalPeers()
         self.ids = count(1)
         self._open: dict[int, TrackedConnection] = {}
         self._whenEmpty: list[Deferred[None]] = []
@@ -131,7 +132,7 @@ class Connections:
         self.admissionControl.admission = Admission(
             settings.maxConnections, settings.maxPeerConnections, settings.peerRate
         )
-        self.limitLoopback = settings.limitLoopback
+        self.exempt = None if settings.limitLoopback else settings.trust
 
     def __len__(self) -> int:
         return len(self._open)
@@ -205,7 +206,7 @@ class TrackingFactory:
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
         connections = self._connections
         host = hostOf(addr)
-        if not connections.limitLoopback and isLocal(host):
+        if connections.exempt is not None and connections.exempt.covers(host):
             host = None
         limit = connections.admissionControl.refusal(host, connections.clock.seconds())
         if limit is not None:

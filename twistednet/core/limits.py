@@ -3,12 +3,64 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+
+Network = IPv4Network | IPv6Network
 
 
 def isLocal(host: str | None) -> bool:
     """True for a loopback address, and for None, which stands for a UNIX socket."""
     return host is None or host == "::1" or host.startswith(("127.", "::ffff:127."))
+
+
+@dataclass(frozen=True)
+class LocalPeers:
+    """The peers that count as local: loopback, UNIX sockets, and those in `networks`."""
+
+    networks: tuple[Network, ...] = ()
+
+    def covers(self, host: str | None) -> bool:
+        """True if a peer with this address counts as local; None stands for a UNIX socket."""
+        if isLocal(host):
+            return True
+        if host is None or not self.networks:
+            return False
+        address = ip_address(host.partition("%")[0])
+        address = getattr(address, "ipv4_mapped", None) or address
+        return any(address in network for network in self.networks)
+
+
+def networksOf(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Parse networks, such as 172.16.0.0/12. Raises ValueError, also if they are the whole world.
+
+    A network of IPv4-mapped addresses (RFC 4291, 2.5.5.2) is one of IPv4.
+    """
+    networks = tuple(map(_network, texts))
+    joined: list[Network] = [
+        *collapse_addresses(one for one in networks if isinstance(one, IPv4Network)),
+        *collapse_addresses(one for one in networks if isinstance(one, IPv6Network)),
+    ]
+    for one in joined:
+        if one.prefixlen == 0:
+            raise ValueError(f"{one} is everybody: name the network of your tests alone")
+    return networks
+
+
+def _network(text: str) -> Network:
+    try:
+        network = ip_network(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a network: write it as 172.16.0.0/12") from None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is None or network.prefixlen < _MAPPED_BITS:
+        return network
+    return IPv4Network((mapped, network.prefixlen - _MAPPED_BITS))
+
+
+#: Bits of an IPv4-mapped address before the IPv4 address.
+_MAPPED_BITS = 96
 
 
 class TokenBucket:

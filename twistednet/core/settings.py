@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from twistednet.core.answers import AnswerBook
+from twistednet.core.limits import LocalPeers, networksOf
 
 T = TypeVar("T")
 
@@ -153,6 +154,18 @@ def parsed(one: Field[object], value: object, context: Context) -> object:
     return parse.parse(value, context) if isinstance(parse, InContext) else parse(value)
 
 
+def _trusted(value: object) -> LocalPeers:
+    texts: list[str] = []
+    for one in value if isinstance(value, list) else [value]:
+        if not isinstance(one, str):
+            raise BadSetting(f"{one!r} is not a network: write it in quotes, as 172.16.0.0/12")
+        texts += one.replace(",", " ").split()
+    try:
+        return LocalPeers(networksOf(texts))
+    except ValueError as why:
+        raise BadSetting(str(why)) from None
+
+
 def _halfTheDescriptors() -> int:
     return min(10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
 
@@ -187,6 +200,13 @@ class ServiceSettings:
     )
     maxPeerConnections: int = setting(20, COUNT, "open connections from one address")
     peerRate: int = setting(10, COUNT, "new connections a second from one address")
+    trust: LocalPeers = setting(
+        LocalPeers,
+        _trusted,
+        "a closed test network, such as 172.16.0.0/12, whose peers count as loopback; repeatable",
+        "none",
+        True,
+    )
     limitLoopback: bool = setting(
         False, trueOrFalse, "apply the limits per address and the message rates to loopback too"
     )

@@ -58,6 +58,8 @@ class Daemon(TwistedService):
         self.events = self._sinks.events
         self.tally = self._sinks.tally
         self.journal = self._sinks.journal
+        #: The credentials that nothing shows.
+        self.secrets = self._sinks.secrets
         self.connections = Connections(reactor, self.events, self.journal)
         self.ports = Ports(reactor, services, self.connections, self.events)
         #: What rules of faults may say.
@@ -114,8 +116,10 @@ class Daemon(TwistedService):
         # Before the table is printed: a reader of it may send a signal at once.
         self._takeSignals()
         self.log.info("serving\n{table}", table=table(self.ports))
-        for url in self._admin.urls() if self._admin is not None else ():
-            self.log.info("admin: {url}", url=url)
+        if self._admin is not None:
+            for url in self._admin.urls():
+                self.log.info("admin: {url}", url=url)
+            self._admin.hideCredentials()
 
     async def _stop(self) -> None:
         seconds = self._settings.drainTimeout

@@ -88,13 +88,17 @@ def _whose(event: LogEvent) -> str:
 
 
 def observer(
-    path: str | None, owner: tuple[int, int] = (-1, -1), stream: TextIO | None = None
+    path: str | None,
+    owner: tuple[int, int] = (-1, -1),
+    stream: TextIO | None = None,
+    masked: Callable[[str], str] = str,
 ) -> ILogObserver:
     """Return an observer that writes to the file at `path`, or to `stream`, or to stdout.
 
     Owner and group can read the file; 10 files of 10 MB are kept. SIGUSR1 rotates it, as
     for every twistd. It is given to `owner` (a uid and a gid; -1 changes nothing), so that a
     daemon that has dropped its privileges can rotate it. Raises OSError if it cannot be made.
+    `masked` returns a line without secrets.
     """
     file = cast(TextIO, stream or sys.stdout)
     if path is None:
@@ -107,7 +111,8 @@ def observer(
         _rotateOnSignal(rotated)
         file = cast(TextIO, rotated)
     return FilteringLogObserver(
-        FileLogObserver(file, safely), [OncePerPlace(), cast(ILogFilterPredicate, withoutPortNoise)]
+        FileLogObserver(file, lambda event: masked(safely(event) or "")),
+        [OncePerPlace(), cast(ILogFilterPredicate, withoutPortNoise)],
     )
 
 

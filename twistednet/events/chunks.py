@@ -161,7 +161,8 @@ class ChunkLog:
 
     def data(self, direction: str) -> bytes:
         """Return all data of one direction, "in" or "out"."""
-        return b"".join(chunk.data for chunk in self.chunks if chunk.direction == direction)
+        chunks = map(_read, self._chunks)
+        return b"".join(chunk.data for chunk in chunks if chunk.direction == direction)
 
     def received(self, data: bytes, callback: str) -> bool:
         """Keep the data of a callback. True if more is wanted."""

@@ -9,7 +9,8 @@ from time import monotonic
 from typing import Any
 
 from twistednet.core.limits import TokenBucket
-from twistednet.events.chunks import ChunkLog, FaultMark, MemoryBudget
+from twistednet.core.secrets import Secrets
+from twistednet.events.chunks import Chunk, ChunkLog, FaultMark
 from twistednet.events.model import Closed, Event, Faulted, Opened
 
 #: Bytes that all conversations may take, with the overhead of each chunk.
@@ -28,6 +29,7 @@ class Conversation(ChunkLog):
     """
 
     __slots__ = (
+        "_secrets",
         "closed",
         "counters",
         "host",
@@ -39,8 +41,9 @@ class Conversation(ChunkLog):
         "service",
     )
 
-    def __init__(self, opened: Opened, now: Callable[[], float], budget: MemoryBudget) -> None:
-        super().__init__(opened.at, now, budget)
+    def __init__(self, opened: Opened, now: Callable[[], float], journal: Journal) -> None:
+        super().__init__(opened.at, now, journal)
+        self._secrets = journal.secrets
         self.id = opened.connection
         self.service = opened.service
         self.kind = opened.kind
@@ -51,6 +54,10 @@ class Conversation(ChunkLog):
         self.seconds: float | None = None
         #: An object with `bytesIn` and `bytesOut`; for an open connection its transport.
         self.counters: Any = None
+
+    def after(self, count: int) -> list[Chunk]:
+        """Return the chunks without the first `count`, with secrets masked."""
+        return _masked(super().after(0), self._secrets)[count:]
 
     @property
     def bytesIn(self) -> int:
@@ -71,10 +78,18 @@ class Journal:
     them have ended, and otherwise the one that was opened first. All chunks together take at most
     32 MiB: above that, conversations lose their chunks in the same order. Once `BURST` chunks were
     kept at once, `RATE` a second are kept; a conversation that needs more room keeps no more.
+
+    The chunks that it returns have no secrets in them, for they are shown and exported.
     """
 
-    def __init__(self, most: int = 1000, now: Callable[[], float] = monotonic) -> None:
+    def __init__(
+        self,
+        most: int = 1000,
+        now: Callable[[], float] = monotonic,
+        secrets: Secrets | None = None,
+    ) -> None:
         self.most = most
+        self.secrets = secrets or Secrets()
         self._now = now
         self._pace = TokenBucket(RATE, BURST)
         #: Bytes that chunk logs have reserved.
@@ -183,6 +198,22 @@ class Journal:
             if self.held <= MAX_ALL_BYTES * 7 // 8:
                 return
             conversation.drop()
+
+
+def _masked(chunks: list[Chunk], secrets: Secrets) -> list[Chunk]:
+    """Mask secrets, also where one is cut into several chunks."""
+    for direction in ("in", "out"):
+        data = b"".join(one.data for one in chunks if one.direction == direction)
+        masked = secrets.masked(data)
+        if masked == data:
+            continue
+        begin = 0
+        for place, one in enumerate(chunks):
+            if one.direction == direction:
+                end = begin + len(one.data)
+                chunks[place] = one._replace(data=masked[begin:end])
+                begin = end
+    return chunks
 
 
 def _has(conversation: Any, sought: bytes) -> bool:

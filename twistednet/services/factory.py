@@ -11,7 +11,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Cooperator
 from twisted.python.failure import Failure
 
-from twistednet.core.limits import TokenBucket, isLocal
+from twistednet.core.limits import LocalPeers, TokenBucket
 from twistednet.core.metrics import Metrics
 from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import hostOf
@@ -33,7 +33,7 @@ class MessagesFactory(Factory[Protocol]):
     `maxMessage` is the limit of a message in bytes, newline not counted; `burst` messages
     are taken at once and then `rate` a second (more than that wait, none is lost); a
     connection may send `maxMessages`. None is no limit. The last three do not apply to
-    clients on loopback unless `limitLoopback` is set.
+    clients on loopback, or in a trusted network, unless `limitLoopback` is set.
 
     `protocol` is the class of the connections, and `clock` the reactor unless a test gives
     its own. A subclass that has an `__init__` takes both and calls this one.
@@ -45,6 +45,7 @@ class MessagesFactory(Factory[Protocol]):
     rate: float | None = None
     burst = 1.0
     limitLoopback = False
+    local = LocalPeers()
 
     def __init__(self, protocol: type[Protocol], clock: IReactorTime | None = None) -> None:
         if clock is None:
@@ -66,7 +67,7 @@ class MessagesFactory(Factory[Protocol]):
 
     def allowance(self, peer: object) -> tuple[TokenBucket | None, int | None]:
         """Return the rate limit and the number of messages for a client; None is no limit."""
-        if isLocal(hostOf(peer)) and not self.limitLoopback:
+        if self.local.covers(hostOf(peer)) and not self.limitLoopback:
             return None, None
         bucket = None if self.rate is None else TokenBucket(self.rate, self.burst)
         return bucket, self.maxMessages
@@ -101,6 +102,7 @@ class MessagesFactory(Factory[Protocol]):
         """
         self.maxMessage = settings.maxMessage
         self.limitLoopback = settings.limitLoopback
+        self.local = settings.trust
 
 
 def _turn() -> Callable[[], bool]:

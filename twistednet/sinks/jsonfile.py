@@ -7,6 +7,7 @@ import socket
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from time import monotonic, time
 from typing import Any
 
@@ -17,8 +18,9 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from twistednet.core.limits import TokenBucket
+from twistednet.core.secrets import Secrets
 from twistednet.events.jsonlines import dropped, line
-from twistednet.events.model import Event
+from twistednet.events.model import Event, Received, Sent
 
 #: Bytes that may wait for a slow reader; above that, events are dropped.
 MAX_WAITING_BYTES = 1024 * 1024
@@ -62,7 +64,14 @@ class JSONLinesSink:
 
     log = Logger()
 
-    def __init__(self, reactor: PosixReactorBase, path: str, payload: int) -> None:
+    def __init__(
+        self,
+        reactor: PosixReactorBase,
+        path: str,
+        payload: int,
+        secrets: Secrets | None = None,
+    ) -> None:
+        self._secrets = secrets or Secrets()
         self.path = path
         self.payload = payload
         #: Events that were never written.
@@ -86,6 +95,8 @@ class JSONLinesSink:
         if self._unreported:
             self._put(dropped(self._unreported, monotonic(), time()))
             self._unreported = 0
+        if isinstance(event, Received | Sent):
+            event = replace(event, data=self._secrets.masked(event.data))
         self._put(line(event, time(), self.payload))
 
     def isAt(self, path: str) -> bool:

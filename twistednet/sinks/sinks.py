@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import Logger
 
+from twistednet.core.secrets import Secrets
 from twistednet.core.settings import BadSetting
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream, Tally
@@ -28,7 +29,9 @@ class EventSinks:
         self._hasBegun = False
         self.events = EventStream(self._sinkFailed)
         self.tally = Tally()
-        self.journal = Journal()
+        #: What neither the journal nor the lines show.
+        self.secrets = Secrets()
+        self.journal = Journal(secrets=self.secrets)
         for sink in (self.tally, self.journal, LogSink(reactor)):
             self.events.attach(sink)
 
@@ -42,7 +45,9 @@ class EventSinks:
         if self._hasBegun and settings.events == STDOUT:
             raise BadSetting("--events -: the log goes to standard output until the next start")
         try:
-            self._next = JSONLinesSink(self._reactor, settings.events, settings.eventsPayload)
+            self._next = JSONLinesSink(
+                self._reactor, settings.events, settings.eventsPayload, self.secrets
+            )
         except CannotWrite as why:
             raise BadSetting(str(why)) from None
 

@@ -176,7 +176,7 @@ export function watch(on) {
     if (stream.readyState !== EventSource.CLOSED) return on.state(false, "");
     closeStream(stream);
     // After a response that is not a stream the browser does not reconnect: find out why, and try again.
-    request("/services").then(() => "", (why) => (why.status === 401 ? "The daemon has restarted with another access token: open the URL that it printed." : ""))
+    request("/services").then(() => "", (why) => (why.status === 401 ? "This browser may not read from the daemon. Open the URL that the daemon printed at its start: its access token is new each time." : ""))
       .then((failure) => on.state(false, failure));
     setTimeout(() => watch(on), 3000);
     return undefined;
