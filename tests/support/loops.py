@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet
@@ -114,6 +115,14 @@ class LoopTestCase(SynchronousTestCase):
     def _end(self, stream: Any) -> None:
         if not stream.disconnected:
             stream.connectionLost(Failure(CONNECTION_DONE))
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """Turn until the condition holds, for 20 s at most."""
+        for _ in range(200):
+            if condition():
+                return
+            self.loop.turn(0.1)
+        raise AssertionError("it never happened")
 
     def readAll(self, client: socket.socket, atMost: int = 1 << 30) -> bytes:
         """What the client gets until the FIN, or until it has `atMost` bytes."""

@@ -16,7 +16,8 @@ from tests.support.loops import LoopTestCase
 from tests.support.processes import temporaryFolder
 from tests.system.test_exact import certificates
 from twistednet.services.echo import Echo
-from twistednet.transport.tls import plaintextOf, useHalfClosingTLS, wrappedInTLS
+from twistednet.transport.certificates import wrappedInTLS
+from twistednet.transport.tls import plaintextOf, useHalfClosingTLS
 
 Calls = list[tuple[str, bytes, str]]
 
@@ -268,13 +269,21 @@ class TLSTests(LoopTestCase):
         self.assertEqual([], tap.take())
 
     def test_goodbye(self) -> None:
-        """The tap gets nothing that is written after the client's close_notify."""
-        client, stream, tap = self.tapped(Echo())
-        outer = plaintextOf(stream)
-        client.settimeout(0)
-        with contextlib.suppress(ssl.SSLWantReadError):
-            client.unwrap()
-        while not outer._lostTLSConnection:
-            self.loop.turn()
-        outer.write(b"x")
-        self.assertEqual([], tap.take())
+        """The tap gets the client's close_notify, as it gets a FIN, and what is written then."""
+        for protocol, callback in (
+            (Echo(), "connectionLost"),
+            (HalfCloseable(), "readConnectionLost"),
+        ):
+            client, stream, tap = self.tapped(protocol)
+            tap.take()
+            client.settimeout(0)
+            with contextlib.suppress(ssl.SSLWantReadError):
+                client.unwrap()
+            written = [("out", b"over", callback)] if callback == "readConnectionLost" else []
+            self.until(lambda tap=tap: tap.calls)
+            self.assertEqual([("in", b"", callback), *written], tap.take())
+            # The FIN that follows is the same end.
+            client.close()
+            plaintextOf(stream).loseConnection()
+            self.until(lambda stream=stream: stream.disconnected)
+            self.assertEqual([], tap.take())

@@ -10,7 +10,7 @@ from __future__ import annotations
 from twistednet.inject.queue import MAX_WAITING_BYTES, DelayQueue
 from twistednet.inject.transports import ProducerProxy
 from twistednet.transport.interfaces import ObservedStream, PlainStream, Producer
-from twistednet.transport.tls import producerOf, setProducer
+from twistednet.transport.producers import producerOf, setProducer
 
 
 class FlowControl:

@@ -168,5 +168,8 @@ class ObservedStream(PlainStream, Protocol):
     def setCloseReason(self, cause: str) -> None:
         """Say why the connection is about to be closed. The first call counts."""
 
+    def endInput(self) -> None:
+        """Read no more: the peer has sent its FIN, or its TLS the close_notify before it."""
+
     def fail(self, failure: Failure) -> None:
         """Report the failure of a callback, and abort the connection."""

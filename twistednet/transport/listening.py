@@ -17,12 +17,13 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReact
 from twisted.internet.protocol import AbstractDatagramProtocol
 from twisted.python.failure import Failure
 
+from twistednet.transport.certificates import wrappedInTLS
 from twistednet.transport.datagrams import DatagramPort
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.options import setOptions
 from twistednet.transport.refusing import acceptQueue
 from twistednet.transport.streams import TCPStream, UNIXStream
-from twistednet.transport.tls import useHalfClosingTLS, wrappedInTLS
+from twistednet.transport.tls import useHalfClosingTLS
 
 
 class CannotListen(Exception):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet import main
 from twisted.internet.error import ConnectionLost
 from twisted.python import log
 from twisted.python.failure import Failure
 
-from twistednet.transport.interfaces import Observer, Tap
+from twistednet.transport.interfaces import LATER, Observer, PlainStream, Receiver, Tap
 
 if TYPE_CHECKING:
     # The base class that the mixin needs.
@@ -48,6 +48,11 @@ class ObservedTransport(_Server):
         """Say why the connection is about to be closed. The first call counts."""
         self.cause = self.cause or cause
 
+    def endInput(self) -> None:
+        """Read no more: the peer has sent its FIN, or its TLS the close_notify before it."""
+        self._finReceived = True
+        self.stopReading()
+
     def fail(self, failure: Failure) -> None:
         """Report that a callback of the protocol raised, and abort this connection."""
         reportFailure(self.observer, failure)
@@ -72,3 +77,21 @@ class ObservedTransport(_Server):
         isOpen = self.connected and not (self._writeDisconnected or self._aborting)
         if data and isOpen and self.tap is not None and not self.tap.sent(data):
             self.tap = None
+
+
+class TappedReceiver:
+    """Stands before the protocol of a TLS while that has a tap."""
+
+    def __init__(self, tls: PlainStream, protocol: Receiver, tap: Tap) -> None:
+        self._tls = tls
+        self.protocol = protocol
+        self._tap = tap
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.protocol, name)
+
+    def dataReceived(self, data: bytes) -> None:
+        if not self._tap.received(data, "dataReceived"):
+            self._tls.tap = None
+        self.protocol.dataReceived(data)
+        self._tap.inside = LATER

@@ -183,8 +183,7 @@ class _StreamMixin(ObservedTransport, PolledTransport):
 
     def readConnectionLost(self, reason: Failure) -> None:
         """The peer has sent its FIN: notify the protocol, now or once the queue is sent."""
-        self._finReceived = True
-        self.stopReading()
+        self.endInput()
         tap = self.tap
         halfCloseable = IHalfCloseableProtocol(self.protocol, None)
         if tap is not None:

@@ -1,13 +1,13 @@
-"""TLS 1.2 and 1.3 with forward secrecy and AEAD only, which handles a client's bare FIN."""
+"""TLS on a stream, with half-close; and what carries the data that a service sees."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from contextlib import suppress
+from typing import cast
 
-from twisted.internet.interfaces import IHalfCloseableProtocol, IProtocolFactory
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.main import CONNECTION_LOST
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -17,41 +17,41 @@ from twistednet.transport.interfaces import (
     LATER,
     ObservedStream,
     PlainStream,
-    Producer,
     Receiver,
     ServiceProtocol,
     Tap,
 )
+from twistednet.transport.observing import TappedReceiver
 
 try:
     from OpenSSL import SSL
-    from twisted.internet import ssl
-    from twisted.internet._producer_helpers import _PullToPush
     from twisted.protocols.tls import BufferingTLSTransport, TLSMemoryBIOFactory
 except ImportError:
-    ssl = _PullToPush = None  # type: ignore[assignment,misc]
+    # The extra `tls` is not installed.
+    SSL = None  # type: ignore[assignment]
     BufferingTLSTransport = TLSMemoryBIOFactory = object  # type: ignore[assignment,misc]
-
-# Mozilla's intermediate profile, version 5.7, without the finite-field DHE suites. (TLS 1.3
-# chooses among its own suites, all of which are AEAD.)
-_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
-
-_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
 
 @implementer(IHalfCloseableProtocol)
 class HalfClosingTLS(BufferingTLSTransport):
-    """TLS that sends its answers also to a client that ends with a bare FIN.
+    """TLS with half-close: a close_notify ends one direction, as a FIN does under TCP.
 
-    TLS has no half-close that both sides support (RFC 8446, section 6.1, allows one, but
-    clients that use OpenSSL seldom do it), so after a FIN we send close_notify and close.
+    After the client's close_notify, or its bare FIN, the protocol is called as a stream calls
+    it, and what it still writes is sent before our own close_notify (RFC 8446, section 6.1).
+    Twisted's own class discards it, as RFC 5246, section 7.2.1, has it for TLS 1.2. We send it
+    in TLS 1.2 too: clients that read on (Go, socat) do so in both versions.
     """
 
     kind = "tls"
-    #: A service's protocol, or the `_Tapped` before it.
+    #: A service's protocol, or the `TappedReceiver` before it.
     wrappedProtocol: Receiver  # type: ignore[assignment]
     transport: ObservedStream  # type: ignore[assignment]
     _tap: Tap | None = None
+    #: True once the client has ended its direction.
+    _inputOver = False
+    _isPaused = False
+    #: True between `loseWriteConnection` and `loseConnection`.
+    _isHalfClosed = False
 
     @property
     def tap(self) -> Tap | None:
@@ -60,13 +60,25 @@ class HalfClosingTLS(BufferingTLSTransport):
 
     @tap.setter
     def tap(self, tap: Tap | None) -> None:
-        if isinstance(self.wrappedProtocol, _Tapped):
-            self.wrappedProtocol = self.wrappedProtocol.protocol
+        self.wrappedProtocol = self.receiver
         self._tap = tap
         self.write = self._aggregator.write  # type: ignore[method-assign]
         if tap is not None:
-            self.wrappedProtocol = cast(Receiver, _Tapped(self, self.wrappedProtocol, tap))
+            self.wrappedProtocol = cast(Receiver, TappedReceiver(self, self.wrappedProtocol, tap))
             self.write = self._writeTapped  # type: ignore[method-assign]
+
+    @property
+    def receiver(self) -> Receiver:
+        """What is given the plain text: a service's protocol, or a fault before it."""
+        inner = self.wrappedProtocol
+        return inner.protocol if isinstance(inner, TappedReceiver) else inner
+
+    @receiver.setter
+    def receiver(self, receiver: Receiver) -> None:
+        if isinstance(self.wrappedProtocol, TappedReceiver):
+            self.wrappedProtocol.protocol = receiver
+        else:
+            self.wrappedProtocol = receiver
 
     @property
     def queued(self) -> int:
@@ -84,38 +96,113 @@ class HalfClosingTLS(BufferingTLSTransport):
         # That of the base class does not call `write`.
         self.write(b"".join(sequence))
 
+    def pauseProducing(self) -> None:
+        # A handshake needs reads also while what the protocol wrote waits for its end.
+        self._isPaused = True
+        if not isHandshaking(self):
+            self.transport.pauseProducing()
+
+    def resumeProducing(self) -> None:
+        self._isPaused = False
+        self.transport.resumeProducing()
+
+    def _checkHandshakeStatus(self) -> None:
+        super()._checkHandshakeStatus()
+        if self._isPaused and not isHandshaking(self):
+            self.transport.pauseProducing()
+
+    def _flushReceiveBIO(self) -> None:
+        # Twisted's own discards, at the client's close_notify, what is still to be sent.
+        while not (self._lostTLSConnection or self._inputOver):
+            try:
+                data = self._tlsConnection.recv(2**15)
+            except SSL.WantReadError:
+                break
+            except SSL.ZeroReturnError:
+                self._endInput()
+            except SSL.Error:
+                self._tlsShutdownFinished(Failure())
+            else:
+                if not self._aborted:
+                    self.wrappedProtocol.dataReceived(data)
+        self._flushSendBIO()
+
     def readConnectionLost(self) -> None:
-        if self._tap is not None:
-            self._tap.received(b"", "connectionLost")
-        self.loseConnection()
-        self.transport.loseConnection()
+        """End the input at a bare FIN, after which `connectionLost` has ConnectionLost."""
+        if isHandshaking(self) or self._lostTLSConnection:
+            self.loseConnection()
+            self.transport.loseConnection()
+        else:
+            self._reason = Failure(CONNECTION_LOST)
+            self._endInput()
+
+    def _endInput(self) -> None:
+        """Pass on the end of what the client sends, as a stream passes on a FIN."""
+        self._inputOver = True
+        self.transport.endInput()
+        halfCloseable = IHalfCloseableProtocol(self.receiver, None)
+        tap = self._tap
+        if tap is not None:
+            tap.received(b"", "readConnectionLost" if halfCloseable else "connectionLost")
+        if self.disconnecting and not self._isHalfClosed:
+            self._closeStream()
+        elif halfCloseable:
+            halfCloseable.readConnectionLost()
+        else:
+            self._stopProducer()
+            self.loseConnection()
+        if tap is not None:
+            tap.inside = LATER
+
+    def _stopProducer(self) -> None:
+        producer = self._producer
+        if producer is not None:
+            self.unregisterProducer()
+            producer.stopProducing()
 
     def writeConnectionLost(self) -> None:
-        """Do nothing: TLS closes both directions at once."""
+        """Do nothing: only we end our direction of the stream, and by closing it."""
+
+    def loseWriteConnection(self) -> None:
+        """Send close_notify once the queue is sent, and go on reading."""
+        if self.connected and not self.disconnecting:
+            self._isHalfClosed = True
+            if isHandshaking(self):
+                # Twisted aborts a handshake after which nothing would be sent.
+                self._appSendBuffer.append(b"")
+            super().loseConnection()
+
+    def loseConnection(self) -> None:
+        wasHalfClosed, self._isHalfClosed = self._isHalfClosed, False
+        super().loseConnection()
+        if wasHalfClosed and self.connected:
+            self._closeStream()
+
+    def _shutdownTLS(self) -> None:
+        if not self._hasSentClose:
+            # Twisted's own closes the stream too, if the client's close_notify has come.
+            with suppress(SSL.Error):  # The handshake has not finished.
+                self._tlsConnection.shutdown()
+            self._flushSendBIO()
+            halfCloseable = IHalfCloseableProtocol(self.receiver, None)
+            if self._isHalfClosed and halfCloseable:
+                halfCloseable.writeConnectionLost()
+        self._closeStream()
+
+    def _closeStream(self) -> None:
+        """Close the stream if both directions are over, and it is to be closed."""
+        if self._inputOver and self._hasSentClose and not self._isHalfClosed:
+            self.transport.loseConnection()
+
+    @property
+    def _hasSentClose(self) -> bool:
+        return bool(self._tlsConnection.get_shutdown() & SSL.SENT_SHUTDOWN)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         if isHandshaking(self):
             # Not TLS, no cipher in common, or a client that does not trust the certificate.
             setCloseReason(self.transport, "handshake")
         super().connectionLost(reason)
-
-
-class _Tapped:
-    """Stands before the protocol of a `HalfClosingTLS` while that has a tap."""
-
-    def __init__(self, tls: HalfClosingTLS, protocol: Receiver, tap: Tap) -> None:
-        self._tls = tls
-        self.protocol = protocol
-        self._tap = tap
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.protocol, name)
-
-    def dataReceived(self, data: bytes) -> None:
-        if not self._tap.received(data, "dataReceived"):
-            self._tls.tap = None
-        self.protocol.dataReceived(data)
-        self._tap.inside = LATER
 
 
 def plaintextOf(stream: ObservedStream) -> PlainStream:
@@ -128,93 +215,21 @@ def plaintextOf(stream: ObservedStream) -> PlainStream:
 def protocolOf(plain: PlainStream) -> ServiceProtocol:
     """Return the protocol that is given the data."""
     if isinstance(plain, HalfClosingTLS):
-        inner = plain.wrappedProtocol
-        protocol = inner.protocol if isinstance(inner, _Tapped) else inner
-    else:
-        protocol = cast(ObservedStream, plain).protocol
-    return cast(ServiceProtocol, protocol)
+        return cast(ServiceProtocol, plain.receiver)
+    return cast(ServiceProtocol, cast(ObservedStream, plain).protocol)
 
 
 def setProtocol(plain: PlainStream, protocol: Receiver) -> None:
     """Give the data to this protocol from now on."""
-    if not isinstance(plain, HalfClosingTLS):
-        cast(ObservedStream, plain).protocol = protocol
-    elif isinstance(plain.wrappedProtocol, _Tapped):
-        plain.wrappedProtocol.protocol = protocol
-    else:
-        plain.wrappedProtocol = protocol
-
-
-class Production(NamedTuple):
-    """The producer that writes to a transport, if it has one, and its state."""
-
-    producer: Producer | None
-    #: True for a push producer.
-    streaming: bool
-    paused: bool
-
-
-def producerOf(plain: PlainStream) -> Production:
-    """Return the producer that `setProducer` can replace.
-
-    There is none for a pull producer of TLS, which Twisted turns into a push producer.
-    """
-    if not isinstance(plain, HalfClosingTLS):
-        stream: Any = plain
-        return Production(
-            stream.producer, bool(stream.streamingProducer), bool(stream.producerPaused)
-        )
-    membrane: Any = plain._producer
-    if membrane is None or isinstance(membrane._producer, _PullToPush):
-        return Production(None, True, False)
-    return Production(membrane._producer, True, bool(membrane._producerPaused))
-
-
-def setProducer(plain: PlainStream, producer: Producer) -> None:
-    """Replace the producer that `producerOf` returns."""
     if isinstance(plain, HalfClosingTLS):
-        membrane: Any = plain._producer
-        membrane._producer = producer
+        plain.receiver = protocol
     else:
-        stream: Any = plain
-        stream.producer = producer
-
-
-def wrappedInTLS(
-    factory: IProtocolFactory, privateKey: str, certificate: str = ""
-) -> TLSMemoryBIOFactory:
-    """Return `factory` behind TLS. Both files are PEM; the certificate's may hold its chain.
-
-    Without `certificate`, the file of the key holds both. Raises ValueError for a file that
-    holds no key or certificate, and if the extra `tls` is not installed; OSError for a file
-    that cannot be read.
-    """
-    if ssl is None:
-        raise ValueError("TLS needs an extra: pip install 'twistednet[tls]'")
-    key = Path(privateKey).read_text()
-    chain = _CERTIFICATE.findall(Path(certificate or privateKey).read_text())
-    if not chain:
-        raise ValueError(f"{certificate or privateKey} holds no certificate in PEM format")
-    try:
-        own = ssl.PrivateCertificate.loadPEM(f"{chain[0]}\n{key}")
-        options = ssl.CertificateOptions(
-            privateKey=own.privateKey.original,
-            certificate=own.original,
-            extraCertChain=[ssl.Certificate.loadPEM(issuer).original for issuer in chain[1:]],
-            raiseMinimumTo=ssl.TLSVersion.TLSv1_2,
-            acceptableCiphers=ssl.AcceptableCiphers.fromOpenSSLCipherString(_CIPHERS),
-        )
-        options.getContext()
-    except SSL.Error as error:
-        raise ValueError(
-            f"{privateKey} and {certificate or privateKey} do not fit: {error}"
-        ) from None
-    return TLSMemoryBIOFactory(options, False, factory)
+        cast(ObservedStream, plain).protocol = protocol
 
 
 def useHalfClosingTLS(factory: object) -> None:
     """Make the connections of a TLS factory, ours or an endpoint's, `HalfClosingTLS`."""
-    if ssl is not None and isinstance(factory, TLSMemoryBIOFactory):
+    if SSL is not None and isinstance(factory, TLSMemoryBIOFactory):
         factory.protocol = HalfClosingTLS
 
 
@@ -227,5 +242,7 @@ def isHandshaking(protocol: object) -> bool:
 
 
 def isClosing(protocol: object) -> bool:
-    """True if a stream's protocol is TLS that waits for the peer's close_notify."""
-    return bool(getattr(protocol, "disconnecting", False))
+    """True if a stream's protocol is TLS that closes once the peer's close_notify has come."""
+    if not isinstance(protocol, HalfClosingTLS):
+        return False
+    return bool(protocol.disconnecting) and not protocol._isHalfClosed
