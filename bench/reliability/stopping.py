@@ -15,7 +15,7 @@ from queue import Empty
 from tempfile import TemporaryDirectory
 
 from bench.reliability.model import Conditions, Figure
-from bench.reliability.target import Bystander, Target, allowDescriptors, reset, target
+from bench.reliability.target import CLEAN, Bystander, Target, allowDescriptors, reset, target
 from tests.support.processes import ANYWHERE, PATIENCE, Running
 
 QUEUED = 1000
@@ -48,7 +48,7 @@ def queued(conditions: Conditions) -> Iterator[Figure]:
         yield Figure(
             "connections that are not served", sum(not _served(one) for one in clients), most=0
         )
-        yield Figure("exit status", daemon.process.wait(PATIENCE), most=0)
+        yield Figure("ends that are not clean", daemon.process.wait(PATIENCE) not in CLEAN, most=0)
 
 
 def _served(client: socket.socket) -> bool:
@@ -161,4 +161,4 @@ def unreadLog(conditions: Conditions) -> Iterator[Figure]:
             status = daemon.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             status = 1
-        yield Figure("exit status", status, most=0)
+        yield Figure("ends that are not clean", status not in CLEAN, most=0)

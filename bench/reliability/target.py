@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import resource
+import signal
 import socket
 import statistics
 import sys
@@ -26,6 +27,8 @@ from bench.reliability.model import CannotRun, Figure
 from tests.support.processes import ANYWHERE, PATIENCE, TWISTD, Running, environment
 
 _LOG = "twistd.log"
+#: The exit statuses of a daemon that SIGTERM has ended after its drain.
+CLEAN = (0, -signal.SIGTERM)
 
 
 class Target(Running):

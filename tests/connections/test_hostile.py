@@ -18,10 +18,11 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SkipTest, SynchronousTestCase, TestCase
 
 from tests.support.processes import ANYWHERE, DaemonTests, readAll, running
+from twistednet.connections.accepting import TrackingFactory
 from twistednet.connections.conversations import UDPConversations
 from twistednet.connections.datagrams import DatagramGuard
 from twistednet.connections.taps import Recorder
-from twistednet.connections.tracking import Connections, TrackingFactory
+from twistednet.connections.tracking import Connections
 from twistednet.core.limits import LocalPeers, networksOf
 from twistednet.core.settings import ServiceSettings
 from twistednet.events.journal import Journal

@@ -11,8 +11,9 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.protocol import Factory, Protocol
 
 from tests.support.loops import LoopTestCase
+from twistednet.connections.accepting import TrackingFactory
 from twistednet.connections.timeouts import Times, sweep
-from twistednet.connections.tracking import Connections, TrackingFactory
+from twistednet.connections.tracking import Connections
 from twistednet.core.limits import Admission
 from twistednet.events.journal import Journal
 from twistednet.events.model import Closed, Event, EventStream

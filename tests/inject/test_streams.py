@@ -18,7 +18,8 @@ from zope.interface import implementer
 
 from tests.faults.test_rules import rules
 from tests.support.loops import LoopTestCase, Recorder
-from twistednet.connections.tracking import Connections, TrackingFactory
+from twistednet.connections.accepting import TrackingFactory
+from twistednet.connections.tracking import Connections
 from twistednet.events.journal import Journal
 from twistednet.events.model import Event, EventStream, Faulted
 from twistednet.faults.actions import Action

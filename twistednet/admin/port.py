@@ -26,8 +26,9 @@ from twistednet.admin.scenarios import ScenarioAPI
 from twistednet.admin.source import SourceAPI
 from twistednet.admin.sse import SSEStreams
 from twistednet.admin.trials import Trials
+from twistednet.connections.accepting import TrackingFactory
 from twistednet.connections.timeouts import Times
-from twistednet.connections.tracking import Connections, TrackingFactory
+from twistednet.connections.tracking import Connections
 from twistednet.core.limits import isLocal
 from twistednet.core.text import addressText, hostOf
 from twistednet.events.journal import Journal

@@ -1,38 +1,26 @@
-"""Tracking of connections, from accept to end: limits, events, faults.
-
-The factory is wrapped, not the protocol: bytes go from the transport straight to the service's
-protocol, except on a connection that a fault applies to.
-"""
+"""Tracking of connections, from accept to end: limits, events, faults."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
-from time import monotonic
 from typing import cast
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import (
-    IAddress,
-    IProtocol,
-    IProtocolFactory,
-    IReactorTime,
-    ISSLTransport,
-)
+from twisted.internet.interfaces import IReactorTime, ISSLTransport
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from twistednet.connections.taps import Recorder
 from twistednet.core.limits import Admission, AdmissionControl, LocalPeers
 from twistednet.core.settings import ServiceSettings
-from twistednet.core.text import addressText, hostOf
+from twistednet.core.text import addressText
 from twistednet.events.journal import Journal
-from twistednet.events.model import EventStream, Refused
+from twistednet.events.model import EventStream
 from twistednet.inject.injector import FaultInjector
 from twistednet.inject.streams import FaultWrapper
 from twistednet.transport.closing import LingeringClose, lingeringClose
-from twistednet.transport.interfaces import LATER, ObservedStream, Receiver, Transport
+from twistednet.transport.interfaces import LATER, ObservedStream, Transport
 from twistednet.transport.tls import plaintextOf
 
 
@@ -181,71 +169,3 @@ class Connections:
         if self._open:
             self._whenEmpty.append(deferred)
         return deferred
-
-
-@implementer(IProtocolFactory)
-class TrackingFactory:
-    """The outermost factory of a listening port: admits or refuses each connection.
-
-    `here` is the address of our side, if it is the same for all connections: getsockname(2)
-    for each one is spared then.
-    """
-
-    log = Logger()
-
-    def __init__(
-        self, service: str, factory: IProtocolFactory, connections: Connections, here: str = ""
-    ) -> None:
-        self._service = service
-        self._here = here
-        self._factory = factory
-        self._connections = connections
-        self.doStart: Callable[[], None] = factory.doStart
-        self.doStop: Callable[[], None] = factory.doStop
-
-    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
-        connections = self._connections
-        host = hostOf(addr)
-        if connections.exempt is not None and connections.exempt.covers(host):
-            host = None
-        limit = connections.admissionControl.refusal(host, connections.clock.seconds())
-        if limit is not None:
-            refused = Refused(self._service, addressText(addr), limit, monotonic())
-            connections.events.publish(refused)
-            return None
-        try:
-            protocol = self._factory.buildProtocol(addr)
-        except Exception:
-            self.log.failure("{service} could not begin", service=self._service)
-            return None
-        # A port calls no method of it but `makeConnection`.
-        pending = protocol and _PendingProtocol(self, cast(Receiver, protocol), host)
-        return cast(IProtocol | None, pending)
-
-    def track(self, transport: ObservedStream, countedHost: str | None) -> TrackedConnection:
-        """Track the connection of a transport from now on."""
-        connections = self._connections
-        connection = TrackedConnection(connections, self._service, countedHost, transport)
-        connections.add(connection, self._here or addressText(transport.getHost()))
-        return connection
-
-
-class _PendingProtocol:
-    """Stands in for a protocol until its transport exists, and is dropped then."""
-
-    def __init__(self, factory: TrackingFactory, protocol: Receiver, host: str | None) -> None:
-        self._factory = factory
-        self._protocol = protocol
-        self._host = host
-
-    def makeConnection(self, transport: ObservedStream) -> None:
-        transport.protocol = self._protocol
-        connection = self._factory.track(transport, self._host)
-        try:
-            # A fault may have replaced the protocol.
-            transport.protocol.makeConnection(transport)
-        except Exception:
-            # Twisted would log it, and serve the connection all the same.
-            transport.fail(Failure())
-        if (tap := connection.plaintext.tap) is not None:
-            tap.inside = LATER

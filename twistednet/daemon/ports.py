@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet import tcp
-from twisted.internet.defer import Deferred, gatherResults, maybeDeferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.logger import Logger
 
+from twistednet.connections.accepting import TrackingFactory
 from twistednet.connections.conversations import UDPConversations
 from twistednet.connections.datagrams import DatagramGuard
-from twistednet.connections.tracking import Connections, TrackingFactory
+from twistednet.connections.tracking import Connections
 from twistednet.core.hooks import Configurable, Drainable, HasMetrics
 from twistednet.core.metrics import Metrics
 from twistednet.core.text import addressText, hostOf
+from twistednet.daemon.listeners import Key, Listener, keyed
 from twistednet.events.model import EventStream
 from twistednet.inject.listeners import ListenerFaults
 from twistednet.inject.responses import ResponseFaults
@@ -26,23 +27,8 @@ from twistednet.transport.datagrams import DatagramPort
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.interfaces import Address
 from twistednet.transport.listening import CannotListen, listenDatagram, listenStream
-from twistednet.transport.refusing import stopListening
 
 _log = Logger()
-
-#: What a UDP port counts.
-_COUNTS = ("datagramsIn", "datagramsOut", "bytesIn", "bytesOut", "unsent", "unread")
-
-_Key = tuple[str, tuple[str, ...], int]
-
-
-@dataclass(frozen=True)
-class _Listener:
-    """An open port, its endpoint, and the faults of the port itself."""
-
-    endpoint: Endpoint
-    port: tcp.Port | DatagramPort
-    faults: ListenerFaults | None = None
 
 
 class Ports:
@@ -59,7 +45,7 @@ class Ports:
         self._services = services
         self._connections = connections
         self._events = events
-        self._listeners: dict[_Key, _Listener] = {}
+        self._listeners: dict[Key, Listener] = {}
         self._factories: dict[str, Any] = {}
         self._classes: dict[str, type] = {}
         self._datagramPorts: set[int] = set()
@@ -97,7 +83,7 @@ class Ports:
         counts = {name: count.copy() for name, count in self._datagrams.items()}
         for (name, *_), listener in self._listeners.items():
             if listener.endpoint.isDatagram:
-                counts.setdefault(name, Counter()).update(_counted(listener.port))
+                counts.setdefault(name, Counter()).update(listener.counts())
         return counts
 
     def protocolOf(self, name: str, datagrams: bool) -> type | None:
@@ -116,7 +102,7 @@ class Ports:
         Returns the endpoints of open sockets for which the settings have new arguments
         (another backlog, another certificate): those sockets stay as they are.
         """
-        wanted = _keyed(settings)
+        wanted = keyed(settings)
         before = set(self._listeners)
         try:
             for key, endpoint in wanted.items():
@@ -146,15 +132,13 @@ class Ports:
                 factory.drain()
         return closed
 
-    def _close(self, keys: Iterable[_Key]) -> Deferred[list[object]]:
+    def _close(self, keys: Iterable[Key]) -> Deferred[list[object]]:
         closing = [(key[0], self._listeners.pop(key)) for key in keys]
         for name, listener in closing:
-            if listener.faults is not None:
-                listener.faults.stop()
-            else:
-                self._datagrams.setdefault(name, Counter()).update(_counted(listener.port))
+            if listener.endpoint.isDatagram:
+                self._datagrams.setdefault(name, Counter()).update(listener.counts())
         self._countDatagramPorts()
-        return gatherResults([_stop(listener.port) for _, listener in closing])
+        return gatherResults([listener.stop() for _, listener in closing])
 
     def _countDatagramPorts(self) -> None:
         self._datagramPorts.clear()
@@ -164,12 +148,12 @@ class Ports:
             if listener.endpoint.isDatagram and listener.port.connected
         )
 
-    def _opened(self, name: str, endpoint: Endpoint, settings: Settings) -> _Listener:
+    def _opened(self, name: str, endpoint: Endpoint, settings: Settings) -> Listener:
         port = self._listen(name, endpoint, settings)
         if endpoint.isDatagram:
-            return _Listener(endpoint, port)
+            return Listener(endpoint, port)
         faults = ListenerFaults(name, port, self._reactor, self._connections.faults)
-        return _Listener(endpoint, port, faults)
+        return Listener(endpoint, port, faults)
 
     def _listen(self, name: str, endpoint: Endpoint, settings: Settings) -> tcp.Port | DatagramPort:
         protocol = self._classes.get(name, settings.protocols[name])
@@ -223,26 +207,6 @@ class Ports:
         port = listenDatagram(self._reactor, endpoint, guarded)
         self._datagramPorts.add(port.getHost().port)
         return port
-
-
-def _keyed(settings: Settings) -> dict[_Key, Endpoint]:
-    """Return the endpoints by service and socket, with a number: port 0 may be named twice."""
-    keyed: dict[_Key, Endpoint] = {}
-    for name, endpoints in settings.listen.items():
-        for endpoint in endpoints:
-            times = sum(key[:2] == (name, endpoint.socket) for key in keyed)
-            keyed[name, endpoint.socket, times] = endpoint
-    return keyed
-
-
-def _counted(port: tcp.Port | DatagramPort) -> dict[str, int]:
-    return {name: getattr(port, name) for name in _COUNTS}
-
-
-def _stop(port: tcp.Port | DatagramPort) -> Deferred[object]:
-    """Close a port. An error is logged, and delays nothing."""
-    stopped = maybeDeferred(stopListening, port)
-    return stopped.addErrback(lambda failure: _log.failure("a port did not close well", failure))
 
 
 def _configure(configured: object, settings: Settings) -> None:
