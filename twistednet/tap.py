@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from twisted.application.service import IService
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import ILogObserver
 from twisted.python import usage
 
@@ -86,6 +86,7 @@ class _Options(usage.Options):
 
 def Options() -> _Options:
     """Return the options: those of the daemon, and a flag for each service and setting."""
+    _openStandardStreams()
     try:
         services = loadServices()
         own = ownSettings(services.values())
@@ -120,6 +121,17 @@ def Options() -> _Options:
         )
     options: _Options = type("Options", (_Options,), flags)()
     return options
+
+
+def _openStandardStreams() -> None:
+    """Open /dev/null for each that is closed, or a socket would get its number.
+
+    Then a print would go to a client, and twistd, which redirects these numbers when it goes to
+    the background, would close a port.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)
 
 
 def _flag(key: str, help: str) -> Callable[[_Options, str], None]:
@@ -195,12 +207,13 @@ def makeService(options: _Options) -> IService:
     twistd: Mapping[str, Any] = options.parent or {}
     daemon.pidfile = twistd.get("pidfile") or ""
     if not twistd.get("syslog"):
-        file = twistd.get("logfile") or (None if twistd.get("nodaemon", True) else "twistd.log")
+        # Events on standard output have it for themselves.
+        standard = 2 if options.settings.events == "-" else 1
+        file = twistd.get("logfile") or ("-" if twistd.get("nodaemon", True) else "twistd.log")
+        installed = cast(PosixReactorBase, reactor)
         owner = (twistd.get("uid") or -1, twistd.get("gid") or -1)
         try:
-            # Events on standard output have it for themselves.
-            stream = sys.stderr if options.settings.events == "-" else sys.stdout
-            daemon.logObserver = observer(None if file == "-" else file, owner, stream)
+            daemon.logObserver = observer(installed, standard if file == "-" else file, owner)
         except OSError as error:
             raise SystemExit(f"twistd netdemo: --logfile: {file}: {error.strerror}") from None
     # Before the daemon is ready to reload, SIGHUP must not end it.
