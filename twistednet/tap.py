@@ -7,7 +7,8 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, cast
+from importlib.metadata import version
+from typing import Any, NoReturn, cast
 
 from twisted.application.service import IService
 from twisted.internet.posixbase import PosixReactorBase
@@ -18,6 +19,7 @@ from twistednet.core.plugins import BadPlugin
 from twistednet.core.settings import BadSetting
 from twistednet.daemon.daemon import Daemon
 from twistednet.daemon.logfile import observer
+from twistednet.daemon.pidfile import BadPidfile, prepare
 from twistednet.services.catalog import Service, loadServices
 from twistednet.settings.loading import ADMIN, load
 from twistednet.settings.schema import SHARED, Settings, ownSettings
@@ -64,14 +66,22 @@ class _Options(usage.Options):
         except usage.UsageError as error:
             raise SystemExit(f"twistd netdemo: {error}; see twistd netdemo --help") from None
 
+    def opt_version(self) -> NoReturn:
+        """Show the version of twistednet, and exit."""
+        print(f"twistednet {version('twistednet')}")
+        raise SystemExit(0)
+
     def parseArgs(self, *words: str) -> None:
         if words:
             raise usage.UsageError(f"{words[0]!r} is not a flag: flags begin with --")
 
     def postOptions(self) -> None:
+        twistd: Mapping[str, Any] = self.parent or {}
         try:
+            if twistd.get("pidfile"):
+                prepare(twistd["pidfile"])
             self.settings = self.read()
-        except BadSetting as error:
+        except (BadPidfile, BadSetting) as error:
             raise SystemExit(f"twistd netdemo: {error}") from None
 
     def read(self) -> Settings:
