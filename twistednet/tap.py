@@ -5,13 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, cast
+from importlib.metadata import version
+from typing import Any, NoReturn, cast
 
 from twisted.application.service import IService
-from twisted.internet.base import ReactorBase
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import ILogObserver
 from twisted.python import usage
 
@@ -19,6 +19,7 @@ from twistednet.core.plugins import BadPlugin
 from twistednet.core.settings import BadSetting
 from twistednet.daemon.daemon import Daemon
 from twistednet.daemon.logfile import observer
+from twistednet.daemon.pidfile import BadPidfile, prepare
 from twistednet.services.catalog import Service, loadServices
 from twistednet.settings.loading import ADMIN, load
 from twistednet.settings.schema import SHARED, Settings, ownSettings
@@ -67,14 +68,22 @@ class _Options(usage.Options):
         except usage.UsageError as error:
             raise SystemExit(f"twistd netdemo: {error}; see twistd netdemo --help") from None
 
+    def opt_version(self) -> NoReturn:
+        """Show the version of twistednet, and exit."""
+        print(f"twistednet {version('twistednet')}")
+        raise SystemExit(0)
+
     def parseArgs(self, *words: str) -> None:
         if words:
             raise usage.UsageError(f"{words[0]!r} is not a flag: flags begin with --")
 
     def postOptions(self) -> None:
+        twistd: Mapping[str, Any] = self.parent or {}
         try:
+            if twistd.get("pidfile"):
+                prepare(twistd["pidfile"])
             self.settings = self.read()
-        except BadSetting as error:
+        except (BadPidfile, BadSetting) as error:
             raise SystemExit(f"twistd netdemo: {error}") from None
 
     def read(self) -> Settings:
@@ -89,6 +98,7 @@ class _Options(usage.Options):
 
 def Options() -> _Options:
     """Return the options: those of the daemon, and a flag for each service and setting."""
+    _openStandardStreams()
     try:
         services = loadServices()
         own = ownSettings(services.values())
@@ -123,6 +133,17 @@ def Options() -> _Options:
         )
     options: _Options = type("Options", (_Options,), flags)()
     return options
+
+
+def _openStandardStreams() -> None:
+    """Open /dev/null for each that is closed, or a socket would get its number.
+
+    Then a print would go to a client, and twistd, which redirects these numbers when it goes to
+    the background, would close a port.
+    """
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(fd)
 
 
 def _flag(key: str, help: str) -> Callable[[_Options, str], None]:
@@ -198,18 +219,22 @@ def makeService(options: _Options) -> IService:
     """Return the daemon for these options."""
     from twisted.internet import reactor
 
-    useMonotonicTime(cast(ReactorBase, reactor))
+    useMonotonicTime(cast(PosixReactorBase, reactor))
     daemon = _Netdemo(reactor, options.services, options.settings, options.read)
     twistd: Mapping[str, Any] = options.parent or {}
     daemon.pidfile = twistd.get("pidfile") or ""
     if not twistd.get("syslog"):
-        file = twistd.get("logfile") or (None if twistd.get("nodaemon", True) else "twistd.log")
+        # Events on standard output have it for themselves.
+        standard = 2 if options.settings.events == "-" else 1
+        file = twistd.get("logfile") or ("-" if twistd.get("nodaemon", True) else "twistd.log")
+        installed = cast(PosixReactorBase, reactor)
         owner = (twistd.get("uid") or -1, twistd.get("gid") or -1)
         try:
-            # Events on standard output have it for themselves.
-            stream = sys.stderr if options.settings.events == "-" else sys.stdout
             daemon.logObserver = observer(
-                None if file == "-" else file, owner, stream, daemon.secrets.maskedText
+                installed,
+                standard if file == "-" else file,
+                owner,
+                daemon.secrets.maskedText,
             )
         except OSError as error:
             raise SystemExit(f"twistd netdemo: --logfile: {file}: {error.strerror}") from None

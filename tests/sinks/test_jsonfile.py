@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.support.processes import temporaryFolder
 from twistednet.events.model import Opened, Received
 from twistednet.sinks import jsonfile as room
+from twistednet.sinks import writing
 from twistednet.sinks.jsonfile import CannotWrite, JSONLinesSink
 
 
@@ -115,7 +116,7 @@ class EventLinesTests(SynchronousTestCase):
 
     def test_nobodyReads(self) -> None:
         """A pipe that nobody reads takes what it can; the rest waits, then is dropped and told."""
-        self.patch(room, "MAX_WAITING_BYTES", 10_000)
+        self.patch(writing, "MAX_WAITING_BYTES", 10_000)
         path = self.fifo()
         lines = self.lines(path)
         for number in range(1, 2001):
@@ -141,7 +142,7 @@ class EventLinesTests(SynchronousTestCase):
 
     def test_hysteresis(self) -> None:
         """Once events are dropped they are until half of the room is free: few lines tell of it."""
-        self.patch(room, "MAX_WAITING_BYTES", 10_000)
+        self.patch(writing, "MAX_WAITING_BYTES", 10_000)
         path = self.folder / "events"
         lines = self.lines(path)
         budget = 0
@@ -201,7 +202,7 @@ class EventLinesTests(SynchronousTestCase):
 
     def test_devFull(self) -> None:
         """On /dev/full all is dropped in the end, and nothing raises."""
-        self.patch(room, "MAX_WAITING_BYTES", 1000)
+        self.patch(writing, "MAX_WAITING_BYTES", 1000)
         lines = self.lines("/dev/full")
         for number in range(100):
             lines(event(number))

@@ -105,9 +105,13 @@ class ControlAPI:
         return Reply(description(), JSON, headers={"Cache-Control": "no-cache"})
 
 
+# Read at import, as the files of the page are.
+_DESCRIPTION = files("twistednet.admin").joinpath("openapi.json").read_bytes()
+
+
 def description() -> bytes:
     """Return the OpenAPI document of the package."""
-    return files("twistednet.admin").joinpath("openapi.json").read_bytes()
+    return _DESCRIPTION
 
 
 def _listener(endpoint: Endpoint, host: Address) -> dict[str, object]:

@@ -1,10 +1,14 @@
-"""The files of the live page, as the package has them."""
+"""The files of the live page, as the package has them.
+
+They are read at import: a daemon that has dropped its privileges may not be able to.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import re
+from collections.abc import Iterator
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import PurePosixPath
 
 from twistednet.admin.access import header
@@ -21,20 +25,26 @@ _TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".woff2": "font/woff2",
 }
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+
+
+def _filesIn(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, bytes]]:
+    """Yield each file's path below the folder, and its content."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _filesIn(entry, f"{prefix}{entry.name}/")
+        else:
+            yield prefix + entry.name, entry.read_bytes()
+
+
+_PAGE = dict(_filesIn(files("twistednet.admin") / "page"))
 
 
 def file(request: APIRequest) -> Reply:
     """Return a file of the page; the browser asks each time, and gets it only if it changed."""
     path = request.request.path.decode("latin-1").removeprefix("/") or "index.html"
-    names = path.split("/")
-    kind = _TYPES.get(PurePosixPath(path).suffix)
-    if kind is None or not all(map(_NAME.fullmatch, names)):
+    kind, content = _TYPES.get(PurePosixPath(path).suffix), _PAGE.get(path)
+    if kind is None or content is None:
         raise APIError(404, "there is nothing here")
-    try:
-        content = files("twistednet.admin").joinpath("page", *names).read_bytes()
-    except OSError:
-        raise APIError(404, "there is nothing here") from None
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if header(request.request, "If-None-Match") == tag:

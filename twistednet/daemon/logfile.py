@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import re
+import select
 import signal
-import sys
+import stat
 import time
 from collections.abc import Callable
-from typing import TextIO, cast
+from contextlib import suppress
+from threading import get_ident
+from time import monotonic
+from typing import cast
 
+from twisted.internet.posixbase import PosixReactorBase
 from twisted.logger import (
-    FileLogObserver,
     FilteringLogObserver,
     ILogFilterPredicate,
     ILogObserver,
@@ -20,13 +24,15 @@ from twisted.logger import (
     PredicateResult,
     formatEventAsClassicLogText,
 )
-from twisted.python.logfile import LogFile
 from zope.interface import implementer
 
 from twistednet.core.limits import PeerRates
+from twistednet.sinks.writing import LineWriter, openFile, openStandard
 
 MAX_FILE_BYTES = 10_000_000
 MAX_FILES = 10
+#: Seconds that a reader of the log has for the last lines.
+LAST_SECONDS = 0.5
 
 # Characters that act on a terminal or fake a line; newline and tab are the log's own.
 _UNSAFE = {
@@ -87,39 +93,133 @@ def _whose(event: LogEvent) -> str:
     return who if level is LogLevel.info else f"{who} {level.name}"
 
 
+class LogWriter(LineWriter):
+    """The log's lines, in a file or a standard stream. The daemon never waits for a reader.
+
+    A regular file is rotated at MAX_FILE_BYTES; MAX_FILES of them are kept. Owner and group can
+    read it, and it is given to `owner` (a uid and a gid; -1 changes nothing), so that a daemon
+    that has dropped its privileges can rotate it. Raises OSError if it cannot be opened.
+    """
+
+    isPrompt = True
+
+    def __init__(
+        self, reactor: PosixReactorBase, path: str | int, owner: tuple[int, int] = (-1, -1)
+    ) -> None:
+        super().__init__(reactor, openFile(path) if isinstance(path, str) else _standard(path))
+        self._path = path if isinstance(path, str) else ""
+        self._thread = get_ident()
+        self._isBusy = False
+        self._take(owner)
+
+    def _take(self, owner: tuple[int, int] = (-1, -1)) -> None:
+        """Take the file that is open now."""
+        found = os.fstat(self._fd)
+        self._isRotated = bool(self._path) and stat.S_ISREG(found.st_mode)
+        self._size = found.st_size
+        if self._isRotated:
+            # The owner of a file may be another user, who has set its mode then.
+            with suppress(PermissionError):
+                os.fchmod(self._fd, 0o640)
+            os.fchown(self._fd, *owner)
+
+    def write(self, text: str, isUrgent: bool = False) -> None:
+        """Write a line. Any thread may call this, and any handler of a signal.
+
+        The reactor writes the lines of other threads, unless they are urgent.
+        """
+        if self._isBusy or not (isUrgent or get_ident() == self._thread):
+            self._reactor.callFromThread(self.write, text)
+            return
+        self._isBusy = True
+        try:
+            if self.hasRoom():
+                self.append(text)
+        finally:
+            self._isBusy = False
+
+    def _flush(self) -> None:
+        before, self._isBusy = self._isBusy, True
+        try:
+            super()._flush()
+        finally:
+            self._isBusy = before
+
+    def _writeSome(self) -> None:
+        if self._isRotated and self._size >= MAX_FILE_BYTES:
+            self.rotate()
+        waiting = len(self._waiting)
+        super()._writeSome()
+        self._size += waiting - len(self._waiting)
+
+    def rotate(self) -> None:
+        """Begin a new file, and keep the old ones. Does nothing to what is not a file."""
+        folder = os.path.dirname(os.path.abspath(self._path))
+        self._size = 0
+        if not (self._isRotated and os.access(folder, os.W_OK)):
+            return
+        for number in reversed(range(MAX_FILES - 1)):
+            with suppress(FileNotFoundError):
+                older = f"{self._path}.{number + 1}"
+                os.rename(f"{self._path}.{number}" if number else self._path, older)
+        before, self._fd = self._fd, openFile(self._path)
+        os.close(before)
+        self._take()
+
+    def finish(self) -> None:
+        """Give a slow reader LAST_SECONDS to take what waits: the reactor has stopped."""
+        deadline = monotonic() + LAST_SECONDS
+        ready = select.poll()
+        ready.register(self._fd, select.POLLOUT)
+        with suppress(OSError):
+            while self._waiting and (left := deadline - monotonic()) > 0:
+                ready.poll(left * 1000)
+                with suppress(BlockingIOError):
+                    self._writeSome()
+        self._unwatch()
+
+    def marker(self, count: int) -> str:
+        event = {
+            "log_format": "(lines of the log that were lost here: {count}; {why})",
+            "log_level": LogLevel.warn,
+            "log_namespace": __name__,
+            "log_time": time.time(),
+            "count": count,
+            "why": self._why,
+        }
+        return (safely(event) or "").rstrip("\n")
+
+
+def _standard(number: int) -> int:
+    """Return a descriptor of standard output or error; a log to one that is closed is dropped."""
+    try:
+        return openStandard(number)
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+
+
 def observer(
-    path: str | None,
+    reactor: PosixReactorBase,
+    path: str | int,
     owner: tuple[int, int] = (-1, -1),
-    stream: TextIO | None = None,
     masked: Callable[[str], str] = str,
 ) -> ILogObserver:
-    """Return an observer that writes to the file at `path`, or to `stream`, or to stdout.
+    """Return an observer that writes to the file at `path`, or to standard stream 1 or 2.
 
-    Owner and group can read the file; 10 files of 10 MB are kept. SIGUSR1 rotates it, as
-    for every twistd. It is given to `owner` (a uid and a gid; -1 changes nothing), so that a
-    daemon that has dropped its privileges can rotate it. Raises OSError if it cannot be made.
-    `masked` returns a line without secrets.
+    SIGUSR1 rotates a file, as for every twistd. `masked` returns a line without secrets. Raises
+    OSError if the file cannot be made.
     """
-    file = cast(TextIO, stream or sys.stdout)
-    if path is None:
-        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    else:
-        rotated = LogFile.fromFullPath(
-            path, rotateLength=MAX_FILE_BYTES, maxRotatedFiles=MAX_FILES - 1, defaultMode=0o640
-        )
-        os.chown(path, *owner)
-        _rotateOnSignal(rotated)
-        file = cast(TextIO, rotated)
+    writer = LogWriter(reactor, path, owner)
+    signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(writer.rotate))
+    reactor.addSystemEventTrigger("after", "shutdown", writer.finish)
+
+    def write(event: LogEvent) -> None:
+        text = safely(event)
+        if text is not None:
+            # The watchdog's thread logs while the reactor hangs.
+            writer.write(masked(text).rstrip("\n"), event.get("log_level") is LogLevel.critical)
+
     return FilteringLogObserver(
-        FileLogObserver(file, lambda event: masked(safely(event) or "")),
+        cast(ILogObserver, write),
         [OncePerPlace(), cast(ILogFilterPredicate, withoutPortNoise)],
     )
-
-
-def _rotateOnSignal(file: LogFile) -> None:
-    def rotate(number: int, frame: object) -> None:
-        from twisted.internet import reactor
-
-        reactor.callFromThread(file.rotate)  # type: ignore[attr-defined]
-
-    signal.signal(signal.SIGUSR1, rotate)

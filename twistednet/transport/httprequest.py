@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# twisted.web would import it with the first form, when the daemon has dropped its privileges.
+import email.policy  # noqa: F401
 from typing import Any, Protocol
 
 from twisted.python.failure import Failure
