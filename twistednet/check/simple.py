@@ -132,7 +132,7 @@ async def secondsReply(probe: Probe) -> None:
 
 def _isQuote(probe: Probe, came: bytes) -> None:
     probe.require(came, "nothing came")
-    probe.require(len(came) <= 512, f"{len(came)} characters, not under 512")
+    probe.require(len(came) < 512, f"{len(came)} characters, not under 512")
     probe.require(_printable(came), "not only ASCII printing characters, space, CR and LF")
 
 
