@@ -382,6 +382,7 @@ class OtherFaultTests(_Case):
             ("time", now, now + b"!"),
             ("daytime", b"Friday, November 20, 2026\r\n", b"two\r\nlines\r\n"),
             ("qotd", b"Well begun is half done.\r\n", b"x" * 513),
+            ("qotd", b"x" * 511, b"x" * 512),
             ("chargen", b"x" * 512, b"x" * 513),
         ):
             for reply, verdict in ((right, "pass"), (wrong, "fail")):

@@ -11,6 +11,7 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.protocol import Factory, Protocol
 
 from tests.support.loops import LoopTestCase
+from tests.transport.test_streams import HalfCloseable
 from twistednet.connections.accepting import TrackingFactory
 from twistednet.connections.timeouts import Times, sweep
 from twistednet.connections.tracking import Connections
@@ -110,6 +111,20 @@ class SweepTests(SweepTestCase):
         self.assertEqual(self.ended, [])
         self.sweepFor(1)
         self.assertEqual(self.ended, [(1, "idle")])
+
+
+class CloseTests(SweepTestCase):
+    def test_nothingLeft(self) -> None:
+        """The looks at a closing connection stop with its end."""
+        _, stream = self.open(HalfCloseable)
+        connection = self.connections.get(1)
+        assert connection is not None
+        connection.close("admin")
+        self.assertNotEqual(self.loop.getDelayedCalls(), [])
+        stream.abortConnection()
+        self.loop.drain()
+        self.assertEqual(self.ended, [(1, "admin")])
+        self.assertEqual(self.loop.getDelayedCalls(), [])
 
 
 class StallTests(SweepTestCase):

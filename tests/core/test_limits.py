@@ -84,6 +84,15 @@ class DoorTests(SynchronousTestCase):
         door.leave("a")
         self.assertEqual(door.total, 0)
 
+    def test_forgetsPeers(self) -> None:
+        """An address without connections takes no memory."""
+        door = AdmissionControl(Admission(total=9, perPeer=2, rate=9))
+        for peer in ("a", "b", "a"):
+            door.enter(peer)
+        for peer in ("a", "b"):
+            door.leave(peer)
+        self.assertEqual(dict(door._perPeer), {"a": 1})
+
     def test_rate(self) -> None:
         """New connections of one address have a rate; those of an exempt peer have none."""
         door = AdmissionControl(Admission(total=99, perPeer=99, rate=2))

@@ -212,6 +212,17 @@ class KeptTests(SynchronousTestCase):
         kept = sum(late.received(bytes(20), "y") for _ in range(200))
         self.assertEqual((200, False), (kept, late.truncated))
 
+    def test_givesBackWhatItReserved(self) -> None:
+        """Conversations that were closed and then forgotten leave nothing reserved."""
+        journal = Journal(1)
+        for number in (1, 2):
+            journal(opened(number))
+            add(journal, number, 100.0, "in", bytes(10), "dataReceived")
+            journal(closed(number))
+            self.assertEqual(10 + chunks.OVERHEAD, journal.held)
+        journal.keep(0)
+        self.assertEqual(0, journal.held)
+
     def test_others(self) -> None:
         """Events that are no conversation's are none of its business."""
         journal = Journal()
@@ -226,6 +237,8 @@ class KeptTests(SynchronousTestCase):
                 st.integers(1, 12),
                 st.integers(0, 900),
             ),
+            # Shorter ones seldom fill the journal, so that it has to forget something.
+            min_size=40,
             max_size=200,
         )
     )

@@ -339,6 +339,41 @@ class EndTests(FaultTestCase):
         self.assertEqual(["fault close"], self.reasons())
         self.assertEqual([], self.loop.getDelayedCalls())
 
+    def test_endWhilePaused(self) -> None:
+        """The FIN is sent even if the service's producer is paused, and will write no more."""
+        size = 8 << 20
+
+        class Large(Pouring):
+            def resumeProducing(self) -> None:
+                self.paused = False
+                if not self.written:
+                    self.written = 2 * size
+                    self.transport.write(bytes(self.written))
+
+        self.setRules(f"truncate after {size} bytes")
+        large = Large()
+        client, _ = self.serve(large)
+        self.assertTrue(large.paused)
+        self.assertEqual(size, len(self.readAll(client)))
+
+    def test_afterClose(self) -> None:
+        """A service that has closed is given nothing more, while its FIN is delayed."""
+        self.setRules("latency 1s, in", "latency 9s")
+
+        class Once(Recorder):
+            def dataReceived(self, data: bytes) -> None:
+                super().dataReceived(data)
+                self.transport.loseConnection()  # type: ignore[union-attr]
+
+        recorder = Once()
+        client, _ = self.serve(recorder)
+        for data in (b"first", b"second"):
+            client.sendall(data)
+            self.turned()
+        self.loop.advance(1)
+        self.turned()
+        self.assertEqual([b"first"], recorder.chunks)
+
     def test_timeout(self) -> None:
         """Nothing comes until the end, which comes at its time; a removed rule ends nothing."""
         for rule, end in (("timeout 3s", b""), ("timeout 3s with RST", None)):

@@ -197,6 +197,21 @@ class ChatTests(SynchronousTestCase):
         self.assertTrue(ben.aborted)
         self.assertEqual(cleo.read().count(b"guest-1: y"), 24)
 
+    def test_slowReaderIsBounded(self) -> None:
+        """However much is said in one turn, little more than 8 KiB waits for a slow reader, and
+        what the log says of the end is 'queue'."""
+        ann, ben, cleo = self.enter(), self.enter(), self.enter()
+        ben.transport.setCloseReason = (causes := []).append
+        ben.protocol.pauseProducing()
+        for _ in range(100):
+            ann.protocol.said("y" * 500)
+        self.assertLess(len(ben.protocol._unsent), Chat.MAX_UNSENT_BYTES + 520)
+        self.assertFalse(ben.aborted)
+        ann.turn()
+        self.assertTrue(ben.aborted)
+        self.assertEqual(causes, ["queue"])
+        self.assertEqual(cleo.read().count(b"guest-1: y"), 100)
+
     def test_slowReaderCatchesUp(self) -> None:
         """Somebody who reads again in time gets every line."""
         ann, ben = self.enter(), self.enter()

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.protocols import Peer, chunks
 from twistednet.services.echo import Echo
+from twistednet.services.ratelimitedlog import RateLimitedLog
 from twistednet.services.receive import Receive, ReceiveDatagrams
 
 
@@ -51,6 +52,7 @@ class ReceiveTests(SynchronousTestCase):
         self.events: list[LogEvent] = []
         globalLogPublisher.addObserver(self.events.append)
         self.addCleanup(globalLogPublisher.removeObserver, self.events.append)
+        self.patch(Receive, "_display", Receive._display)
 
     def shown(self) -> list[tuple[str, object]]:
         """Who sent what, as it was displayed since the last call."""
@@ -62,6 +64,7 @@ class ReceiveTests(SynchronousTestCase):
     def test_everySplit(self, text: str, cuts: list[int]) -> None:
         """Each chunk is displayed as it came, the going too; nothing is ever sent back."""
         self.events.clear()
+        Receive._display = RateLimitedLog(Receive.log, Clock())
         peer = connected(Receive)
         pieces = [piece for piece in chunks(text.encode(), cuts) if piece]
         for piece in pieces:
@@ -70,6 +73,19 @@ class ReceiveTests(SynchronousTestCase):
         lines = [("127.0.0.1:54321", piece.decode()) for piece in pieces]
         self.assertEqual(self.shown(), [*lines, ("127.0.0.1:54321", None)])
         self.assertEqual(peer.read(), b"")
+
+    def test_flood(self) -> None:
+        """Of a flood 100 lines are logged, and then 20 a second; the others are counted."""
+        clock = Clock()
+        Receive._display = RateLimitedLog(Receive.log, clock)
+        peers = [connected(Receive) for _ in range(2)]
+        for number in range(500):
+            peers[number % 2].send(b"x")
+        self.assertEqual(len(self.shown()), 100)
+        clock.advance(0.05)
+        peers[0].send(b"y")
+        counts = [one["count"] for one in self.events if "count" in one]
+        self.assertEqual((counts, len(self.shown())), ([400], 1))
 
     def test_datagrams(self) -> None:
         """Over UDP the same class displays each datagram with its sender."""

@@ -234,6 +234,11 @@ class SettingsTests(SynchronousTestCase):
             ({}, "answers = 5", {}, "{file}: answers: 5 is not a file name: write it in quotes"),
             ({}, "echo-class = 5", {}, "{file}: echo-class: 5 is not a class"),
             ({}, "x = " + "[" * 5000, {}, "{file}: not TOML"),
+            ({}, "max-connections = " + "9" * 100_000, {}, "{file}: not TOML: an integer has"),
+            ({}, "max-connections = 0x" + "f" * 9000, {}, "{file}: not TOML: an integer does"),
+            ({"max-connections": "9" * 4000}, None, {}, "99... is out of range: use a whole"),
+            ({"echo": ["tcp:" + "9" * 100_000]}, None, {}, "99... is not a port: write a number"),
+            ({"answers": self.file("a" + ".a" * 50_000, "d.toml")}, None, {}, "more than 32 parts"),
             ({"echo": ["8888"]}, None, {}, "--echo: '8888' is not an endpoint: write tcp:PORT"),
             (
                 {"echo": ["udp:1"]},

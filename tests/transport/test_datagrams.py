@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.support.loops import Loop
 from twistednet.connections.conversations import UDPConversations
@@ -284,7 +284,7 @@ class BatchTests(_Contract, SynchronousTestCase):
         sent: list[int] = []
         send = mmsg.Slots.send
 
-        def counting(slots: mmsg.Slots, fd: int) -> int:
+        def counting(slots: mmsg.Slots, fd: int) -> list[int]:
             sent.append(slots.used)
             return send(slots, fd)
 
@@ -429,3 +429,44 @@ class UnseenTests(SynchronousTestCase):
                 super().__init__()
 
         self.assertFalse(self.guarded(WithoutIt).mayReturn(self.HERE, b"x"))
+
+
+class RefusedTests(SynchronousTestCase):
+    """Datagrams that the kernel does not take, as while it has no buffers (ENOBUFS)."""
+
+    def refuseFirst(self) -> None:
+        """Let the kernel refuse the first datagram that is sent, and no more."""
+        if not mmsg.available:
+            raise SkipTest("this system has no sendmmsg")
+        send = mmsg._libc.sendmmsg
+        answers = iter([-1])
+        self.patch(mmsg._libc, "sendmmsg", lambda *args: next(answers, None) or send(*args))
+
+    def exchange(self, protocol: Any) -> DatagramPort:
+        """Return a port that was sent datagrams of 5 and 2 bytes, and has answered one."""
+        loop = Loop()
+        port = DatagramPort(0, protocol, "127.0.0.1", loop)
+        port.startListening()
+        self.addCleanup(loop.advance, 0)
+        self.addCleanup(port.stopListening)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(5)
+            client.connect(("127.0.0.1", port.getHost().port))
+            client.send(b"first")
+            client.send(b"xy")
+            self.refuseFirst()
+            loop.turn()
+            self.assertEqual(b"xy", client.recv(100))
+        return port
+
+    def test_counts(self) -> None:
+        """Neither it nor its bytes count as sent, whether or not its service saw it."""
+
+        class Unseen(Returning):
+            def mayReturn(self, senders: Any, firstBytes: bytes) -> bool:
+                return True
+
+        for protocol in (Returning(), Unseen()):
+            port = self.exchange(protocol)
+            self.assertEqual((2, 7), (port.datagramsIn, port.bytesIn))
+            self.assertEqual((1, 2, 1), (port.datagramsOut, port.bytesOut, port.unsent))

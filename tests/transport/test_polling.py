@@ -3,6 +3,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import select
+import socket
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from twisted.internet.main import CONNECTION_LOST
@@ -22,6 +25,7 @@ from twistednet.transport.polling import (
     EpollPoller,
     ReactorPoller,
 )
+from twistednet.transport.streams import TCPStream
 
 _ROOM = bytes(4 << 20)
 
@@ -163,12 +167,8 @@ class BatchTests(LoopTestCase):
 
         def replace(gone: Any) -> None:
             served.append(gone)
-            number = gone.fd
-            gone.connectionLost(Failure(CONNECTION_LOST))
-            # The client's socket comes first, so it takes the number: swap them.
-            client, stream = self.connect(fresh)
-            self.assertIn(number, (client.fileno(), stream.fd))
-            self.client = client
+            self.client, stream = self.connectIn(gone, fresh)
+            self.assertEqual(gone.fd, stream.fd)
 
         protocols[0].dataReceived = lambda data: replace(second)  # type: ignore[method-assign]
         protocols[1].dataReceived = lambda data: replace(first)  # type: ignore[method-assign]
@@ -180,6 +180,31 @@ class BatchTests(LoopTestCase):
         self.client.send(b"fresh")
         self.loop.turn()
         self.assertEqual(b"fresh", fresh.received)
+
+    def test_numberReusedBeforeTheEnd(self) -> None:
+        """A stream whose socket another party closed is forgotten, and not the new stream that
+        has its number."""
+        _, gone = self.connect(Recorder())
+        fresh = Recorder()
+        client, stream = self.connectIn(gone, fresh, gone.socket.close)
+        self.assertEqual(gone.fd, stream.fd)
+        gone.connectionLost(Failure(CONNECTION_LOST))
+        client.send(b"fresh")
+        self.loop.turn()
+        self.assertEqual(b"fresh", fresh.received)
+
+    def connectIn(
+        self, gone: Any, protocol: Any, end: Callable[[], None] | None = None
+    ) -> tuple[socket.socket, Any]:
+        """End a stream, and return a client and its new stream, which has the same number."""
+        client = socket.create_connection(self._listener.getsockname(), timeout=5)
+        self.addCleanup(client.close)
+        (end or partial(gone.connectionLost, Failure(CONNECTION_LOST)))()
+        accepted, address = self._listener.accept()
+        stream = TCPStream(accepted, protocol, address, None, 0, self.loop)
+        protocol.makeConnection(stream)
+        self.addCleanup(self._end, stream)
+        return client, stream
 
     def test_raisesAlone(self) -> None:
         """An exception of a protocol, even in connectionLost, ends no other stream."""

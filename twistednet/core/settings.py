@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any, TypeVar, cast
 
 from twistednet.core.answers import AnswerBook
 from twistednet.core.limits import LocalPeers, networksOf
+from twistednet.core.text import quoted
+from twistednet.core.toml import BadTOML, parseTOML
 
 T = TypeVar("T")
 
@@ -46,6 +47,10 @@ class InContext:
 Parser = Callable[[object], object] | InContext
 
 
+#: Numbers from here on are out of range, as those of TOML are.
+MAX_NUMBER = 2**63
+
+
 def number(kind: type[int] | type[float], least: float) -> Callable[[object], float]:
     """Return a parser of numbers of this kind that are `least` or more."""
     what = "a whole number" if kind is int else "a number"
@@ -56,9 +61,9 @@ def number(kind: type[int] | type[float], least: float) -> Callable[[object], fl
                 raise ValueError
             parsed = kind(cast(str, value))
         except (ValueError, TypeError):
-            raise BadSetting(f"{value!r} is not {what}") from None
-        if not least <= parsed < float("inf"):
-            raise BadSetting(f"{value!r} is out of range: use {what} of {least:g} or more")
+            raise BadSetting(f"{quoted(value)} is not {what}") from None
+        if not least <= parsed < MAX_NUMBER:
+            raise BadSetting(f"{quoted(value)} is out of range: use {what} of {least:g} or more")
         return parsed
 
     return parse
@@ -68,7 +73,7 @@ def trueOrFalse(value: object) -> bool:
     """Parse a switch."""
     if value in (True, False, "true", "false", "yes", "no", "1", "0"):
         return value in (True, "true", "yes", "1")
-    raise BadSetting(f"{value!r} is neither true nor false")
+    raise BadSetting(f"{quoted(value)} is neither true nor false")
 
 
 def oneOf(*words: str) -> Callable[[object], str]:
@@ -76,7 +81,7 @@ def oneOf(*words: str) -> Callable[[object], str]:
 
     def parse(value: object) -> str:
         if value not in words:
-            raise BadSetting(f"{value!r} is not one of {', '.join(words)}")
+            raise BadSetting(f"{quoted(value)} is not one of {', '.join(words)}")
         return str(value)
 
     return parse
@@ -87,7 +92,7 @@ def text(what: str) -> Callable[[object], str]:
 
     def parse(value: object) -> str:
         if not isinstance(value, str):
-            raise BadSetting(f"{value!r} is not {what}: write it in quotes")
+            raise BadSetting(f"{quoted(value)} is not {what}: write it in quotes")
         return value
 
     return parse
@@ -96,20 +101,20 @@ def text(what: str) -> Callable[[object], str]:
 def filePath(value: object, context: Context) -> str:
     """Parse the path of a file, relative to the folder in which it was given."""
     if not isinstance(value, str) or not value or "\0" in value:
-        raise BadSetting(f"{value!r} is not a file name: write it in quotes")
+        raise BadSetting(f"{quoted(value)} is not a file name: write it in quotes")
     return os.path.join(context.folder, value)
 
 
 def _answers(value: object, context: Context) -> AnswerBook:
     path = filePath(value, context)
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        content = parseTOML(Path(path).read_text(encoding="utf-8"))
         if len(content) != 1 or not isinstance(content.get("answers"), dict):
             raise BadSetting(f'{path} needs one table, [answers], of "question" = "answer"')
         return AnswerBook(content["answers"])
     except OSError as error:
         raise BadSetting(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (BadTOML, UnicodeDecodeError) as error:
         raise BadSetting(f"{path} is not TOML: {error}") from None
     except ValueError as error:
         raise BadSetting(f"{path}: {error}") from None

@@ -24,6 +24,12 @@ def shown(data: bytes | str, limit: int = 256) -> str:
     return head if rest <= 0 else f"{head}... (+{rest})"
 
 
+def quoted(value: object) -> str:
+    """Return a value as Python writes it, cut to 80 characters, for a message of one line."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
 def _shownCharacter(character: str) -> str:
     if character in _ESCAPES:
         return _ESCAPES[character]

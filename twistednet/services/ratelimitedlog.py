@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import ClassVar
 
 from twisted.internet.interfaces import IReactorTime
@@ -19,15 +20,15 @@ class RateLimitedLog:
     RATE: ClassVar[float] = 20
     BURST: ClassVar[float] = 100
 
-    def __init__(self, log: Logger, clock: IReactorTime) -> None:
+    def __init__(self, log: Logger, clock: IReactorTime | None = None) -> None:
         self._log = log
-        self._clock = clock
+        self._seconds = monotonic if clock is None else clock.seconds
         self._bucket = TokenBucket(self.RATE, self.BURST)
         self._leftOut = 0
 
     def show(self, format: str, **values: object) -> None:
         """Log `format` with `values`, which must be printable already."""
-        if not self._bucket.allow(self._clock.seconds()):
+        if not self._bucket.allow(self._seconds()):
             self._leftOut += 1
             return
         if self._leftOut:
@@ -37,7 +38,7 @@ class RateLimitedLog:
 
     def leaveOut(self, count: int) -> bool:
         """Count `count` lines as left out, if none could be logged now. True if so."""
-        if self._bucket.ready(self._clock.seconds()):
+        if self._bucket.ready(self._seconds()):
             return False
         self._leftOut += count
         return True

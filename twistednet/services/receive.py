@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import DatagramProtocol, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from twistednet.core.text import addressText, shown
+from twistednet.services.ratelimitedlog import RateLimitedLog
 from twistednet.transport.interfaces import Transport
 
 
@@ -19,6 +22,8 @@ class Receive(Protocol):
     """
 
     log = Logger()
+    #: Of all connections and peers together.
+    _display: ClassVar = RateLimitedLog(log)
     peer = "?"
     # A stream has more than ITransport: half-close, abort.
     transport: Transport  # type: ignore[assignment]
@@ -38,12 +43,12 @@ class Receive(Protocol):
 
     def received(self, data: bytes) -> None:
         """Log a chunk."""
-        self.log.info(
+        self._display.show(
             "{peer} sent {size} B: {text}", peer=self.peer, size=len(data), text=shown(data)
         )
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.log.info("{peer} went offline", peer=self.peer)
+        self._display.show("{peer} went offline", peer=self.peer)
 
 
 class ReceiveDatagrams(DatagramProtocol):

@@ -13,6 +13,7 @@ from twisted.python.reflect import namedAny
 
 from twistednet.core.plugins import BadPlugin
 from twistednet.core.settings import BadSetting, parsed
+from twistednet.core.text import quoted
 from twistednet.faults.grammar import Grammar
 from twistednet.faults.plugins import grammar
 from twistednet.services.catalog import Service, carriers
@@ -125,7 +126,7 @@ def _chosen(value: object, services: Mapping[str, Service]) -> list[str]:
     chosen = [name for text in _texts(value) for name in text.replace(",", " ").split()]
     for name in chosen:
         if name not in services:
-            raise BadSetting(f"there is no service {name!r}{suggestion(name, services)}")
+            raise BadSetting(f"there is no service {quoted(name)}{suggestion(name, services)}")
     return chosen
 
 
@@ -158,7 +159,7 @@ def _parseAll(folder: str, value: object) -> tuple[Endpoint, ...]:
 def _texts(value: object) -> list[str]:
     texts = [value] if isinstance(value, str) else value
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise BadSetting(f"{value!r} is neither a text nor a list of texts")
+        raise BadSetting(f"{quoted(value)} is neither a text nor a list of texts")
     return texts
 
 
@@ -174,11 +175,11 @@ def _subclass(value: object, base: type) -> type:
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     if not isinstance(value, str):
-        raise BadSetting(f"{value!r} is not a class: write it as package.module.Class")
+        raise BadSetting(f"{quoted(value)} is not a class: write it as package.module.Class")
     try:
         found = namedAny(value)
     except Exception as error:
-        raise BadSetting(f"{value!r} cannot be imported: {error}") from None
+        raise BadSetting(f"{quoted(value)} cannot be imported: {error}") from None
     if not (isinstance(found, type) and issubclass(found, base)):
         raise BadSetting(f"{value} is not a subclass of {base.__module__}.{base.__name__}")
     return found

@@ -20,6 +20,7 @@ from twistednet.core.settings import (
     setting,
     text,
 )
+from twistednet.core.text import quoted
 from twistednet.faults.grammar import BadFault, Grammar, parseAll
 from twistednet.faults.rules import Rule
 from twistednet.faults.scenario import Scenario, parseScenario, unknownScenario
@@ -58,11 +59,11 @@ def _token(value: object) -> str:
 def _hosts(value: object) -> frozenset[str]:
     listed = value.replace(",", " ").split() if isinstance(value, str) else value
     if not _isListOfTexts(listed):
-        raise BadSetting(f"{value!r} is not a list of names")
+        raise BadSetting(f"{quoted(value)} is not a list of names")
     assert isinstance(listed, list)
     for name in listed:
         if not re.fullmatch(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:]+", name):
-            raise BadSetting(f"{name!r} is not a host: write it without a scheme and a port")
+            raise BadSetting(f"{quoted(name)} is not a host: write it without a scheme and a port")
     return frozenset(name.lower() for name in listed)
 
 
@@ -72,7 +73,7 @@ def parseRules(value: object, context: Context) -> tuple[Rule, ...]:
     for one in value if isinstance(value, list) else [value]:
         rule = one.get("rule") if isinstance(one, dict) and len(one) == 1 else one
         if not isinstance(rule, str):
-            raise BadSetting(f'{one!r} is not a rule: write "echo: latency 100ms", in quotes')
+            raise BadSetting(f'{quoted(one)} is not a rule: write "echo: latency 100ms", in quotes')
         parsed += _grammatical(parseAll, rule, context)
     return tuple(parsed)
 
@@ -86,7 +87,7 @@ def _scenarios(value: object, context: Context) -> Mapping[str, Scenario]:
             texts += one.strip().splitlines()
         else:
             raise BadSetting(
-                f'{one!r} is not a scenario: write "down = 5s echo: refuse", in quotes'
+                f'{quoted(one)} is not a scenario: write "down = 5s echo: refuse", in quotes'
             )
     scenarios = [_grammatical(parseScenario, text, context) for text in texts]
     byName = {scenario.name: scenario for scenario in scenarios}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from twistednet.core.plugins import BadPlugin
 from twistednet.core.settings import BadSetting
+from twistednet.core.toml import BadTOML, parseTOML
 from twistednet.services.catalog import Service
 from twistednet.settings.schema import SHARED, ownSettings
 
@@ -43,10 +43,10 @@ def names(services: Mapping[str, Service]) -> set[str]:
 def fromFile(path: str, services: Mapping[str, Service]) -> dict[str, Given]:
     """Return what the settings file gives. Raises BadSetting."""
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        content = parseTOML(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise BadSetting(f"{path}: cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (BadTOML, UnicodeDecodeError) as error:
         raise BadSetting(f"{path}: not TOML: {error}") from None
     known = names(services)
     for key in content:

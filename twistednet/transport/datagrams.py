@@ -111,13 +111,12 @@ class DatagramPort(udp.Port):
         """Return all datagrams of this turn, by one sendmmsg(2)."""
         assert self._incoming is not None
         sizes = self._incoming.sizes()
-        unsent = self._incoming.sendBack(self.fileno())
         size = sum(sizes)
         self.datagramsIn += len(sizes)
-        self.datagramsOut += len(sizes) - unsent
+        self.datagramsOut += len(sizes)
         self.bytesIn += size
         self.bytesOut += size
-        self.unsent += unsent
+        self._countUnsent(self._incoming.sendBack(self.fileno()))
         if self.tap is not None:
             totals = dict.fromkeys(rawAddresses, 0)
             for raw, datagramSize in zip(rawAddresses, sizes, strict=True):
@@ -187,9 +186,13 @@ class DatagramPort(udp.Port):
     def flush(self) -> None:
         """Send now the datagrams that wait for the end of the turn."""
         if self._outgoing is not None and self._outgoing.used and self.connected:
-            unsent = self._outgoing.send(self.fileno())
-            self.unsent += unsent
-            self.datagramsOut -= unsent
+            self._countUnsent(self._outgoing.send(self.fileno()))
+
+    def _countUnsent(self, sizes: list[int]) -> None:
+        """Correct the counts of what was sent by the datagrams that the kernel refused."""
+        self.unsent += len(sizes)
+        self.datagramsOut -= len(sizes)
+        self.bytesOut -= sum(sizes)
 
 
 def _mayNotReturn(senders: Set[DatagramAddress], firstBytes: bytes) -> bool:

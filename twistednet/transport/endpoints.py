@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from twisted.internet.endpoints import quoteStringArgument
 
 from twistednet.core.limits import isLocal
+from twistednet.core.text import quoted
 
 # The arguments of each kind, in the order in which they can be written without a name, with
 # their default values; None for an argument that is needed.
@@ -66,7 +67,7 @@ class Endpoint:
         if kind not in _ARGUMENTS:
             if not colon:
                 raise BadEndpoint(
-                    f"{text!r} is not an endpoint: write tcp:PORT, unix:PATH or udp:PORT"
+                    f"{quoted(text)} is not an endpoint: write tcp:PORT, unix:PATH or udp:PORT"
                 )
             return cls(text, kind, {}, given)
         arguments = _arguments(kind, rest)
@@ -109,15 +110,15 @@ def _arguments(kind: str, rest: str) -> dict[str, str]:
                 raise BadEndpoint(f"{kind}: takes {', '.join(known)}, and nothing after them")
             name, value = list(known)[place], argument
         if name not in known:
-            raise BadEndpoint(f"{kind}: has no {name!r}; it takes {', '.join(known)}")
+            raise BadEndpoint(f"{kind}: has no {quoted(name)}; it takes {', '.join(known)}")
         given[name] = re.sub(r"\\(.)", r"\1", value)
     for name, default in known.items():
         if default is None and not given.get(name):
             raise BadEndpoint(f"{kind}: needs a {name}, as in {_EXAMPLES[kind]}")
     for name in ("port", "backlog"):
         value = given.get(name, "0")
-        if not (value.isascii() and value.isdecimal() and int(value) <= 65535):
-            raise BadEndpoint(f"{value!r} is not a {name}: write a number from 0 to 65535")
+        if not (re.fullmatch("0{0,9}[0-9]{1,5}", value) and int(value[-5:]) <= 65535):
+            raise BadEndpoint(f"{quoted(value)} is not a {name}: write a number from 0 to 65535")
     if not re.fullmatch("0?[0-7]{3}", given.get("mode", "660")):
         raise BadEndpoint(f"{given['mode']!r} is not a mode: write three octal digits, as in 660")
     return {**{name: default for name, default in known.items() if default is not None}, **given}

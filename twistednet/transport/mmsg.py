@@ -112,7 +112,7 @@ class Slots:
         """Return the first byte of each; that of an empty datagram is arbitrary."""
         return self._data[: self.used * SLOT_BYTES : SLOT_BYTES]
 
-    def sendBack(self, fd: int) -> int:
+    def sendBack(self, fd: int) -> list[int]:
         """Return all received datagrams to their senders. Returns what `send` returns."""
         self._sizes[: self.used] = memoryview(array("L", self.sizes()))
         return self.send(fd)
@@ -126,16 +126,16 @@ class Slots:
         self._addressSizes[n] = len(address)
         self.used += 1
 
-    def send(self, fd: int) -> int:
-        """Send the slots in use. Return the number of datagrams that the kernel refused."""
-        refused = 0
+    def send(self, fd: int) -> list[int]:
+        """Send the slots in use. Return the sizes of the datagrams that the kernel refused."""
+        refused: list[int] = []
         done = 0
         while done < self.used:
             rest = ctypes.byref(self._headers, done * ctypes.sizeof(_Header))
             sent = _libc.sendmmsg(fd, rest, self.used - done, socket.MSG_DONTWAIT)
             if sent < 0:
                 # It stopped at the first one that fails, which is left out.
-                refused += 1
+                refused.append(self._sizes[done])
             done += max(sent, 1)
         self.used = 0
         return refused
