@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 import time
@@ -62,6 +63,51 @@ class ConnectionsTests(AdminTests):
         self.assertEqual(("service", 14, 9), (one["closed"], one["bytesIn"], one["bytesOut"]))
         self.assertEqual("dataReceived", one["chunks"][0]["callback"])
         self.assertFalse(one["truncated"])
+
+    def test_messages(self) -> None:
+        """Where messages end is what the service has decided: three without a line end, each of
+        which it answered before the next was sent; and a line in three chunks, sent at once."""
+        with self.connect("answer") as sock:
+            for part in (b"how ", b"are", b" u"):
+                sock.sendall(part)
+                self.assertEqual(b"Nothing", sock.recv(100))
+            id = self.number(sock)
+            said = [("in", "pause"), ("out", "write")] * 3
+            one = self.admin.ask(f"/api/v1/connections/{id}").json
+            self.assertEqual(
+                said, [(each["direction"], each["ending"]) for each in one["messages"]]
+            )
+            self.assertEqual(
+                [(0, 4, 1, 1), (4, 7, 2, 2), (7, 9, 3, 3)],
+                [
+                    (each["begin"], each["end"], each["first"], each["last"])
+                    for each in one["messages"]
+                    if each["direction"] == "in"
+                ],
+            )
+            asked(sock, b"how are u")
+            sock.shutdown(socket.SHUT_WR)
+            readAll(sock)
+        export = self.admin.ask(f"/api/v1/connections/{id}/export").body.decode()
+        events = [json.loads(line) for line in export.splitlines()]
+        sizes = [one["size"] for one in events if one["event"] == "paused"]
+        self.assertEqual([4, 3, 2], sizes)
+        stream = self.followed(id)
+        streamed = re.findall(r"^event: message\ndata: (.*)$", stream, re.MULTILINE)
+        self.assertEqual(self.over(id)["messages"], [*map(json.loads, streamed)])
+        last = re.findall(r"^id: (.*)$", stream, re.MULTILINE)[-1]
+        self.assertNotIn("event: message", self.followed(id, last))
+
+    def followed(self, id: int, last: str = "") -> str:
+        """The stream of a connection after this event, up to its end."""
+        with socket.create_connection((self.admin.host, self.admin.port), PATIENCE) as watcher:
+            watcher.sendall(
+                f"GET /api/v1/connections/{id}/events HTTP/1.1\r\nHost: localhost\r\n"
+                f"Authorization: Bearer {self.admin.token}\r\n"
+                f"Last-Event-ID: {last}\r\n\r\n".encode()
+            )
+            data = readUntil(watcher, lambda data: b"event: closed" in data)
+        return data.decode()
 
     def test_list(self) -> None:
         """Narrowed by service, state, peer, reason, text and time; page by page, the latest

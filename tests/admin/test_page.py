@@ -459,6 +459,28 @@ class TryTests(PageTests):
         self.page.waitForText(".verdict", "not with a RST")
         self.assertEqual([], self.page.all("[data-lesson=reset].done"))
 
+    def test_bareMessages(self) -> None:
+        """A text in three messages, as pauses end them, is no line in three writes."""
+        self.page.show("lessons/split")
+        self.page.until(self.isWatching, "the first look")
+        sock = self.connect("answer")
+        for part in (b"how ", b"are", b" u\n"):
+            sock.sendall(part)
+            sock.recv(100)
+        self.page.waitForText(".verdict", "a pause ended a message")
+        self.assertEqual([], self.page.all("[data-lesson=split].done"))
+        self.page.show(f"connections/{self.number(sock)}")
+        self.page.until(lambda: len(self.page.all(".messages li")) == 6, "six messages")
+        shown = self.page.texts(".messages li.client p")
+        self.assertEqual(
+            [
+                "chunk 1 · no newline: a pause ended it",
+                "chunk 2 · no newline: a pause ended it",
+                "chunk 3",
+            ],
+            [text.partition(" · ")[2].partition(" · ")[2] for text in shown],
+        )
+
     def test_fromOutside(self) -> None:
         """A lesson can be done with any client, and stays done after a reload."""
         self.page.show("lessons/joined")

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.processes import ROOT, Running, readAll
 from twistednet.events.jsonlines import dropped, line
-from twistednet.events.model import Closed, Event, Faulted, Opened, Received, Refused, Sent
+from twistednet.events.model import Closed, Event, Faulted, Opened, Paused, Received, Refused, Sent
 from twistednet.services.catalog import SERVICES
 from twistednet.settings.loading import load
 from twistednet.settings.schema import SHARED
@@ -135,7 +135,11 @@ class WireTests(SynchronousTestCase):
         self.assertEqual(lines, shown)
         told = re.findall(r"^\| `(\w+)` \| .* \| (.*) \|$", page, re.MULTILINE)
         fields = set(re.findall(r"`(\w+)`", page.partition("| field |")[2]))
-        others: list[Event] = [Faulted(*whose, "drop"), Refused("echo", "p", "idle")]
+        others: list[Event] = [
+            Faulted(*whose, "drop"),
+            Paused(*whose, 9),
+            Refused("echo", "p", "idle"),
+        ]
         texts = [line(event, 0) for event in (*events, *others)] + [dropped(1, 0, 0)]
         common = {"v", "event", "time", "monotonic", "id", "service", "peer"}
         for one in map(json.loads, texts):

@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.support.journals import act, add
+from twistednet.core.secrets import Secrets
 from twistednet.events import chunks
 from twistednet.events import journal as room
-from twistednet.events.chunks import Chunk, FaultMark
+from twistednet.events.chunks import Chunk
 from twistednet.events.journal import Conversation, Journal
+from twistednet.events.marks import MARK_OVERHEAD, PAUSE_BYTES, FaultMark, PauseMark
 from twistednet.events.model import Closed, Opened, Refused
 
 
@@ -325,7 +327,7 @@ class FaultTests(SynchronousTestCase):
         self.assertEqual(
             (chunks.MAX_MARKS + 20, chunks.MAX_MARKS), (self.one().faulted, len(self.one().marks))
         )
-        least = chunks.MARK_OVERHEAD + len("echo: drop") + len("no fin")
+        least = MARK_OVERHEAD + len("echo: drop") + len("no fin")
         self.assertEqual(chunks.MAX_MARKS * least, self.journal.held)
         self.journal.keep(1)
         self.assertEqual(0, self.journal.held)
@@ -395,3 +397,68 @@ class FindTests(SynchronousTestCase):
         ):
             got = [one.id for one in self.journal.find(**asked)]  # type: ignore[arg-type]
             self.assertEqual(found, got, asked)
+
+
+class PauseTests(SynchronousTestCase):
+    """Pauses that ended messages, and their memory."""
+
+    def test_kept(self) -> None:
+        """They are part of the story, take memory, and give it back."""
+        journal = Journal(1, lambda: 1.0)
+        journal(Opened(1, "answer", "p", at=0.0))
+        one = journal.get(1)
+        assert one is not None
+        one.received(b"how are u", "dataReceived")
+        held = journal.held
+        one.paused(9)
+        self.assertEqual(held + PAUSE_BYTES, journal.held)
+        one.sent(b"fine")
+        self.assertEqual([PauseMark(1.0, 9)], one.pauses)
+        self.assertEqual("a pause ended a message of 9 B", str(one.pauses[0]))
+        self.assertEqual([PauseMark(1.0, 9)], list(one.story(2)))
+        journal(Closed(1, "answer", "p", "idle", 9, 4, 1.0))
+        one.paused(1)
+        self.assertEqual(1, len(one.pauses))
+        journal(Opened(2, "answer", "p"))
+        self.assertEqual(0, journal.held)
+        self.assertEqual([], one.pauses)
+
+    def test_bounded(self) -> None:
+        """There are as many as chunks, at most, and none once too many chunks were kept."""
+        journal = Journal(now=lambda: 1.0)
+        journal(Opened(1, "answer", "p", at=0.0))
+        one = journal.get(1)
+        assert one is not None
+        for _ in range(chunks.MAX_CHUNKS + 1):
+            one.paused(1)
+        self.assertEqual(chunks.MAX_CHUNKS, len(one.pauses))
+
+    def test_noRoom(self) -> None:
+        """One that does not fit takes nothing."""
+        journal = Journal(now=lambda: 1.0)
+        journal(Opened(1, "answer", "p", at=0.0))
+        one = journal.get(1)
+        assert one is not None
+        with patch.object(journal, "reserve", lambda size, chunks: False):
+            before = journal.held
+            one.paused(1)
+        self.assertEqual((before - PAUSE_BYTES, []), (journal.held, one.pauses))
+
+
+class SecretTests(SynchronousTestCase):
+    """Secrets in what is kept."""
+
+    def test_cut(self) -> None:
+        """One that is cut into many chunks is masked in all of them, and the rest is not."""
+        secrets = Secrets()
+        secrets.hide(["0123456789abcdef"])
+        journal = Journal(secrets=secrets)
+        journal(Opened(1, "echo", "p"))
+        for byte in b"a 0123456789abcdef z":
+            add(journal, 1, 0.0, "in", bytes([byte]), "dataReceived")
+            add(journal, 1, 0.0, "out", b"plain", "dataReceived")
+        one = journal.get(1)
+        assert one is not None
+        for direction, data in (("in", b"a **************** z"), ("out", b"plain" * 20)):
+            shown = [chunk.data for chunk in one.chunks if chunk.direction == direction]
+            self.assertEqual((data, 20), (b"".join(shown), len(shown)))

@@ -8,10 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.journals import act, add
+from tests.support.journals import act, add, pause
 from twistednet.events.journal import Journal
 from twistednet.events.jsonlines import jsonLines, line
-from twistednet.events.model import SCHEMA, Closed, Event, Faulted, Opened, Received, Refused, Sent
+from twistednet.events.model import (
+    SCHEMA,
+    Closed,
+    Event,
+    Faulted,
+    Opened,
+    Paused,
+    Received,
+    Refused,
+    Sent,
+)
 
 HEAD = {"v": SCHEMA, "time": 1000.5, "monotonic": 7.25}
 
@@ -41,6 +51,7 @@ class LineTests(SynchronousTestCase):
                 {"event": "faulted", **whose, "fault": "drop", "rule": "echo: drop, seed 1"}
                 | {"count": 2, "did": "0 of 3 B passed"},
             ),
+            (Paused(*own, 9, 7.25), {"event": "paused", **whose, "size": 9}),
             (
                 Refused("echo", "127.0.0.1:5", "idle", 7.25),
                 {"event": "refused", "service": "echo", "peer": "127.0.0.1:5", "limit": "idle"},
@@ -77,6 +88,7 @@ class ConversationTests(SynchronousTestCase):
                 Faulted(1, "echo", "p", "rate", "echo: rate 1B/s", 1, "1 B 0.100 s later", 50.4),
                 1000.4,
             ),
+            (Paused(1, "echo", "p", 800, 50.45), 1000.45),
             (Sent(1, "echo", "p", b"b", "later", 50.5), 1000.5),
             (Closed(1, "echo", "p", "idle", 800, 1, 0.75, "tcp", 50.75), 1000.75),
         ]
@@ -85,7 +97,8 @@ class ConversationTests(SynchronousTestCase):
         journal(happened[0][0])
         add(journal, 1, 50.25, "in", b"\0\xff" * 400, "dataReceived")
         act(journal, 1, 50.4, "1 B 0.100 s later", "echo: rate 1B/s")
+        pause(journal, 1, 50.45, 800)
         add(journal, 1, 50.5, "out", b"b", "later")
-        self.assertEqual(expected[:4], list(jsonLines(journal)))
-        journal(happened[4][0])
+        self.assertEqual(expected[:5], list(jsonLines(journal)))
+        journal(happened[5][0])
         self.assertEqual(expected, list(jsonLines(journal)))

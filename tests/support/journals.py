@@ -22,6 +22,14 @@ def add(
         return one.sent(data)
 
 
+def pause(journal: Journal, number: int, at: float, size: int) -> None:
+    """A pause ends a message of this size."""
+    one = journal.get(number)
+    assert one is not None
+    with patch.object(one, "_now", lambda: at):
+        one.paused(size)
+
+
 def act(journal: Journal, number: int, at: float, did: str, rule: str = "echo: drop") -> None:
     """A fault acts on the conversation of this number, at this time."""
     journal(Faulted(number, "echo", "p", rule.split()[1], rule, 1, did, at))

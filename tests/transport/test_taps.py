@@ -40,6 +40,9 @@ class Tap:
         self.calls.append(("out", data, self.inside))
         return self.isMoreWanted
 
+    def paused(self, size: int) -> None:
+        self.calls.append(("pause", b"", str(size)))
+
     def take(self) -> Calls:
         """Return the calls since the last call of this."""
         calls, self.calls = self.calls, []

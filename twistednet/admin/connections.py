@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import re
 import time
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict
 from typing import cast
 
+from twistednet.admin.conversations import (
+    ConversationSource,
+    UnjournaledConnection,
+    chunk,
+    mark,
+    messageJSON,
+    summary,
+)
 from twistednet.admin.interfaces import DaemonAPI
 from twistednet.admin.replies import AnyReply, APIError, Reply, StreamedReply, jsonReply
 from twistednet.admin.routing import APIRequest, Route
-from twistednet.admin.sse import SSEStreams, message
+from twistednet.admin.sse import SSEStreams
 from twistednet.connections.tracking import TrackedConnection
-from twistednet.core.text import addressText
-from twistednet.events.chunks import Chunk, FaultMark
 from twistednet.events.journal import Conversation
 from twistednet.events.jsonlines import jsonLines
+from twistednet.events.messages import messagesOf
 from twistednet.events.pcapng import pcapng
 
 #: Connections on one page of a list, by default and at most.
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1000
-#: Bytes, or a little more, that one tick sends to a stream.
-MAX_TICK_BYTES = 64 * 1024
 
 _FORMATS: dict[str, tuple[str, Callable[[Iterable[Conversation]], Iterator[bytes]]]] = {
     "jsonl": ("application/x-ndjson", lambda found: map(str.encode, jsonLines(found))),
@@ -33,103 +35,6 @@ _FORMATS: dict[str, tuple[str, Callable[[Iterable[Conversation]], Iterator[bytes
 
 #: The filters of a list; see docs/watching.md.
 FILTERS = ("service", "peer", "state", "reason", "text", "since", "until")
-
-
-def summary(one: Conversation | UnjournaledConnection) -> dict[str, object]:
-    """Return the JSON of a conversation without its chunks."""
-    return {
-        "id": one.id,
-        "service": one.service,
-        "kind": one.kind,
-        "peer": one.peer,
-        "host": one.host,
-        "opened": one.opened,
-        "closed": one.closed,
-        "seconds": one.seconds,
-        "bytesIn": one.bytesIn,
-        "bytesOut": one.bytesOut,
-        "truncated": one.truncated,
-        "faulted": one.faulted,
-    }
-
-
-def chunk(one: Chunk) -> dict[str, object]:
-    """Return the JSON of a chunk."""
-    return {
-        "at": round(one.at, 6),
-        "direction": one.direction,
-        "data": b64encode(one.data).decode(),
-        "callback": one.callback,
-    }
-
-
-def mark(one: FaultMark) -> dict[str, object]:
-    """Return the JSON of one action of a fault."""
-    return {**asdict(one), "at": round(one.at, 6)}
-
-
-class UnjournaledConnection:
-    """An open connection that the journal, full or off, does not have."""
-
-    closed = seconds = None
-    truncated = True
-    faulted = 0
-    chunks: tuple[Chunk, ...] = ()
-    marks: tuple[FaultMark, ...] = ()
-
-    def __init__(self, connection: TrackedConnection, ahead: float) -> None:
-        self.id = connection.id
-        self.service = connection.service
-        self.kind = connection.kind
-        self.peer = connection.peer
-        self.opened = ahead + connection.opened
-        self.bytesIn = connection.transport.bytesIn
-        self.bytesOut = connection.transport.bytesOut
-        self._transport = connection.transport
-
-    @property
-    def host(self) -> str:
-        """The address of our side, which costs a system call."""
-        return addressText(self._transport.getHost())
-
-    def data(self, direction: str) -> bytes:
-        """Return the known data of one direction: none."""
-        return b""
-
-
-class ConversationSource:
-    """The source of one stream of events: each chunk and each action of a fault as it happens,
-    and then the end. An event id has the numbers of both that were sent.
-    """
-
-    def __init__(self, conversation: Conversation, last: str) -> None:
-        self._conversation = conversation
-        had = re.fullmatch("([0-9]{1,9})(?:-([0-9]{1,9}))?", last)
-        self._chunks, self._marks = map(int, had.groups("0")) if had else (0, 0)
-        self._isOver = False
-
-    def more(self) -> bytes:
-        one = self._conversation
-        news: list[bytes] = []
-        size = 0
-        for new in one.story(self._chunks, self._marks):
-            if size > MAX_TICK_BYTES:
-                return b"".join(news)
-            news.append(self._message(new))
-            size += len(news[-1])
-        if one.closed is not None and not self._isOver:
-            self._isOver = True
-            news.append(message("closed", summary(one)))
-        return b"".join(news)
-
-    def _message(self, new: Chunk | FaultMark) -> bytes:
-        if isinstance(new, FaultMark):
-            self._marks += 1
-            kind, content = "faulted", mark(new)
-        else:
-            self._chunks += 1
-            kind, content = "chunk", chunk(new)
-        return message(kind, content, f"{self._chunks}-{self._marks}")
 
 
 class ConnectionsAPI:
@@ -164,8 +69,15 @@ class ConnectionsAPI:
 
     def one(self, request: APIRequest) -> Reply:
         conversation = self._known(request)
-        chunks, faults = map(chunk, conversation.chunks), map(mark, conversation.marks)
-        return jsonReply({**summary(conversation), "chunks": [*chunks], "faults": [*faults]})
+        messages = [] if conversation.kind == "udp" else messagesOf(conversation.story())
+        return jsonReply(
+            {
+                **summary(conversation),
+                "chunks": [*map(chunk, conversation.chunks)],
+                "messages": [*map(messageJSON, messages)],
+                "faults": [*map(mark, conversation.marks)],
+            }
+        )
 
     def exportOne(self, request: APIRequest) -> StreamedReply:
         return _export(request, [self._kept(request)], f"netdemo-{request.id()}")

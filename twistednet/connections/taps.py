@@ -6,7 +6,7 @@ from time import monotonic, time
 from typing import Protocol
 
 from twistednet.events.journal import Conversation, Journal
-from twistednet.events.model import Closed, EventStream, Opened, Received, Sent
+from twistednet.events.model import Closed, EventStream, Opened, Paused, Received, Sent
 from twistednet.transport.interfaces import Tap
 
 
@@ -55,6 +55,15 @@ class ConnectionTap:
             self._conversation.inside = self.inside
             isKept = self._conversation.sent(data)
         return self._publish(Sent, data) or isKept
+
+    def paused(self, size: int) -> None:
+        if self._conversation is not None:
+            self._conversation.paused(size)
+        if self._events.chunked:
+            traced = self._traced
+            self._events.publishChunk(
+                Paused(traced.id, traced.service, traced.peer, size, monotonic())
+            )
 
     def _publish(self, kind: type[Received | Sent], data: bytes) -> bool:
         if not self._events.chunked:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from heapq import merge
 from struct import Struct
 from typing import ClassVar, NamedTuple, Protocol
+
+from twistednet.events.marks import PAUSE_BYTES, FaultMark, PauseMark
 
 #: Bytes of one conversation that are kept, both directions together.
 MAX_BYTES = 64 * 1024
@@ -14,8 +15,6 @@ MAX_BYTES = 64 * 1024
 MAX_CHUNKS = 2048
 #: Actions of faults on one conversation that are kept.
 MAX_MARKS = 100
-#: Bytes of an action of a fault besides its texts.
-MARK_OVERHEAD = 220
 
 # The head of a kept chunk: its time, and a number for its direction and callback. Python
 # objects would take three times the memory of a small message, and touching new memory is
@@ -40,30 +39,6 @@ class Chunk(NamedTuple):
     direction: str
     data: bytes
     callback: str
-
-
-@dataclass(frozen=True, slots=True)
-class FaultMark:
-    """One action of a fault, at `at` as of a chunk; `Faulted` explains the other fields."""
-
-    at: float
-    fault: str
-    rule: str
-    count: int
-    did: str
-
-    def __str__(self) -> str:
-        return f"fault {self.fault}: {self.did} ({self.rule}; {self.count} by now)"
-
-    @property
-    def isReset(self) -> bool:
-        """True if it ended the connection with a RST."""
-        return self.did.split(", ")[-1] == "reset"
-
-    @property
-    def size(self) -> int:
-        """The bytes that it takes in memory."""
-        return MARK_OVERHEAD + len(self.rule) + len(self.did)
 
 
 class _Codes(dict[str, int]):
@@ -114,6 +89,7 @@ class ChunkLog:
         "_isSealed",
         "_marks",
         "_now",
+        "_pauses",
         "_room",
         "inside",
         "since",
@@ -154,9 +130,20 @@ class ChunkLog:
         """The first actions of faults."""
         return getattr(self, "_marks", [])
 
-    def story(self, chunks: int = 0, marks: int = 0) -> Iterator[Chunk | FaultMark]:
-        """Yield chunks and actions of faults in order, without the first ones of each."""
-        parts: list[list[Chunk] | list[FaultMark]] = [self.after(chunks), self.marks[marks:]]
+    @property
+    def pauses(self) -> list[PauseMark]:
+        """The pauses that ended messages."""
+        return getattr(self, "_pauses", [])
+
+    def story(
+        self, chunks: int = 0, marks: int = 0, pauses: int = 0
+    ) -> Iterator[Chunk | FaultMark | PauseMark]:
+        """Yield chunks, actions of faults and pauses in order, without the first ones of each."""
+        parts: list[list[Chunk] | list[FaultMark] | list[PauseMark]] = [
+            self.after(chunks),
+            self.marks[marks:],
+            self.pauses[pauses:],
+        ]
         return merge(*parts, key=lambda one: one.at)
 
     def data(self, direction: str) -> bytes:
@@ -184,6 +171,16 @@ class ChunkLog:
         else:
             self._budget.release(mark.size)
 
+    def paused(self, size: int) -> None:
+        """Keep a pause that ended a message, if there is room; each has a chunk before it."""
+        if self._isSealed or len(self.pauses) >= MAX_CHUNKS:
+            return
+        if self._budget.reserve(PAUSE_BYTES, 0) and not self._isSealed:
+            self._pauses = self.pauses
+            self._pauses.append(PauseMark(self._now() - self.since, size))
+        else:
+            self._budget.release(PAUSE_BYTES)
+
     def seal(self) -> None:
         """Keep nothing more; the chunks stay until the log is dropped."""
         self._isSealed = True
@@ -197,7 +194,9 @@ class ChunkLog:
         self.truncated = self.truncated or bool(self._chunks)
         self._chunks.clear()
         self._budget.release(self._granted + sum(mark.size for mark in self.marks))
+        self._budget.release(len(self.pauses) * PAUSE_BYTES)
         self.marks.clear()
+        self.pauses.clear()
         self._granted = self._room = 0
 
     def _keep(self, at: float, code: int, data: bytes) -> bool:

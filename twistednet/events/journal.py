@@ -10,7 +10,8 @@ from typing import Any
 
 from twistednet.core.limits import TokenBucket
 from twistednet.core.secrets import Secrets
-from twistednet.events.chunks import Chunk, ChunkLog, FaultMark
+from twistednet.events.chunks import Chunk, ChunkLog
+from twistednet.events.marks import FaultMark
 from twistednet.events.model import Closed, Event, Faulted, Opened
 
 #: Bytes that all conversations may take, with the overhead of each chunk.

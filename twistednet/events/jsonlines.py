@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
-from twistednet.events.chunks import FaultMark
 from twistednet.events.journal import Conversation
-from twistednet.events.model import SCHEMA, Closed, Event, Faulted, Opened, Received, Sent
+from twistednet.events.marks import FaultMark, PauseMark
+from twistednet.events.model import SCHEMA, Closed, Event, Faulted, Opened, Paused, Received, Sent
 
 # Fields that have another name in a line, or None for those that it has in any case.
 _OTHERWISE = {"connection": "id", "at": None, "time": None, "data": None}
@@ -59,6 +59,8 @@ def events(conversation: Conversation) -> Iterator[Event]:
         at = one.since + part.at
         if isinstance(part, FaultMark):
             yield Faulted(*whose, part.fault, part.rule, part.count, part.did, at)
+        elif isinstance(part, PauseMark):
+            yield Paused(*whose, part.size, at)
         else:
             kind = Received if part.direction == "in" else Sent
             yield kind(*whose, part.data, part.callback, at)

@@ -60,6 +60,20 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
+class Paused:
+    """A pause ended a message of `size` bytes, on a stream without line ends so far.
+
+    The framer of the service decided it. A line end always ends a message, and has no event.
+    """
+
+    connection: int
+    service: str
+    peer: str
+    size: int
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Faulted:
     """A fault acted; `fault` is the name of its kind.
 
@@ -108,16 +122,16 @@ class Closed:
     at: float = 0.0
 
 
-Event = Opened | Received | Sent | Faulted | Refused | Closed
+Event = Opened | Received | Sent | Paused | Faulted | Refused | Closed
 Sink = Callable[[Event], None]
 
 
 class EventStream:
     """Passes each event to each sink. A sink that raises is detached and reported.
 
-    `Received` and `Sent` are passed only to sinks that want chunks, and are made only if there is
-    one: otherwise `chunked` is empty. `failed(sink)` is called while the exception is handled, so
-    that it can log the traceback.
+    `Received`, `Sent` and `Paused` are passed only to sinks that want chunks, and are made only if
+    there is one: otherwise `chunked` is empty. `failed(sink)` is called while the exception is
+    handled, so that it can log the traceback.
     """
 
     def __init__(self, failed: Callable[[Sink], None]) -> None:
@@ -143,7 +157,7 @@ class EventStream:
     def publish(self, event: Opened | Faulted | Refused | Closed) -> None:
         self._give(self._sinks, event)
 
-    def publishChunk(self, chunk: Received | Sent) -> None:
+    def publishChunk(self, chunk: Received | Sent | Paused) -> None:
         self._give(self.chunked, chunk)
 
     def _give(self, sinks: Iterable[Sink], event: Event) -> None:

@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from struct import pack
 from typing import NamedTuple
 
-from twistednet.events.chunks import FaultMark
+from twistednet.events.chunks import Chunk
 from twistednet.events.journal import Conversation
 
 #: Bytes of a segment: what fits a packet of 64 KiB, over IPv6 too.
@@ -64,7 +64,7 @@ def _datagrams(one: Conversation) -> Iterator[_Packet]:
     peer, host = _ends(one)
     said = [_about(one)]
     for part in one.story():
-        if isinstance(part, FaultMark):
+        if not isinstance(part, Chunk):
             said.append(str(part))
             continue
         source, target = (peer, host) if part.direction == "in" else (host, peer)
@@ -101,7 +101,7 @@ class _Segments:
         yield self._segment(one.opened, host, _SYN | _ACK)
         yield self._segment(one.opened, peer, _ACK)
         for part in one.story():
-            if isinstance(part, FaultMark):
+            if not isinstance(part, Chunk):
                 self._said.append(str(part))
             else:
                 side = peer if part.direction == "in" else host

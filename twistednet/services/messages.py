@@ -14,7 +14,7 @@ from twistednet.core.framing import Framer, TooLong
 from twistednet.core.limits import TokenBucket
 from twistednet.services.factory import MessagesFactory
 from twistednet.services.holding import HoldingProtocol
-from twistednet.transport.closing import LingeringClose, lingeringClose, setCloseReason
+from twistednet.transport.closing import LingeringClose, lingeringClose, reportPause, setCloseReason
 from twistednet.transport.interfaces import Transport
 
 #: Seconds without a byte that end a message on a stream without newlines.
@@ -54,8 +54,7 @@ class Messages(HoldingProtocol):
         # Before connectionMade, which is the subclass's and may send.
         self.transport = transport
         self._framer = Framer(self.factory.maxMessage)
-        self._unsent = b""
-        self._holds = set()
+        self._unsent, self._holds = b"", set()
         self._bucket, self._left = self.factory.allowance(transport.getPeer())
         transport.registerProducer(self, True)
         self._willFlush = True
@@ -159,6 +158,8 @@ class Messages(HoldingProtocol):
             if message is None:
                 return False
             self._ending = framer.newline
+            if not self._ending and not self._inputOver:
+                reportPause(self.transport, len(message))
             self._take(message)
             if not framer.buffer:
                 return False

@@ -47,6 +47,13 @@ def setCloseReason(transport: object, cause: str) -> None:
         report(cause)
 
 
+def reportPause(transport: object, size: int) -> None:
+    """Report that a pause ended a message of `size` bytes, if the transport has a tap."""
+    tap = getattr(transport, "tap", None)
+    if tap is not None:
+        tap.paused(size)
+
+
 def endConversation(transport: object, address: DatagramAddress) -> None:
     """Report the end of a peer's UDP conversation, if the port has a tap."""
     report = getattr(transport, "endConversation", None)

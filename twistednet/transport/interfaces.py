@@ -99,7 +99,7 @@ class Observer(Protocol):
 class Tap(Protocol):
     """A listener for the chunks that pass between a stream and its protocol.
 
-    Both methods return False to be removed from the stream.
+    `received` and `sent` return False to be removed from the stream.
     """
 
     #: The callback of the protocol that runs now, or LATER.
@@ -110,6 +110,9 @@ class Tap(Protocol):
 
     def sent(self, data: bytes) -> bool:
         """The protocol has written `data`, which is never empty."""
+
+    def paused(self, size: int) -> None:
+        """A pause has ended a message of `size` bytes."""
 
 
 class Receiver(Protocol):

@@ -1,7 +1,7 @@
 // The six lessons: their texts, and the checks that find the conversation that completes each.
 
 import { plural } from "../lib/format.js";
-import { lines } from "../wire/steps.js";
+import { messages } from "../wire/steps.js";
 
 /** @typedef {import("../lib/api.js").Conversation} Conversation */
 /**
@@ -27,9 +27,9 @@ export const LESSONS = [
     background: "TCP is a stream of bytes. It does not keep the boundaries of your writes, so a server must work for every split: it waits for the newline. Pause between the writes, or they arrive together; but for less than 100 ms, after which answer takes what has arrived for a message without a newline.",
     command: "(printf 'how '; sleep .03; printf 'are '; sleep .03; printf 'u\\n') | nc -N HOST PORT",
     plan: { service: "answer", text: "how |are |u", cut: "separators", pauseMs: 30 },
-    done: firstThat((one) => isStream(one) && lines(one.conversation).some((line) =>
-      line.from === "client" && line.last - line.first >= 2 && line.data.at(-1) === 10)),
-    hint: (one) => `It arrived in ${plural(chunksFrom(one, "in").length, "chunk")}, and no line came in three.`,
+    done: firstThat((one) => isStream(one) && messages(one.conversation).some((line) =>
+      line.from === "client" && line.last - line.first >= 2 && line.ending === "line")),
+    hint: (one) => `It arrived in ${plural(chunksFrom(one, "in").length, "chunk")}, and ${one.messages.some(({ ending }) => ending === "pause") ? "a pause ended a message" : "no line came in three"}.`,
   },
   {
     id: "half", title: "Half-close and still read the reply",
@@ -93,7 +93,7 @@ function hasReplyAfterFIN(conversation) {
 
 /** True if `one` has received a line that `other` sent. */
 function receives(one, other) {
-  const received = lines(one).filter((line) => line.from === "server").map((line) => text(line.data));
-  return lines(other).some((line) => line.from === "client" && !/^\/|^$/.test(text(line.data))
+  const received = messages(one).filter((line) => line.from === "server").map((line) => text(line.data));
+  return messages(other).some((line) => line.from === "client" && !/^\/|^$/.test(text(line.data))
     && received.some((shown) => shown.endsWith(`: ${text(line.data)}`)));
 }

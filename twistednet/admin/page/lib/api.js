@@ -11,9 +11,12 @@ const CHANGE_HEADERS = { "X-Netdemo": "1", "Content-Type": "application/json" };
  *   `at` in seconds since the start of the conversation
  * @typedef {{at: number, fault: string, rule: string, count: number, did: string}} FaultEvent what a fault did:
  *   `count` is how often its rule had acted, this time included
+ * @typedef {{at: number, direction: "in" | "out", begin: number, end: number, first: number, last: number,
+ *   ending: "line" | "pause" | "FIN" | "write"}} Bounds a message as a part of all data of its direction: the
+ *   service has decided where it ends. `first` and `last` count the chunks of that direction from 1, without empty ones
  * @typedef {{id: number, service: string, kind: string, peer: string, host: string, opened: number,
  *   seconds: number | null, reason: string | null, bytesIn: number, bytesOut: number, truncated: boolean,
- *   chunks: Chunk[], faulted: number, faults: FaultEvent[]}} Conversation `reason` and `seconds` are null while it is
+ *   chunks: Chunk[], messages: Bounds[], faulted: number, faults: FaultEvent[]}} Conversation `reason` and `seconds` are null while it is
  *   open; `faulted` counts what faults did, and `faults` has only the first of these events
  * @typedef {{kind: string, host: string, port: number | null, path: string | null}} Address
  * @typedef {{name: string, help: string, addresses: Address[]}} Service
@@ -84,8 +87,8 @@ export async function connection(id) {
   return conversation(await request(`/connections/${id}`));
 }
 
-function conversation({ closed, chunks = [], faults = [], ...one }) {
-  return { ...one, reason: closed, chunks: chunks.map(chunk), faults };
+function conversation({ closed, chunks = [], messages = [], faults = [], ...one }) {
+  return { ...one, reason: closed, chunks: chunks.map(chunk), messages, faults };
 }
 
 function chunk(one) {
@@ -190,10 +193,11 @@ export function watch(on) {
 }
 
 /** Follow one conversation. The function that is returned stops that.
- * @param {number} id @param {{chunk: (chunk: Chunk) => void, faulted: (event: FaultEvent) => void, closed: (all: Conversation) => void}} on */
+ * @param {number} id @param {{chunk: (chunk: Chunk) => void, message: (message: Bounds) => void, faulted: (event: FaultEvent) => void, closed: (all: Conversation) => void}} on */
 export function follow(id, on) {
   const stream = openStream(`/connections/${id}/events`);
   stream.addEventListener("chunk", (event) => on.chunk(chunk(JSON.parse(event.data))));
+  stream.addEventListener("message", (event) => on.message(JSON.parse(event.data)));
   stream.addEventListener("faulted", (event) => on.faulted(JSON.parse(event.data)));
   stream.addEventListener("closed", (event) => {
     closeStream(stream);

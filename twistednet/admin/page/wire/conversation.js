@@ -48,11 +48,17 @@ export function conversationView(into, id, onUpdate = () => {}) {
     if (shown.reason !== null) return;
     // The event stream repeats all chunks from the start: skip those that are here already.
     let chunksToSkip = shown.chunks.length;
+    let messagesToSkip = shown.messages.length;
     let faultsToSkip = shown.faults.length;
     unfollow = follow(id, {
       chunk(chunk) {
         if (chunksToSkip > 0) chunksToSkip -= 1;
         else if (shown.chunks.length < MAX_CHUNKS) shown.chunks.push(chunk);
+        scheduleDraw();
+      },
+      message(message) {
+        if (messagesToSkip > 0) messagesToSkip -= 1;
+        else if (shown.messages.length < MAX_CHUNKS) shown.messages.push(message);
         scheduleDraw();
       },
       faulted(event) {
@@ -63,7 +69,7 @@ export function conversationView(into, id, onUpdate = () => {}) {
         }
         scheduleDraw();
       },
-      closed({ chunks, faults, ...rest }) {
+      closed({ chunks, messages, faults, ...rest }) {
         Object.assign(shown, rest);
         scheduleDraw();
       },

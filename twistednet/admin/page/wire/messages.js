@@ -3,21 +3,21 @@
 import { rendered } from "../lib/bytes.js";
 import { fill, h } from "../lib/dom.js";
 import { elapsed, plural } from "../lib/format.js";
-import { http, lines } from "./steps.js";
+import { http, messages } from "./steps.js";
 
 const MAX_MESSAGES = 200;
 const MAX_BYTES = 512;
 
-/** How to split each service's bytes into messages; lines are the default. */
-const PARSERS = { answer: lines, chat: lines, hello: http };
+/** How to split each service's bytes into messages; those that the service took are the default. */
+const PARSERS = { hello: http };
 const WITHOUT_MESSAGES = ["echo", "receive"];
 
 /** @param {import("../lib/api.js").Conversation} conversation @param {HTMLElement} into */
 export function showMessages(conversation, into) {
-  const parse = PARSERS[conversation.service] ?? lines;
+  const parse = PARSERS[conversation.service] ?? messages;
   if (WITHOUT_MESSAGES.includes(conversation.service)) {
     fill(into, h("p", { class: "muted" }, `${conversation.service} has no message format. Split into lines, its bytes are:`),
-      messageList(lines(conversation)));
+      messageList(messages(conversation)));
     return;
   }
   fill(into, messageList(parse(conversation)));

@@ -67,43 +67,45 @@ function withEnd(all, { reason, seconds }) {
 /**
  * A message, independent of how it was cut into chunks.
  * @typedef {{from: "client" | "server", at: number, data: Uint8Array, first: number, last: number,
- *   shared: boolean, note: string}} Message `first` and `last` count the chunks of that side from 1;
+ *   shared: boolean, note: string, ending?: string}} Message `first` and `last` count the chunks of that side from 1;
  *   `shared` if another message came in the same chunk */
 
-/** Lines; in a direction without any newline each chunk is a message. @param {Conversation} conversation @returns {Message[]} */
-export function lines(conversation) {
+/** What ended a message, where that is not a line end. */
+const ENDINGS = { line: "", pause: "no newline: a pause ended it", FIN: "no newline: the FIN ended it", write: "no newline" };
+
+/** The messages that the service took or sent, and what has arrived of the next one. @param {Conversation} conversation
+ * @returns {Message[]} */
+export function messages(conversation) {
   const found = [];
   for (const direction of /** @type {("in" | "out")[]} */ (["in", "out"])) {
-    found.push(...splitLines(conversation.chunks.filter((chunk) => chunk.direction === direction && chunk.data.length), direction));
+    const from = direction === "in" ? "client" : "server";
+    const chunks = conversation.chunks.filter((chunk) => chunk.direction === direction && chunk.data.length);
+    const data = joined(chunks);
+    const own = conversation.messages.filter((one) => one.direction === direction && one.end <= data.length);
+    for (const one of own) found.push({ ...one, from, data: data.subarray(one.begin, one.end), shared: isShared(one, own), note: ENDINGS[one.ending] });
+    const begin = own.at(-1)?.end ?? 0;
+    if (begin < data.length) found.push({ ...unfinished(chunks, begin), from, data: data.subarray(begin), shared: false, note: "not ended" });
   }
   return found.sort((one, other) => one.at - other.at);
 }
 
-function splitLines(chunks, direction) {
-  const from = direction === "in" ? "client" : "server";
-  const isBare = !chunks.some((chunk) => chunk.data.includes(10));
-  /** @type {Message[]} */
-  const found = [];
-  let bytes = [];
-  let first = 0;
-  let startedAt = 0;
-  const add = (at, last, note) => {
-    found.push({ from, at: startedAt || at, data: Uint8Array.from(bytes), first, last, shared: false, note });
-    bytes = [];
-  };
-  chunks.forEach((chunk, index) => {
-    for (const byte of chunk.data) {
-      if (!bytes.length) [first, startedAt] = [index + 1, chunk.at];
-      bytes.push(byte);
-      if (byte === 10) add(chunk.at, index + 1, "");
-    }
-    if (isBare && bytes.length) add(chunk.at, index + 1, "no newline");
-  });
-  if (bytes.length) add(startedAt, chunks.length, "no newline");
-  for (const one of found) {
-    one.shared = found.some((other) => other !== one && other.first <= one.last && one.first <= other.last);
+function joined(chunks) {
+  const data = new Uint8Array(chunks.reduce((size, chunk) => size + chunk.data.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    data.set(chunk.data, at);
+    at += chunk.data.length;
   }
-  return found;
+  return data;
+}
+
+const isShared = (one, all) => all.some((other) => other !== one && other.first <= one.last && one.first <= other.last);
+
+/** The chunks of the bytes from `begin` on, which are no message yet. */
+function unfinished(chunks, begin) {
+  let passed = 0;
+  const first = chunks.findIndex((chunk) => (passed += chunk.data.length) > begin);
+  return { at: chunks[first].at, first: first + 1, last: chunks.length, ending: "" };
 }
 
 /** HTTP/1 requests and responses, of each its head. @param {Conversation} conversation @returns {Message[]} */
