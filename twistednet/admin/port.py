@@ -32,6 +32,7 @@ from twistednet.core.text import addressText, hostOf
 from twistednet.events.journal import Journal
 from twistednet.events.model import EventStream
 from twistednet.settings.schema import Settings
+from twistednet.transport.certificates import renewCertificate
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.listening import CannotListen, listenStream
 
@@ -75,9 +76,11 @@ class AdminPort:
         self._site = AdminSite(Router(self._access, self.routes, file))
 
     def configure(self, settings: Settings) -> None:
-        """Take the host names and the token that are current from now on."""
+        """Take the host names, the token and the certificate that are current from now on."""
         self._access.names = settings.adminHosts
         self._access.token = settings.adminToken or self._access.token
+        for endpoint, port in self._ports:
+            renewCertificate(port, endpoint, "admin")
 
     def open(self, endpoints: Iterable[Endpoint]) -> None:
         """Listen on all of them, or on none. Raises CannotListen."""
