@@ -1,20 +1,27 @@
-"""TLS as its users meet it: half-close and closing, over TLS 1.2 and 1.3."""
+"""TLS as its users meet it: half-close, closing, certificates, sessions; TLS 1.2 and 1.3."""
 
 from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
+import signal
+import socket
+import ssl
 import subprocess
 import tempfile
 import threading
 import time
+from collections import Counter
+from contextlib import closing
 from functools import cache
 from pathlib import Path
 from unittest import SkipTest
 
 import pytest
 import trustme
+from cryptography.x509 import load_pem_x509_certificate
 from OpenSSL import SSL
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -208,3 +215,194 @@ class ClosingTests(SynchronousTestCase):
                     # The pace of the trickle, not a wait for anything.
                     threading.Event().wait(0.05)
             daemon.waitFor("closed .*: service;")
+
+
+def _issued(authority: trustme.CA, folder: Path) -> int:
+    """Put a new pair into the folder, and return the certificate's serial number."""
+    leaf = authority.issue_cert("localhost")
+    leaf.private_key_pem.write_to_path(folder / "key.pem")
+    leaf.cert_chain_pems[0].write_to_path(folder / "cert.pem")
+    return load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes()).serial_number
+
+
+class RenewalTests(SynchronousTestCase):
+    """SIGHUP and the certificate."""
+
+    def setUp(self) -> None:
+        self.folder = temporaryFolder(self)
+        self.authority = trustme.CA()
+        self.first = _issued(self.authority, self.folder)
+
+    def serial(self, daemon: Running) -> int:
+        """Return the number of the certificate that a new connection gets."""
+        client = TLSClient(daemon.address("echo", "ssl"), clientContext(self.authority))
+        with closing(client):
+            certificate = client.tls.get_peer_certificate(as_cryptography=True)
+            assert certificate is not None
+            return certificate.serial_number
+
+    def reload(self, daemon: Running, logged: str) -> None:
+        since = len(daemon.log)
+        daemon.signal(signal.SIGHUP)
+        daemon.waitFor("settings read again", since)
+        self.assertEqual(1, len(re.findall(logged, daemon.log[since:])), daemon.log[since:])
+
+    def test_renewed(self) -> None:
+        """New connections get the new pair, open ones go on, and a line says so."""
+        with running("--only", "echo", "--echo", _endpoint(self.folder)) as daemon:
+            client = TLSClient(daemon.address("echo", "ssl"), clientContext(self.authority))
+            self.addCleanup(client.close)
+            self.assertEqual(self.first, self.serial(daemon))
+            second = _issued(self.authority, self.folder)
+            self.reload(daemon, "echo: ssl:.*: the certificate is renewed\n")
+            self.assertEqual(second, self.serial(daemon))
+            client.send(b"still here")
+            self.assertEqual(b"still here", client.recv())
+            since = len(daemon.log)
+            self.reload(daemon, "settings read again")
+            self.assertNotIn("certificate", daemon.log[since:])
+
+    def test_otherFiles(self) -> None:
+        """Other files for an open socket are read too: the port stays open."""
+        other = self.folder / "other"
+        other.mkdir()
+        config = self.folder / "netdemo.toml"
+        config.write_text(f'only = ["echo"]\necho = "{_endpoint(self.folder)}"\n')
+        with running("--config", str(config)) as daemon:
+            address = daemon.address("echo", "ssl")
+            second = _issued(self.authority, other)
+            config.write_text(f'only = ["echo"]\necho = "{_endpoint(other)}"\n')
+            self.reload(daemon, f"{other}/key.pem.*: the certificate is renewed\n")
+            self.assertEqual(
+                (second, address), (self.serial(daemon), daemon.address("echo", "ssl"))
+            )
+            self.assertNotIn("next start", daemon.log)
+
+    def test_bad(self) -> None:
+        """A pair that cannot be served changes nothing but a line, which says what is wrong."""
+        key, certificate = self.folder / "key.pem", self.folder / "cert.pem"
+        good = key.read_bytes(), certificate.read_bytes()
+        elsewhere = temporaryFolder(self)
+        _issued(self.authority, elsewhere)
+        secret = subprocess.run(
+            ["openssl", "ec", "-aes128", "-passout", "pass:x"],
+            input=good[0],
+            capture_output=True,
+            check=True,
+        )
+        with running("--only", "echo", "--echo", _endpoint(self.folder)) as daemon:
+            for pair, why in (
+                (((elsewhere / "key.pem").read_bytes(), good[1]), "is not the key of the cert"),
+                ((b"garbage", good[1]), "key.pem holds no private key in PEM format"),
+                ((secret.stdout, good[1]), "key.pem holds no private key .* without a passphrase"),
+                ((good[0], os.urandom(1000)), "cert.pem holds no certificate in PEM format"),
+                ((good[0], good[1][:300]), "cert.pem holds no certificate in PEM format"),
+                ((good[0], b""), "cert.pem holds no certificate in PEM format"),
+            ):
+                key.write_bytes(pair[0])
+                certificate.write_bytes(pair[1])
+                self.reload(daemon, f"echo: ssl:.*: the certificate stays as it was: .*{why}.*\n")
+                self.assertEqual(self.first, self.serial(daemon))
+            key.unlink()
+            self.reload(daemon, "the certificate stays as it was: .*key.pem: No such file")
+            self.assertEqual(self.first, self.serial(daemon))
+            self.assertNotIn("Traceback", daemon.log)
+
+    @pytest.mark.slow
+    def test_load(self) -> None:
+        """While clients connect as fast as they can, ten renewals cost no handshake."""
+        context = ssl.create_default_context()
+        self.authority.configure_trust(context)
+        failures: list[Exception] = []
+        serials: Counter[str] = Counter()
+        over = threading.Event()
+        with running("--only", "echo", "--echo", _endpoint(self.folder)) as daemon:
+            address = daemon.address("echo", "ssl")
+
+            def connect() -> None:
+                while not over.is_set():
+                    try:
+                        with (
+                            socket.create_connection(address, PATIENCE) as raw,
+                            context.wrap_socket(raw, server_hostname="localhost") as sock,
+                        ):
+                            sock.sendall(b"x")
+                            if sock.recv(1) != b"x":
+                                raise ConnectionError("no echo")
+                            found = sock.getpeercert()
+                            serials[str(found and found["serialNumber"])] += 1
+                    except Exception as failure:
+                        failures.append(failure)
+
+            threads = [threading.Thread(target=connect) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            try:
+                for _ in range(10):
+                    before = serials.total()
+                    _issued(self.authority, self.folder)
+                    self.reload(daemon, "the certificate is renewed\n")
+                    while serials.total() < before + 50 and not failures:
+                        over.wait(0.01)
+            finally:
+                over.set()
+                for thread in threads:
+                    thread.join()
+        self.assertEqual([], failures)
+        self.assertEqual(11, len(serials), serials)
+
+
+class SessionTests(SynchronousTestCase):
+    """Sessions are resumed, by Python's clients and OpenSSL's, over both versions."""
+
+    def setUp(self) -> None:
+        self.folder = temporaryFolder(self)
+        self.authority = certificates(self.folder)
+        self.authority.cert_pem.write_to_path(self.folder / "ca.pem")
+
+    def test_python(self) -> None:
+        """A second connection of Python's ssl with `session=` is a resumed one."""
+        with running("--only", "echo", "--echo", _endpoint(self.folder)) as daemon:
+            for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+                for options in (ssl.Options(0), ssl.OP_NO_TICKET):
+                    if options and version is ssl.TLSVersion.TLSv1_3:
+                        continue
+                    context = ssl.create_default_context()
+                    self.authority.configure_trust(context)
+                    context.minimum_version = context.maximum_version = version
+                    context.options |= options
+                    session, reused = None, []
+                    for _ in range(3):
+                        raw = socket.create_connection(daemon.address("echo", "ssl"), PATIENCE)
+                        with context.wrap_socket(
+                            raw, server_hostname="localhost", session=session
+                        ) as sock:
+                            # The tickets of TLS 1.3 come after the handshake.
+                            sock.sendall(b"x")
+                            self.assertEqual(b"x", sock.recv(1))
+                            reused.append(sock.session_reused)
+                            session = sock.session
+                    self.assertEqual([False, True, True], reused, (version, options))
+
+    def test_openssl(self) -> None:
+        """So is that of `openssl s_client -sess_in`, and each of `-reconnect`."""
+        if shutil.which("openssl") is None:
+            raise SkipTest("openssl is not installed")
+        with running("--only", "hello", "--hello", _endpoint(self.folder)) as daemon:
+            address = "{}:{}".format(*daemon.address("hello", "ssl"))
+            saved = str(self.folder / "session")
+
+            def client(*options: str, request: bytes = b"GET / HTTP/1.0\r\n\r\n") -> str:
+                return subprocess.run(
+                    ["openssl", "s_client", "-connect", address, "-ign_eof", *options],
+                    input=request,
+                    capture_output=True,
+                    timeout=PATIENCE,
+                ).stdout.decode(errors="replace")
+
+            for version in ("-tls1_2", "-tls1_3"):
+                self.assertIn("New, TLS", client(version, "-sess_out", saved))
+                again = client(version, "-sess_in", saved)
+                self.assertIn("Reused, TLS", again)
+                self.assertIn("Hello World!", again)
+            self.assertEqual(5, client("-tls1_2", "-reconnect").count("Reused, TLS"))

@@ -27,6 +27,7 @@ PRIVATE = {
     "_bindPath": "twisted.internet.unix",
     "_buffer": "twisted.protocols.basic",
     "_checkHandshakeStatus": "twisted.protocols.tls",
+    "_creatorCallable": "twisted.protocols.tls",
     "_flushReceiveBIO": "twisted.protocols.tls",
     "_flushSendBIO": "twisted.protocols.tls",
     "_fromListeningDescriptor": "twisted.internet.tcp",

@@ -16,7 +16,7 @@ from tests.support.loops import LoopTestCase
 from tests.support.processes import temporaryFolder
 from tests.system.test_exact import certificates
 from twistednet.services.echo import Echo
-from twistednet.transport.certificates import wrappedInTLS
+from twistednet.transport.certificates import CertificateFactory
 from twistednet.transport.tls import plaintextOf, useHalfClosingTLS
 
 Calls = list[tuple[str, bytes, str]]
@@ -174,7 +174,7 @@ class TLSTests(LoopTestCase):
         self.factory = Factory()
         # Twisted's TLS gathers small writes for a turn of its clock.
         self.patch(tls, "_get_default_clock", lambda: self.loop)
-        self.secure = wrappedInTLS(self.factory, f"{folder}/key.pem", f"{folder}/cert.pem")
+        self.secure = CertificateFactory(self.factory, f"{folder}/key.pem", f"{folder}/cert.pem")
         useHalfClosingTLS(self.secure)
         self.context = ssl.create_default_context()
         authority.configure_trust(self.context)

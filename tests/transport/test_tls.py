@@ -17,7 +17,7 @@ from tests.support.processes import temporaryFolder
 from tests.support.tlsclient import VERSIONS, clientContext
 from tests.system.test_exact import certificates
 from twistednet.services.echo import Echo
-from twistednet.transport.certificates import wrappedInTLS
+from twistednet.transport.certificates import CertificateFactory
 from twistednet.transport.tls import isClosing, plaintextOf, useHalfClosingTLS
 
 _Result = TypeVar("_Result")
@@ -69,7 +69,7 @@ class HalfCloseTests(LoopTestCase):
         self.factory = Factory()
         # Twisted's TLS gathers small writes for a turn of its clock.
         self.patch(tls, "_get_default_clock", lambda: self.loop)
-        self.secure = wrappedInTLS(self.factory, f"{folder}/key.pem", f"{folder}/cert.pem")
+        self.secure = CertificateFactory(self.factory, f"{folder}/key.pem", f"{folder}/cert.pem")
         useHalfClosingTLS(self.secure)
 
     def connectTLS(self, protocol: Any, version: str) -> tuple[Any, SSL.Connection, Any]:

@@ -34,6 +34,7 @@ from twistednet.core.text import addressText, hostOf
 from twistednet.events.journal import Journal
 from twistednet.events.model import Event, EventStream, Refused
 from twistednet.settings.schema import Settings
+from twistednet.transport.certificates import renewCertificate
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.listening import CannotListen, listenStream
 from twistednet.transport.refusing import stopListening
@@ -81,11 +82,13 @@ class AdminPort:
         self.connections.exempt = settings.trust
 
     def configure(self, settings: Settings) -> None:
-        """Take the host names and the token that are current from now on."""
+        """Take the host names, the token and the certificate that are current from now on."""
         self._access.names = settings.adminHosts
         self._access.local = self.connections.exempt = settings.trust
         self._access.token = settings.adminToken or self._access.token
         self.hideCredentials()
+        for endpoint, port in self._ports:
+            renewCertificate(port, endpoint, "admin")
 
     def hideCredentials(self) -> None:
         """Mask the token and the cookie in the log, the journal and the events from now on."""

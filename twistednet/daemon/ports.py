@@ -23,6 +23,7 @@ from twistednet.inject.listeners import ListenerFaults
 from twistednet.inject.responses import ResponseFaults
 from twistednet.services.catalog import Service
 from twistednet.settings.schema import Settings
+from twistednet.transport.certificates import renewCertificate
 from twistednet.transport.datagrams import DatagramPort
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.interfaces import Address
@@ -99,8 +100,8 @@ class Ports:
         """Open the ports that these settings name; close those that they do not name.
 
         Raises CannotListen, which names the flag to change, and changes nothing then.
-        Returns the endpoints of open sockets for which the settings have new arguments
-        (another backlog, another certificate): those sockets stay as they are.
+        `ssl:` endpoints serve what their files hold now. Returns the endpoints of open sockets
+        that have other new arguments (a backlog, a mode): those sockets stay as they are.
         """
         wanted = keyed(settings)
         before = set(self._listeners)
@@ -112,7 +113,9 @@ class Ports:
             self._close(set(self._listeners) - before)
             raise
         self._close(before - set(wanted))
-        return [one for key, one in wanted.items() if self._listeners[key].endpoint != one]
+        for key in before & set(wanted):
+            renewCertificate(self._listeners[key].port, wanted[key], key[0])
+        return [o for key, o in wanted.items() if self._listeners[key].endpoint.fixed != o.fixed]
 
     def configure(self, settings: Settings) -> None:
         """Pass the current settings to everything that takes settings."""
@@ -141,12 +144,9 @@ class Ports:
         return gatherResults([listener.stop() for _, listener in closing])
 
     def _countDatagramPorts(self) -> None:
+        found = [one.port for one in self._listeners.values() if one.endpoint.isDatagram]
         self._datagramPorts.clear()
-        self._datagramPorts.update(
-            listener.port.getHost().port
-            for listener in self._listeners.values()
-            if listener.endpoint.isDatagram and listener.port.connected
-        )
+        self._datagramPorts.update(port.getHost().port for port in found if port.connected)
 
     def _opened(self, name: str, endpoint: Endpoint, settings: Settings) -> Listener:
         port = self._listen(name, endpoint, settings)

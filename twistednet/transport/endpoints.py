@@ -34,6 +34,8 @@ _ARGUMENTS: dict[str, dict[str, str | None]] = {
     "udp": {"port": None, "interface": "127.0.0.1"},
 }
 
+_CERTIFICATE = ("privateKey", "certKey")
+
 # An IPv6 address whose colons are not escaped.
 _BARE_IPV6 = re.compile(r"(?<=interface=)(?:[0-9A-Fa-f]*:)+[0-9A-Fa-f:.]*$")
 
@@ -85,6 +87,14 @@ class Endpoint:
             family = "udp" if self.isDatagram else "tcp"
             return family, self.arguments["interface"], str(int(self.arguments["port"]))
         return (self.text,)
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """What cannot change while the socket is open: all but the certificate of `ssl:`."""
+        if self.kind != "ssl":
+            return (self.text,)
+        fixed = (value for name, value in self.arguments.items() if name not in _CERTIFICATE)
+        return self.kind, *fixed
 
     @property
     def isDatagram(self) -> bool:

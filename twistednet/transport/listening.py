@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReact
 from twisted.internet.protocol import AbstractDatagramProtocol
 from twisted.python.failure import Failure
 
-from twistednet.transport.certificates import wrappedInTLS
+from twistednet.transport.certificates import CertificateFactory, servedBy
 from twistednet.transport.datagrams import DatagramPort
 from twistednet.transport.endpoints import Endpoint
 from twistednet.transport.options import setOptions
@@ -63,7 +63,7 @@ def listenStream(
         elif endpoint.kind == "ssl":
             port = reactor.listenTCP(
                 int(arguments["port"]),
-                wrappedInTLS(factory, arguments["privateKey"], arguments["certKey"]),
+                CertificateFactory(factory, arguments["privateKey"], arguments["certKey"]),
                 int(arguments["backlog"]),
                 arguments["interface"],
             )
@@ -82,6 +82,8 @@ def listenStream(
     if not isinstance(port, tcp.Port):
         raise CannotListen(f"{endpoint.kind}: gives no listening socket")
     useHalfClosingTLS(port.factory)
+    if isinstance(port.factory, CertificateFactory):
+        servedBy[port] = port.factory
     if isinstance(port, unix.Port):
         port.transport = UNIXStream
     else:
