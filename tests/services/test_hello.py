@@ -10,14 +10,18 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IPullProducer
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from twisted.web.server import NOT_DONE_YET, Request
+from zope.interface import implementer
 
 from tests.support.processes import PATIENCE, DaemonTests, readAll, readUntil
 from tests.support.protocols import Peer, chunks
 from twistednet.services.hello import Hello, HelloSite
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 REQUESTS = st.lists(
     st.sampled_from(
@@ -61,6 +65,8 @@ class ChannelTests(SynchronousTestCase):
             for piece in pieces:
                 if not peer.closed:
                     peer.protocol.dataReceived(piece)
+                while peer.protocol.isWaiting:
+                    peer.clock.advance(0)
             results.append((withoutDate(peer.read()), peer.closed))
         self.assertEqual(results[0], results[1])
         self.assertEqual(results[0], results[2])
@@ -173,6 +179,146 @@ class ChannelTests(SynchronousTestCase):
         self.assertIn(b"late", answer)
         self.assertIn(b"Connection: close\r\n", answer)
         self.assertTrue(peer.closed)
+
+    def test_oneResponseATurn(self) -> None:
+        """Pipelined requests wait for their turn, and so does a request that comes meanwhile."""
+        made = site()
+        many, one = Peer(made), Peer(made)
+        many.protocol.dataReceived(GET * 50)
+        one.protocol.dataReceived(GET)
+        self.assertEqual(many.read().count(b"Hello World!"), 1)
+        self.assertEqual(one.read(), b"")
+        many.clock.advance(0)
+        self.assertEqual(one.read().count(b"Hello World!"), 1)
+        many.turn()
+        self.assertEqual(many.read().count(b"Hello World!"), 49)
+        # Nobody waits any more.
+        one.protocol.dataReceived(GET)
+        self.assertEqual(one.read().count(b"Hello World!"), 1)
+
+    def test_notReadMeanwhile(self) -> None:
+        """A client is not read while its requests wait for their turn."""
+        peer = Peer(site())
+        peer.protocol.dataReceived(GET * 50)
+        self.assertEqual(peer.transport.producerState, "paused")
+        peer.turn()
+        self.assertEqual(peer.read().count(b"Hello World!"), 50)
+        self.assertEqual(peer.transport.producerState, "producing")
+
+    def test_notReadWhileQueued(self) -> None:
+        """While the transport is full, no request is answered, and none is read."""
+        peer = Peer(site())
+        peer.protocol.dataReceived(GET * 50)
+        peer.protocol.pauseProducing()
+        peer.turn()
+        self.assertEqual(peer.read().count(b"Hello World!"), 1)
+        self.assertEqual(peer.transport.producerState, "paused")
+        peer.protocol.resumeProducing()
+        peer.turn()
+        self.assertEqual(peer.read().count(b"Hello World!"), 49)
+        self.assertEqual(peer.transport.producerState, "producing")
+
+    def test_bodyInSteps(self) -> None:
+        """A large body is parsed in turns too, because its chunks may be tiny."""
+        peer = Peer(site())
+        head = b"PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        peer.protocol.dataReceived(head + b"1\r\nx\r\n" * 5000 + b"0\r\n\r\n" + GET)
+        self.assertEqual((peer.read(), peer.protocol.isWaiting), (b"", True))
+        peer.turn()
+        answers = peer.read()
+        self.assertEqual((answers.count(b"HTTP/1.1 405"), answers.count(b"HTTP/1.1 200")), (1, 1))
+
+    def test_finBehindRequests(self) -> None:
+        """A client's FIN ends the connection after the last response, and not before."""
+        peer = Peer(site())
+        peer.protocol.dataReceived(GET * 50)
+        peer.protocol.readConnectionLost()
+        self.assertFalse(peer.closed)
+        peer.turn()
+        self.assertEqual(peer.read().count(b"Hello World!"), 50)
+        self.assertTrue(peer.closed)
+
+    def test_finBehindASlowRequest(self) -> None:
+        """A response that takes long is sent to a client that has closed its side."""
+
+        class Slow(Hello):
+            waiting: Request
+
+            def render(self, request: Request) -> int:
+                Slow.waiting = request
+                return NOT_DONE_YET
+
+        peer = Peer(HelloSite(Slow, Clock()))
+        peer.protocol.dataReceived(GET)
+        peer.protocol.readConnectionLost()
+        self.assertFalse(peer.closed)
+        Slow.waiting.write(b"late")
+        Slow.waiting.finish()
+        self.assertIn(b"late", peer.read())
+        self.assertTrue(peer.closed)
+
+    def test_drainWhileWaiting(self) -> None:
+        """Of requests that wait when the daemon stops, the first is answered, as the last."""
+        made = site()
+        peer = Peer(made)
+        peer.protocol.dataReceived(GET * 50)
+        made.drain()
+        self.assertFalse(peer.closed)
+        peer.turn()
+        answers = peer.read()
+        self.assertEqual(answers.count(b"Hello World!"), 2)
+        self.assertEqual(answers.count(b"Connection: close\r\n"), 1)
+        self.assertTrue(peer.closed)
+
+    def test_lostWhileWaiting(self) -> None:
+        """Requests of a connection that is lost are not answered."""
+        made = site()
+        peer = Peer(made)
+        peer.protocol.dataReceived(GET * 50)
+        peer.lose()
+        self.assertEqual(peer.read().count(b"Hello World!"), 1)
+        self.assertEqual((made.channels, peer.clock.getDelayedCalls()), (set(), []))
+        other = Peer(made)
+        other.protocol.dataReceived(GET)
+        self.assertEqual(other.read().count(b"Hello World!"), 1)
+
+    def test_pulledInTurns(self) -> None:
+        """A response that is made piece by piece shares the turns, and stops with its client."""
+
+        @implementer(IPullProducer)
+        class Endless:
+            pieces = 0
+            stopped = False
+
+            def __init__(self, request: Request) -> None:
+                self.request = request
+
+            def resumeProducing(self) -> None:
+                Endless.pieces += 1
+                self.request.write(b"x")
+                if Endless.pieces % 3 == 0:
+                    # As a transport that is full does.
+                    self.request.channel.pauseProducing()
+
+            def stopProducing(self) -> None:
+                Endless.stopped = True
+
+        class Pulling(Hello):
+            def render(self, request: Request) -> int:
+                request.registerProducer(Endless(request), False)
+                return NOT_DONE_YET
+
+        peer = Peer(HelloSite(Pulling, Clock()))
+        peer.protocol.dataReceived(GET)
+        peer.turn()
+        self.assertEqual(Endless.pieces, 3)
+        peer.protocol.resumeProducing()
+        peer.clock.advance(0)
+        self.assertEqual(Endless.pieces, 6)
+        peer.protocol.stopProducing()
+        peer.lose()
+        self.assertTrue(Endless.stopped)
+        self.assertEqual(peer.clock.getDelayedCalls(), [])
 
     def test_greetingOfAWrongType(self) -> None:
         """A subclass's mistake is told in the log, by its name, and not to the client."""

@@ -31,12 +31,14 @@ PRIVATE = {
     "_flushReceiveBIO": "twisted.protocols.tls",
     "_flushSendBIO": "twisted.protocols.tls",
     "_fromListeningDescriptor": "twisted.internet.tcp",
+    "_handlingRequest": "twisted.web.http",
     "_lostTLSConnection": "twisted.protocols.tls",
     "_maybePauseProducer": "twisted.internet.abstract",
     "_producer": "twisted.protocols.tls",
     "_producerPaused": "twisted.protocols.tls",
     "_producer_helpers": "twisted.protocols.tls",
     "_reason": "twisted.protocols.tls",
+    "_requestProducer": "twisted.web.http",
     "_respondToBadRequestAndDisconnect": "twisted.web.http",
     "_shouldShutdown": "twisted.internet.tcp",
     "_shutdownTLS": "twisted.protocols.tls",
@@ -45,6 +47,7 @@ PRIVATE = {
     "_tlsConnection": "twisted.protocols.tls",
     "_tlsShutdownFinished": "twisted.protocols.tls",
     "_version": "twisted.web.http",
+    "_waitingForTransport": "twisted.web.http",
     "_writeDisconnected": "twisted.internet.abstract",
 }
 

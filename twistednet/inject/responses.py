@@ -201,5 +201,3 @@ class FaultyResponse:
                 self._channel.leave(partial(DrainThenReset, stream=stream))
                 return
             self._channel.loseConnection()
-        if self._channel.finReceived:
-            self._channel.readConnectionLost()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from time import monotonic
 from typing import Protocol as Shape
 
 from twisted.internet.interfaces import IReactorTime
@@ -15,9 +14,7 @@ from twistednet.core.limits import LocalPeers, TokenBucket
 from twistednet.core.metrics import Metrics
 from twistednet.core.settings import ServiceSettings
 from twistednet.core.text import hostOf
-
-#: Seconds of each reactor turn in which messages of a backlog are taken.
-TURN_SECONDS = 0.001
+from twistednet.transport.turns import fairCooperator
 
 
 class Worker(Shape):
@@ -74,7 +71,7 @@ class MessagesFactory(Factory[Protocol]):
 
     def fairCooperator(self) -> Cooperator:
         """Return a cooperator that takes a millisecond of each reactor turn for all its tasks."""
-        return Cooperator(_turn, lambda work: self.clock.callLater(0, work))
+        return fairCooperator(self.clock)
 
     def takeTurns(self, connection: Worker, work: Iterator[object]) -> None:
         """Do the `work` of a connection step by step, in turn with that of the others.
@@ -103,8 +100,3 @@ class MessagesFactory(Factory[Protocol]):
         self.maxMessage = settings.maxMessage
         self.limitLoopback = settings.limitLoopback
         self.local = settings.trust
-
-
-def _turn() -> Callable[[], bool]:
-    end = monotonic() + TURN_SECONDS
-    return lambda: monotonic() > end

@@ -8,7 +8,6 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IHalfCloseableProtocol, IReactorTime
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel
 from twisted.web.http_headers import Headers
 from twisted.web.resource import IResource
 from twisted.web.server import Site
@@ -23,6 +22,8 @@ from twistednet.transport.closing import (
     setCloseReason,
 )
 from twistednet.transport.httprequest import REASONS, BoundedRequest
+from twistednet.transport.httpturns import TurnTakingChannel
+from twistednet.transport.turns import Turns
 
 # reg-name, IP-literal or IPv4address, and a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(:[0-9]*)?")
@@ -32,7 +33,7 @@ Ending = Callable[[Any, IReactorTime], "LingeringClose | DrainThenReset | None"]
 
 
 @implementer(IHalfCloseableProtocol)
-class BoundedChannel(HTTPChannel):
+class BoundedChannel(TurnTakingChannel):
     """One connection to a `BoundedSite`. A refusal is a response that says why, then the end.
 
     The header of a request must be complete `headerTimeout` seconds after its first byte (the
@@ -42,17 +43,11 @@ class BoundedChannel(HTTPChannel):
     """
 
     site: BoundedSite
-    #: A stream, its TLS, or what faults put before them.
-    transport: Any
     requestFactory = BoundedRequest
     #: The lines of the header section, as they were sent.
     headerLines: list[bytes]
-    #: True if nothing more is read: the last response is written.
-    isFinished = False
     #: What chooses the requests that faults apply to; see `inject.responses`.
     selector: Any = None
-    #: True if the client has sent its FIN. A response that a fault holds back is sent first.
-    finReceived = False
 
     #: The part of a request that is awaited, header or body, and since when (seconds).
     _awaited = "header"
@@ -71,11 +66,9 @@ class BoundedChannel(HTTPChannel):
         self._lateCall = self.site.clock.callLater(self.site.headerTimeout, self._checkTime)
         super().connectionMade()
 
-    def dataReceived(self, data: bytes) -> None:
-        if not self.isFinished:
-            super().dataReceived(data)
-            if self._buffer and self._since is None:
-                self._await("header")
+    def inputParsed(self) -> None:
+        if self._buffer and self._since is None:
+            self._await("header")
 
     def lineReceived(self, line: bytes) -> None:
         if self.isFinished:
@@ -147,11 +140,14 @@ class BoundedChannel(HTTPChannel):
     def loseConnection(self) -> None:
         """Read nothing more, and close once the client has the last response."""
         self.leave(lingeringClose)
+        if self.finReceived:
+            self.transport.loseConnection()
 
     def leave(self, end: Ending) -> None:
         """Read nothing more, and close as `end` does."""
         self.isFinished = True
         self._since = None
+        self.unregisterProducer()
         self.transport.unregisterProducer()
         if self._closing is None:
             self._closing = end(self.transport, self.site.clock)
@@ -165,14 +161,10 @@ class BoundedChannel(HTTPChannel):
             self.persistent = False
         elif seconds and self._since is not None:
             self.site.clock.callLater(seconds, self.drain, 0)
-        elif self in self.site.channels:
+        elif self in self.site.channels and not self.isWaiting:
             self.loseConnection()
 
-    def readConnectionLost(self) -> None:
-        """The client has sent its FIN: respond to its requests, then close."""
-        self.finReceived = True
-        if not self.isFinished and self.requests and self.requests[0].faulty is not None:
-            return
+    def inputEnded(self) -> None:
         if self._buffer.strip():
             self.headerLines.append(self._buffer)
         if self.headerLines:
@@ -198,8 +190,8 @@ class BoundedChannel(HTTPChannel):
     def _checkTime(self) -> None:
         now, left = self.site.clock.seconds(), self.site.headerTimeout
         if self._since is not None:
-            if queuedBytes(self.transport):
-                # The client is not read while it does not take its responses.
+            if self.isWaiting or queuedBytes(self.transport):
+                # The client is not read, and so cannot go on.
                 self._since = now
             left -= now - self._since
         if left > 0:
@@ -225,6 +217,7 @@ class BoundedSite(Site):
         self.clock: IReactorTime = self.reactor
         self.protocol: Any = BoundedChannel
         self.channels: set[BoundedChannel] = set()
+        self.turns = Turns(self.clock)
         self.draining = False
 
     def configure(self, settings: ServiceSettings) -> None:

@@ -177,6 +177,8 @@ class PolledTransport(_Server):
     events = 0
     #: True while much is queued: then the peer is not read, even if the protocol wants it.
     _throttled = False
+    #: Bytes of the next recv(2).
+    _readSize = MIN_READ_BYTES
     _wantsReading = False
     _wantsWriting = False
 
@@ -200,6 +202,8 @@ class PolledTransport(_Server):
 
     def stopReading(self) -> None:
         self._wantsReading = False
+        # A protocol that pauses has more to do than it can, and keeps what it was given.
+        self._readSize = MIN_READ_BYTES
         self._watch()
 
     def startWriting(self) -> None:
