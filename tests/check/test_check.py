@@ -359,12 +359,8 @@ class OtherFaultTests(_Case):
         verdicts = await self.verdicts(self.listen(Always), "hello", timeout=0.3)
         passed = set(verdicts) - self.failed(verdicts) - {"half-close is answered"}
         right = {"GET gets the greeting", "any path gets the greeting", "HTML is escaped"}
-        right |= {"a connection is kept", "one byte at a time", "a pause does not end a connection"}
-        right |= {
-            "simultaneous connections",
-            RESET,
-            BANNER,
-        }
+        right |= {"a connection is kept", "one byte at a time", "pipelined requests"}
+        right |= {"simultaneous connections", "a pause does not end a connection", RESET, BANNER}
         self.assertEqual(passed, right)
 
     async def test_notDiscard(self) -> None:
@@ -628,6 +624,15 @@ class CommandTests(SynchronousTestCase):
             done = self.check(f"127.0.0.1:{port}", "--as", "echo")
         self.assertEqual((done.returncode, done.stdout), (3, ""))
         self.assertEqual(len(done.stderr.splitlines()), 1, done.stderr)
+        self.assertIn("connection refused", done.stderr)
+
+    def test_closedDatagramPort(self) -> None:
+        """Over UDP the kernel's refusal is enough for the same."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as closed:
+            closed.bind(("127.0.0.1", 0))
+            port = closed.getsockname()[1]
+        done = self.check(f"udp:127.0.0.1:{port}", "--as", "datagram")
+        self.assertEqual((done.returncode, done.stdout), (3, ""))
         self.assertIn("connection refused", done.stderr)
 
     def test_usage(self) -> None:

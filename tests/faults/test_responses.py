@@ -165,6 +165,38 @@ class KindTests(SynchronousTestCase):
             self.assertEqual((302, b"Found"), (reply.status, reply.reason))
             self.assertIn((b"Location", place), reply.headers)
 
+    def test_chain(self) -> None:
+        """Each redirect names the next one, with the count at the end of the target; after the
+        last one comes the response itself, and the rule has not acted."""
+        reports: list[str] = []
+
+        def report(_: ActiveFault, did: str) -> None:
+            reports.append(did)
+
+        for start, steps in (
+            (b"/", (b"/?netdemo-redirects=1", b"/?netdemo-redirects=2")),
+            (b"/a?b=1", (b"/a?b=1&netdemo-redirects=1", b"/a?b=1&netdemo-redirects=2")),
+            (b"//else/a", (b"/.//else/a?netdemo-redirects=1", b"/.//else/a?netdemo-redirects=2")),
+        ):
+            for target, place in zip((start, *steps), steps, strict=False):
+                request = replace(made(), target=target)
+                reply = edited(request, "redirect chain of 2", report=report)
+                self.assertEqual((302, b"Found"), (reply.status, reply.reason))
+                self.assertIn((b"Location", place), reply.headers)
+            last = replace(made(), target=steps[-1])
+            self.assertEqual(last, edited(last, "redirect chain of 2", report=self.fail))
+        self.assertEqual(6, len(reports))
+
+    def test_chainPassed(self) -> None:
+        """A count that is not ours is part of the target."""
+        for target, place in (
+            (b"/?netdemo-redirects=x", b"/?netdemo-redirects=x&netdemo-redirects=1"),
+            (b"/?netdemo-redirects=1&a", b"/?netdemo-redirects=1&a&netdemo-redirects=1"),
+            (b"/?not-netdemo-redirects=1", b"/?not-netdemo-redirects=1&netdemo-redirects=1"),
+        ):
+            reply = edited(replace(made(), target=target), "redirect chain of 1")
+            self.assertIn((b"Location", place), reply.headers)
+
     def test_encoding(self) -> None:
         """An encoding that the service named is replaced."""
         reply = edited(

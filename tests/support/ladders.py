@@ -92,6 +92,7 @@ def _shown(data: bytes) -> str:
 RESPONSES = (
     "status 503",
     "redirect loop",
+    "redirect chain of 2",
     "latency before body 1s",
     "latency in body 1s",
     "no status line",

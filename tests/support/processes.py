@@ -94,6 +94,15 @@ class Running:
         if command is None:
             self.waitFor("serving\n")
 
+    def readLog(self) -> None:
+        """Add to `log` what the daemon has written so far, so that the pipe has room."""
+        assert self.process.stdout is not None
+        while select.select([self.process.stdout], [], [], 0)[0]:
+            data = os.read(self.process.stdout.fileno(), 65536)
+            if not data:
+                return
+            self.log += data.decode()
+
     def waitFor(self, pattern: str, since: int = 0) -> re.Match[str]:
         """The first place in the log from `since` on that matches."""
         deadline = time.monotonic() + PATIENCE

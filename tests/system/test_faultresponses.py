@@ -1,4 +1,4 @@
-"""Faulty responses of a real daemon, as curl, Python's http.client and Chromium see them."""
+"""Faulty responses of a real daemon, as curl, Python's HTTP clients and Chromium see them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import socket
 import ssl
 import subprocess
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.support.adminsite import AdminTests
 from tests.support.browser import browser
-from tests.support.processes import PATIENCE, readAll, readUntil, running, temporaryFolder
+from tests.support.processes import PATIENCE, ROOT, readAll, readUntil, running, temporaryFolder
 from tests.support.servers import serve
 from tests.system.test_exact import certificates
 from tests.system.test_faults import connected
@@ -33,12 +34,14 @@ SOON = 0.8
 class ServerRecord(NamedTuple):
     """What each client makes of a fault.
 
-    curl: its exit status, then its message or the body. http.client: an exception, or status
-    and body. Chromium: an error, or status and body.
+    curl: its exit status, then its message or the body. http.client, requests and httpx: an
+    exception, or status and body. Chromium: an error, or status and body.
     """
 
     curl: str
     python: str
+    requests: str
+    httpx: str
     chromium: str
 
 
@@ -47,72 +50,145 @@ FINE = "200 Hello World!"
 #: "No error" is looked for too, where a client accepts what it should not.
 SEEN = {
     "status 503": ServerRecord(
-        "0 503 Service Unavailable", "503 503 Service Unavailable", "503 503 Service Unavailable"
+        curl="0 503 Service Unavailable",
+        python="503 503 Service Unavailable",
+        requests="503 503 Service Unavailable",
+        httpx="503 503 Service Unavailable",
+        chromium="503 503 Service Unavailable",
     ),
     "redirect loop": ServerRecord(
-        r"47 .*Maximum \(9\) redirects followed", "302 302 Found", "ERR_TOO_MANY_REDIRECTS"
+        curl=r"47 .*Maximum \(9\) redirects followed",
+        python="302 302 Found",
+        requests="TooManyRedirects Exceeded 30 redirects",
+        httpx="TooManyRedirects",
+        chromium="ERR_TOO_MANY_REDIRECTS",
     ),
+    "redirect chain of 3": ServerRecord(
+        curl="0 Hello World!", python="302 302 Found", requests=FINE, httpx=FINE, chromium=FINE
+    ),
+    # requests raises ReadTimeout only for headers that are late.
     "latency before body 1min": ServerRecord(
-        "28 .* with 0 out of 12 bytes received", "TimeoutError", "200 TimeoutError"
+        curl="28 .* with 0 out of 12 bytes received",
+        python="TimeoutError",
+        requests="ConnectionError .*Read timed out",
+        httpx="ReadTimeout",
+        chromium="200 TimeoutError",
     ),
     "latency in body 1min": ServerRecord(
-        "28 .* with 6 out of 12 bytes received", "TimeoutError", "200 TimeoutError"
+        curl="28 .* with 6 out of 12 bytes received",
+        python="TimeoutError",
+        requests="ConnectionError .*Read timed out",
+        httpx="ReadTimeout",
+        chromium="200 TimeoutError",
     ),
     # Taken for HTTP/0.9, which all of them refuse.
     "no status line": ServerRecord(
-        "1 .*Received HTTP/0.9 when not allowed",
-        "BadStatusLine.*Server: twistednet",
-        "ERR_INVALID_HTTP_RESPONSE",
+        curl="1 .*Received HTTP/0.9 when not allowed",
+        python="BadStatusLine.*Server: twistednet",
+        requests="ConnectionError .*BadStatusLine.*Server: twistednet",
+        httpx="RemoteProtocolError illegal status line.*Server: twistednet",
+        chromium="ERR_INVALID_HTTP_RESPONSE",
     ),
     # Chromium looks for the status line in the first few bytes only.
     "bytes before status line": ServerRecord(
-        "1 .*Received HTTP/0.9 when not allowed",
-        "BadStatusLine.*garbage",
-        "ERR_INVALID_HTTP_RESPONSE",
+        curl="1 .*Received HTTP/0.9 when not allowed",
+        python="BadStatusLine.*garbage",
+        requests="ConnectionError .*BadStatusLine.*garbage",
+        httpx="RemoteProtocolError illegal status line.*garbage",
+        chromium="ERR_INVALID_HTTP_RESPONSE",
     ),
     # RFC 9110, 8.6, allows it.
-    "duplicate content-length": ServerRecord("0 Hello World!", FINE, FINE),
+    "duplicate content-length": ServerRecord(
+        curl="0 Hello World!", python=FINE, requests=FINE, httpx=FINE, chromium=FINE
+    ),
     # curl goes by the last one, http.client by the first.
     "conflicting content-length": ServerRecord(
-        r"18 .*\b1 bytes",
-        FINE,
-        "ERR_RESPONSE_HEADERS_MULTIPLE_CONTENT_LENGTH",
+        curl=r"18 .*\b1 bytes",
+        python=FINE,
+        requests=r"InvalidHeader .*\(12, 13\)",
+        httpx="RemoteProtocolError conflicting Content-Length headers",
+        chromium="ERR_RESPONSE_HEADERS_MULTIPLE_CONTENT_LENGTH",
     ),
     "bad chunk size": ServerRecord(
-        "56 .*hex",
-        r"IncompleteRead\(0 bytes read",
-        "ERR_INVALID_CHUNKED_ENCODING",
+        curl="56 .*hex",
+        python=r"IncompleteRead\(0 bytes read",
+        requests="ChunkedEncodingError .*InvalidChunkLength",
+        httpx="RemoteProtocolError illegal chunk header",
+        chromium="ERR_INVALID_CHUNKED_ENCODING",
     ),
     "truncated body": ServerRecord(
-        r"18 .*\b1 bytes",
-        r"IncompleteRead\(12 bytes read, 1 more",
-        "ERR_CONTENT_LENGTH_MISMATCH",
+        curl=r"18 .*\b1 bytes",
+        python=r"IncompleteRead\(12 bytes read, 1 more",
+        requests=r"ChunkedEncodingError .*IncompleteRead\(12 bytes read, 1 more",
+        httpx="RemoteProtocolError .*received 12 bytes, expected 13",
+        chromium="ERR_CONTENT_LENGTH_MISMATCH",
     ),
     # What comes after the body is thrown away with the connection.
-    "surplus body": ServerRecord("0 Hello World!", FINE, FINE),
+    "surplus body": ServerRecord(
+        curl="0 Hello World!", python=FINE, requests=FINE, httpx=FINE, chromium=FINE
+    ),
     # http.client decodes nothing.
     "wrong content-encoding": ServerRecord(
-        "61 .*Error while processing content unencoding", FINE, "ERR_CONTENT_DECODING_FAILED"
+        curl="61 .*Error while processing content unencoding",
+        python=FINE,
+        requests="ContentDecodingError",
+        httpx="DecodingError",
+        chromium="ERR_CONTENT_DECODING_FAILED",
     ),
     "endless headers": ServerRecord(
-        "56 .*Too large response headers",
-        "HTTPException.*got more than 100 headers",
-        "ERR_RESPONSE_HEADERS_TOO_BIG",
+        curl="56 .*Too large response headers",
+        python="HTTPException.*got more than 100 headers",
+        requests="ConnectionError .*got more than 100 headers",
+        httpx="RemoteProtocolError Receive buffer too long",
+        chromium="ERR_RESPONSE_HEADERS_TOO_BIG",
     ),
-    # All three take a FIN for the end of the headers (RFC 9112, 8, says that this is incomplete).
-    "close in headers": ServerRecord("0 ", "200 ", "200 "),
+    # All but httpx take a FIN for the end of the headers, which RFC 9112, 8, calls incomplete.
+    "close in headers": ServerRecord(
+        curl="0 ",
+        python="200 ",
+        requests="200 ",
+        httpx="RemoteProtocolError Server disconnected without sending a response",
+        chromium="200 ",
+    ),
     "close in body": ServerRecord(
-        r"18 .*\b6 bytes",
-        r"IncompleteRead\(6 bytes read, 6 more",
-        "ERR_CONTENT_LENGTH_MISMATCH",
+        curl=r"18 .*\b6 bytes",
+        python=r"IncompleteRead\(6 bytes read, 6 more",
+        requests=r"ChunkedEncodingError .*IncompleteRead\(6 bytes read, 6 more",
+        httpx="RemoteProtocolError .*received 6 bytes, expected 12",
+        chromium="ERR_CONTENT_LENGTH_MISMATCH",
     ),
     "reset in headers": ServerRecord(
-        "56 .*Connection reset by peer", "ConnectionResetError", "ERR_CONNECTION_RESET"
+        curl="56 .*Connection reset by peer",
+        python="ConnectionResetError",
+        requests="ConnectionError .*ConnectionResetError",
+        httpx="ReadError .*Connection reset by peer",
+        chromium="ERR_CONNECTION_RESET",
     ),
     "reset in body": ServerRecord(
-        "56 .*Connection reset by peer", "ConnectionResetError", "ERR_CONNECTION_RESET"
+        curl="56 .*Connection reset by peer",
+        python="ConnectionResetError",
+        requests="ChunkedEncodingError .*ConnectionResetError",
+        httpx="ReadError .*Connection reset by peer",
+        chromium="ERR_CONNECTION_RESET",
     ),
 }
+
+#: What the table of the documentation calls other than the client does, and what that is.
+ACCEPTED = {
+    "no error": "0 |200 ",
+    "does not follow": "302",
+    "does not decode": "200 Hello",
+}
+_COLUMNS = ("curl", "python", "requests", "httpx", "chromium")
+
+
+def _documented(client: str) -> dict[str, str]:
+    """Return what docs/fault-kinds.md says of a client, by rule, up to the first comma."""
+    page = (ROOT / "docs" / "fault-kinds.md").read_text()
+    rows = re.findall(r"^\| (.+) \|$", page.partition("### What clients make")[2], re.MULTILINE)
+    cells = [row.split(" | ") for row in rows[1:] if "---" not in row]
+    return {row[0]: row[1 + _COLUMNS.index(client)].partition(",")[0] for row in cells}
+
 
 _FETCH = """
 const [paths, limit, done] = arguments;
@@ -149,18 +225,26 @@ class SeenTests(AdminTests):
 
     def setUp(self) -> None:
         super().setUp()
+        # The log is a pipe, which what all clients are sent would fill.
+        self.daemon.readLog()
         self.host, self.port = self.daemon.address("hello")
         self.url = f"http://{self.host}:{self.port}"
 
     def assertSeen(self, client: str, got: dict[str, str]) -> None:
-        """Check each kind against the table."""
+        """Check each kind against the table, and against that of the documentation."""
         for rule, one in got.items():
             self.assertRegex(one, f"(?s)\\A{getattr(SEEN[rule], client)}", rule)
+        shown = _documented(client)
+        self.assertEqual(
+            {rule for rule in SEEN if not re.search("status 503|latency", rule)}, set(shown)
+        )
+        for rule, cell in shown.items():
+            self.assertRegex(got[rule], rf"\A({ACCEPTED.get(cell, re.escape(cell))})", (rule, cell))
 
     def test_every(self) -> None:
         """The table has every kind."""
-        asked = {re.sub(r"\b(503|1min)\b", "_", rule) for rule in SEEN}
-        forms = {re.sub("STATUS|TIME", "_", kind.form.text) for kind in RESPONSE_KINDS}
+        asked = {re.sub(r"\b(503|1min|3)\b", "_", rule) for rule in SEEN}
+        forms = {re.sub(r"STATUS|TIME|\bN\b", "_", kind.form.text) for kind in RESPONSE_KINDS}
         self.assertEqual(forms, asked)
 
     def test_curl(self) -> None:
@@ -198,6 +282,49 @@ class SeenTests(AdminTests):
                 return f"{reply.status} {reply.read().decode()}"
             except (OSError, http.client.HTTPException) as error:
                 return repr(error)
+
+    def test_requests(self) -> None:
+        """By what requests raises or returns; it follows redirects."""
+        try:
+            import requests
+        except ImportError:
+            raise SkipTest("requests is not installed") from None
+
+        def ask(url: str, limit: float) -> tuple[int, str]:
+            with requests.Session() as session:
+                session.trust_env = False
+                response = session.get(url, timeout=limit)
+            return response.status_code, response.text
+
+        self.assertSeen("requests", self._got(ask, requests.RequestException))
+
+    def test_httpx(self) -> None:
+        """By what httpx raises or returns; it follows redirects on request."""
+        try:
+            import httpx
+        except ImportError:
+            raise SkipTest("httpx is not installed") from None
+
+        def ask(url: str, limit: float) -> tuple[int, str]:
+            response = httpx.get(url, timeout=limit, follow_redirects=True, trust_env=False)
+            return response.status_code, response.text
+
+        self.assertSeen("httpx", self._got(ask, httpx.HTTPError))
+
+    def _got(
+        self, ask: Callable[[str, float], tuple[int, str]], error: type[Exception]
+    ) -> dict[str, str]:
+        """Return what each rule gives a client that is called with a URL and a time limit."""
+
+        def one(rule: str) -> str:
+            try:
+                status, text = ask(self.url + _path(rule), SOON if "latency" in rule else PATIENCE)
+            except error as raised:
+                return f"{type(raised).__name__} {raised}"
+            return f"{status} {text}"
+
+        with ThreadPoolExecutor(len(SEEN)) as pool:
+            return dict(zip(SEEN, pool.map(one, SEEN), strict=True))
 
     def test_chromium(self) -> None:
         """By the error in its console, or what the page gets."""

@@ -11,7 +11,8 @@ from twisted.internet.defer import TimeoutError as DeferredTimeout
 from twistednet.check.model import Check, Result
 from twistednet.check.probe import Failed, NotApplicable, Probe
 from twistednet.client.connecting import connect
-from twistednet.client.errors import ClientError
+from twistednet.client.datagrams import openDatagrams
+from twistednet.client.errors import ClientError, TimedOut
 from twistednet.client.reactors import Reactor
 from twistednet.client.streams import TIMEOUT_SECONDS
 from twistednet.client.targets import Target
@@ -20,6 +21,9 @@ from twistednet.client.targets import Target
 MAX_CHECK_SECONDS, MAX_RUN_SECONDS = 10.0, 60.0
 #: Seconds that a slow check may take besides, and the run for each of them.
 SLOW_SECONDS = 35.0
+
+#: Seconds within which the kernel reports that a UDP port is closed.
+REFUSAL_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,12 @@ async def conform(
 
     A check that does not end in time fails. Checks that the run has no time for get the
     verdict "skip". Raises CannotConnect or TimedOut if the server cannot be reached at all
-    (over UDP, only the checks show that).
+    (over UDP: if the port is closed).
     """
     checks = list(checks)
     seconds = limits.run + SLOW_SECONDS * sum(check.slow for check in checks)
     deadline = time.monotonic() + seconds
-    if not target.isDatagram:
-        await (await connect(reactor, target, limits.silence)).close()
+    await _reach(reactor, target, limits.silence)
     results = []
     for check in checks:
         left = deadline - time.monotonic()
@@ -59,6 +62,21 @@ async def conform(
         results.append(result)
         each(result)
     return results
+
+
+async def _reach(reactor: Reactor, target: Target, timeout: float) -> None:
+    if not target.isDatagram:
+        await (await connect(reactor, target, timeout)).close()
+        return
+    datagrams = await openDatagrams(reactor, target, timeout)
+    try:
+        datagrams.send(b"")
+        await datagrams.receive(min(REFUSAL_SECONDS, timeout))
+    except TimedOut:
+        # There need not be a reply; the checks show whether one comes.
+        pass
+    finally:
+        await datagrams.close()
 
 
 async def _run(check: Check, probe: Probe, limits: TimeLimits, left: float) -> Result:

@@ -10,10 +10,12 @@ from urllib.parse import quote
 from twistednet.client.errors import Unexpected
 from twistednet.client.streams import Stream
 from twistednet.client.targets import Target
-from twistednet.core.text import addressText
+from twistednet.core.text import addressText, shown
 
 MAX_HEADER_BYTES = 64 * 1024
 MAX_BODY_BYTES = 1024 * 1024
+#: Bytes of a line that an error message shows.
+MAX_SHOWN_BYTES = 80
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})(?: .*)?")
 
@@ -80,7 +82,8 @@ async def _status(stream: Stream) -> int:
     line = (await stream.readLine(MAX_HEADER_BYTES)).rstrip(b"\r\n")
     match = _STATUS.fullmatch(line)
     if match is None:
-        why = "sent something that is not HTTP" if line else "closed without a response"
+        notHTTP = f"sent something that is not HTTP: '{shown(line, MAX_SHOWN_BYTES)}'"
+        why = notHTTP if line else "closed without a response"
         raise Unexpected(f"{stream.target} {why}")
     return int(match[1])
 

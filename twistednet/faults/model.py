@@ -161,10 +161,13 @@ class ListenerFaultKind(FaultKind):
 class ResponseFaultKind(FaultKind):
     """A kind of fault of HTTP responses: `edit` is given the parts, and returns others.
 
-    With `ends`, the response is the last one: our FIN, or a RST, comes after it.
+    With `ends`, the response is the last one: our FIN, or a RST, comes after it. Requests
+    whose target, a bytes, it does not apply to (`appliesTo`, given the rule's values, too)
+    pass.
     """
 
     edit: ResponseEdit
+    appliesTo: Callable[..., bool] = field(default=lambda *_: True, kw_only=True)
     ends: Literal[ActionType.END, ActionType.RESET, None] = field(default=None, kw_only=True)
     counts: str = field(default="requests", init=False)
     direction: str = field(default="", init=False)
@@ -175,6 +178,9 @@ class ResponseFaultKind(FaultKind):
         return frozenset({"request"})
 
     def act(self, action: Action, state: KindState, values: tuple[object, ...]) -> list[Action]:
+        if not self.appliesTo(action.data, *values):
+            return [action]
+
         def edited(parts: ResponseParts) -> ResponseParts:
             if self.ends is not None and not parts.cut:
                 parts = replace(parts, end=self.ends, faultName=self.name)

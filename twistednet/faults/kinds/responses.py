@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Final, Literal
@@ -19,6 +20,9 @@ _KEPT_HEADERS = frozenset({b"server", b"date", b"connection", b"x-netdemo-fault"
 GARBAGE = b"garbage\r\n"
 SURPLUS = b"surplus"
 BAD_CHUNK_SIZE = b"xyz"
+#: The parameter of a target in which a chain of redirects counts, so that it needs no state.
+REDIRECTS_PARAMETER = b"netdemo-redirects"
+_REDIRECTS_DONE = re.compile(rb"[?&]%b=([0-9]{1,15})\Z" % REDIRECTS_PARAMETER)
 #: A header field of 1 KiB.
 ENDLESS_HEADER = b"X-Endless: " + b"x" * 1011 + b"\r\n"
 
@@ -41,8 +45,30 @@ def status(parts: ResponseParts, code: int) -> ResponseParts:
 
 def redirect(parts: ResponseParts) -> ResponseParts:
     """Redirect to the request's own target (RFC 9110, 15.4.3)."""
+    return _redirected(parts, parts.target)
+
+
+def redirectOnce(parts: ResponseParts, count: int) -> ResponseParts:
+    """Redirect to the request's own target, with the number of the redirect at its end."""
+    target = _REDIRECTS_DONE.sub(b"", parts.target)
+    mark = b"&" if b"?" in target else b"?"
+    number = _redirectsDone(parts.target) + 1
+    return _redirected(parts, b"%b%b%b=%d" % (target, mark, REDIRECTS_PARAMETER, number))
+
+
+def isBeforeEnd(target: bytes, count: int) -> bool:
+    """True if a chain of `count` redirects goes on after the request for `target`."""
+    return _redirectsDone(target) < count
+
+
+def _redirectsDone(target: bytes) -> int:
+    match = _REDIRECTS_DONE.search(target)
+    return int(match[1]) if match else 0
+
+
+def _redirected(parts: ResponseParts, target: bytes) -> ResponseParts:
     # Two slashes at the beginning would name another host (RFC 3986, 4.2).
-    path = b"/." + parts.target if parts.target.startswith(b"//") else parts.target
+    path = b"/." + target if target.startswith(b"//") else target
     parts = status(parts, 302)
     return replace(parts, headers=(*parts.headers, (b"Location", path)))
 
@@ -92,6 +118,9 @@ _RESET: Final = ActionType.RESET
 RESPONSE_KINDS = (
     ResponseFaultKind("status STATUS", status),
     _named("redirect loop", redirect),
+    ResponseFaultKind(
+        "redirect chain of N", redirectOnce, name="redirect chain", appliesTo=isBeforeEnd
+    ),
     ResponseFaultKind("latency before body TIME", delayBody),
     ResponseFaultKind("latency in body TIME", delayHalf),
     _named("no status line", _with(hasStatusLine=False), _END),
