@@ -261,7 +261,7 @@ _REPLIES = st.builds(
 class AnyTests(SynchronousTestCase):
     """Any kinds, and any response."""
 
-    @given(_REPLIES, st.lists(st.sampled_from(RESPONSE_KINDS), max_size=4), st.data())
+    @given(_REPLIES, st.lists(st.sampled_from(RESPONSE_KINDS), min_size=1, max_size=4), st.data())
     def test_anything(self, reply: ResponseParts, kinds: list[FaultKind], data: Any) -> None:
         """Times never go back, nothing comes after an end, the delays add up, and what is sent is
         a prefix of the edited response."""

@@ -463,7 +463,11 @@ class QualifierTests(SynchronousTestCase):
             passed(schedule.connect(), b"abcd")
             self.assertEqual([expected], schedule.reports)
 
-    @given(rules(), st.integers(), st.lists(st.tuples(st.booleans(), st.binary(max_size=50))))
+    @given(
+        rules(),
+        st.integers(),
+        st.lists(st.tuples(st.booleans(), st.binary(max_size=50)), min_size=5),
+    )
     def test_repeatable(self, rule: Rule, seed: int, events: list[tuple[bool, bytes]]) -> None:
         """The same seed and the same events give the same actions, whatever the rule."""
 

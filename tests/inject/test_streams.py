@@ -674,8 +674,8 @@ class AnyRuleTests(FaultTestCase):
 
     @settings(max_examples=150, deadline=None)
     @given(
-        st.lists(rules(), max_size=3),
-        st.lists(st.binary(min_size=1, max_size=50), max_size=4),
+        st.lists(rules(), min_size=1, max_size=3),
+        st.lists(st.binary(min_size=1, max_size=50), min_size=1, max_size=4),
         st.booleans(),
     )
     def test_any(self, ruled: list[Rule], chunks: list[bytes], areLifted: bool) -> None:

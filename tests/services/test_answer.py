@@ -20,6 +20,7 @@ QUESTIONS = st.lists(
     st.sampled_from(
         [b"how are u", b"\n", b"\r\n", b"HOW OLD ARE U?", b"bye", b"\xff", "é".encode(), b"x" * 30]
     ),
+    min_size=5,
     max_size=30,
 ).map(b"".join)
 

@@ -14,6 +14,7 @@ TYPED = st.lists(
     st.sampled_from(
         [b"hi", b"\n", b"\r\n", b"/nick Ann", b"/who", b"/me x", b"byebye", b"\xff", "é".encode()]
     ),
+    min_size=5,
     max_size=25,
 ).map(b"".join)
 
