@@ -37,6 +37,7 @@ PRIVATE = {
     "_shouldShutdown": "twisted.internet.tcp",
     "_tempDataBuffer": "twisted.internet.abstract",
     "_tempDataLen": "twisted.internet.abstract",
+    "_transferDecoder": "twisted.web.http",
     "_version": "twisted.web.http",
     "_waitingForTransport": "twisted.web.http",
     "_writeDisconnected": "twisted.internet.abstract",

@@ -49,7 +49,7 @@ class Turns:
 
     def take(
         self, steps: Iterator[object], failed: Callable[[Failure], object]
-    ) -> CooperativeTask[object]:
+    ) -> CooperativeTask[Iterator[object]]:
         """Do the work of a connection step by step, in turn with that of the others.
 
         If it raises, `failed` is called with that.
