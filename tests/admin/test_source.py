@@ -23,7 +23,7 @@ class SourceTests(AdminTests):
         for service, callback, where, line in (
             ("echo", "dataReceived", "services.echo.Echo", "self.transport.write"),
             ("answer", "dataReceived", "services.messages.Messages", "self._framer.feed"),
-            ("hello", "dataReceived", "transport.http.BoundedChannel", "super()"),
+            ("hello", "dataReceived", "transport.httpturns.TurnTakingChannel", "turns.begin()"),
             ("datagram", "datagramReceived", "services.datagram.Datagram", "b'bye'"),
         ):
             got = self.admin.ask(f"/api/v1/services/{service}/source/{callback}")

@@ -438,7 +438,12 @@ class HelloTests(DaemonTests):
         for request in (
             b"how are u\r\n\r\n",
             b"G@T / HTTP/1.1\r\nHost: a\r\n\r\n",
-            b"GET / HTTP/3.0\r\nHost: a\r\n\r\n",
+            b"GET foo HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET foo\r\n\r\n",
+            b"GET * HTTP/1.1\r\nHost: a\r\n\r\n",
+            b"GET / HTTP/1.1\nHost: a\n\n",
+            b"GET / HTTP/1.1\r\nHost: a\n\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"r" * 64,
             b"GET / HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n",
             b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
             b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
@@ -449,10 +454,21 @@ class HelloTests(DaemonTests):
             self.assertTrue(response.endswith(b"\n"), response)
             self.assertEqual(response.count(b"HTTP/1.1 4"), 1, response)
 
+    def test_versions(self) -> None:
+        """A later HTTP/1 is HTTP/1.1; another major version is 505."""
+        for version, status in ((b"1.2", b"200"), (b"2.0", b"505"), (b"3.0", b"505")):
+            response = self.exchange(
+                b"GET / HTTP/%b\r\nHost: a\r\nConnection: close\r\n\r\n" % version
+            )
+            self.assertEqual(response[:12], b"HTTP/1.1 " + status)
+        preface = self.exchange(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        self.assertTrue(preface.startswith(b"HTTP/1.1 505 HTTP Version Not Supported\r\n"))
+        whole = b"GET http://a/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        self.assertIn(b"Hello World!", self.exchange(whole))
+
     def test_cutShort(self) -> None:
         """A request that the client's FIN cuts short gets 400; a mere FIN gets nothing."""
         for request in (
-            b"GET / HTTP/1.1\nHost: a\n\n",
             b"GET / HTTP/1.1\r\nHost: a\r\n",
             b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nab",
         ):
@@ -477,7 +493,8 @@ class HelloTests(DaemonTests):
         chunked = (
             head + b"Transfer-Encoding: chunked\r\n\r\n10001\r\n" + b"x" * 65_537 + b"\r\n0\r\n\r\n"
         )
-        for request in (announced, chunked):
+        size = head + b"Transfer-Encoding: chunked\r\n\r\n10001\r\n"
+        for request in (announced, chunked, size):
             response = self.exchange(request)
             self.assertEqual(response[:12], b"HTTP/1.1 413")
             self.assertTrue(response.endswith(b"a body may have 65536 bytes\n"))

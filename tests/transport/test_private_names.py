@@ -46,6 +46,7 @@ PRIVATE = {
     "_tempDataLen": "twisted.internet.abstract",
     "_tlsConnection": "twisted.protocols.tls",
     "_tlsShutdownFinished": "twisted.protocols.tls",
+    "_transferDecoder": "twisted.web.http",
     "_version": "twisted.web.http",
     "_waitingForTransport": "twisted.web.http",
     "_writeDisconnected": "twisted.internet.abstract",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -21,12 +20,10 @@ from twistednet.transport.closing import (
     queuedBytes,
     setCloseReason,
 )
+from twistednet.transport.httpchecks import BadRequest, checkBegun, checkedLine, checkHosts
 from twistednet.transport.httprequest import REASONS, BoundedRequest
 from twistednet.transport.httpturns import TurnTakingChannel
 from twistednet.transport.turns import Turns
-
-# reg-name, IP-literal or IPv4address, and a port (RFC 9110, 7.2; RFC 3986, 3.2.2).
-_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(:[0-9]*)?")
 
 #: A way to close the connection of a transport; see `closing`.
 Ending = Callable[[Any, IReactorTime], "LingeringClose | DrainThenReset | None"]
@@ -37,9 +34,8 @@ class BoundedChannel(TurnTakingChannel):
     """One connection to a `BoundedSite`. A refusal is a response that says why, then the end.
 
     The header of a request must be complete `headerTimeout` seconds after its first byte (the
-    first header: after the connection was made), and the body as long after that, however
-    slowly they arrive. The header may have `maxHeader` bytes, the body `maxBody`. HTTP/1.1
-    needs exactly one valid Host (RFC 9112, section 3.2).
+    first header: after the connection was made), and the body as long after that. The header
+    may have `maxHeader` bytes, the body `maxBody`. See `httpchecks` for what else is checked.
     """
 
     site: BoundedSite
@@ -67,8 +63,14 @@ class BoundedChannel(TurnTakingChannel):
         super().connectionMade()
 
     def inputParsed(self) -> None:
-        if self._buffer and self._since is None:
-            self._await("header")
+        if self._buffer:
+            if self._since is None:
+                self._await("header")
+            try:
+                checkBegun(self._buffer, not self.headerLines)
+            except BadRequest:
+                self.headerLines.append(self._buffer)
+                raise
 
     def lineReceived(self, line: bytes) -> None:
         if self.isFinished:
@@ -76,32 +78,33 @@ class BoundedChannel(TurnTakingChannel):
         self._headerSize += len(line) + 2
         if self._headerSize > self.site.maxHeader:
             self.lineLengthExceeded(line)
-            return
         if line:
             self.headerLines.append(line)
+            if len(self.headerLines) == 1:
+                line = checkedLine(line)
             if self._since is None:
                 self._await("header")
         super().lineReceived(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        self.refuse(431, f"a header may have {self.site.maxHeader} bytes", "header")
+        raise BadRequest(431, f"a header may have {self.site.maxHeader} bytes", "header")
 
     def rawDataReceived(self, data: bytes) -> None:
-        if not self.isFinished:
-            super().rawDataReceived(data)
+        if self.isFinished:
+            return
+        super().rawDataReceived(data)
+        decoder: Any = self._transferDecoder
+        if getattr(decoder, "state", "") == "BODY":
+            # `length` is what is missing of the chunk.
+            self._checkBody(self.requests[-1].bodySize + decoder.length)
 
     def allHeadersReceived(self) -> None:
         self._await("body")
         self._headerSize = 0
         hosts = self.requests[-1].requestHeaders.getRawHeaders(b"Host") or []
-        if (not hosts and self._version == b"HTTP/1.1") or len(hosts) > 1:
-            self.refuse(400, f"one Host header is needed, and there are {len(hosts)}", "Host")
-        elif hosts and not _HOST.fullmatch(hosts[0]):
-            self.refuse(400, "the Host header is not a host", "Host")
-        elif self.length is not None and self.length > self.site.maxBody:
-            self.refuse(413, f"a body may have {self.site.maxBody} bytes", "body")
-        else:
-            super().allHeadersReceived()
+        checkHosts(hosts, self._version)
+        self._checkBody(self.length or 0)
+        super().allHeadersReceived()
 
     def allContentReceived(self) -> None:
         self._since = None
@@ -121,6 +124,10 @@ class BoundedChannel(TurnTakingChannel):
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.refuse(400, "this is not an HTTP/1.1 request", "request")
+
+    def _checkBody(self, size: int) -> None:
+        if size > self.site.maxBody:
+            raise BadRequest(413, f"a body may have {self.site.maxBody} bytes", "body")
 
     def refuse(self, status: int, why: str, cause: str) -> None:
         """Respond with `status` and why, and close the connection."""
@@ -168,7 +175,6 @@ class BoundedChannel(TurnTakingChannel):
         if self._buffer.strip():
             self.headerLines.append(self._buffer)
         if self.headerLines:
-            # Or its lines end with bare LFs, which twisted.web does not accept.
             self.refuse(400, "the request is not whole", "request")
         self.transport.unregisterProducer()
         self.transport.loseConnection()

@@ -23,6 +23,7 @@ REASONS = {
     408: b"Request Timeout",
     413: b"Content Too Large",
     431: b"Request Header Fields Too Large",
+    505: b"HTTP Version Not Supported",
 }
 
 

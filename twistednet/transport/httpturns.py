@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 from twisted.web.http import HTTPChannel, Request
 from zope.interface import implementer
 
+from twistednet.transport.httpchecks import BadRequest
 from twistednet.transport.turns import Turns
 
 #: Bytes that are parsed before others have their turn. A body of one-byte chunks costs
@@ -60,10 +61,14 @@ class TurnTakingChannel(HTTPChannel):
         self._goOn()
 
     def inputParsed(self) -> None:
-        """Called when everything that was read is parsed, and more will be read."""
+        """Called when a request is incomplete after a step. May raise BadRequest."""
 
     def inputEnded(self) -> None:
         """Called when the client has sent its FIN, and everything before it is answered."""
+
+    def refuse(self, status: int, why: str, cause: str) -> None:
+        """Respond with `status` and why, and close the connection."""
+        raise NotImplementedError
 
     def requestDone(self, request: Request) -> None:
         # This stops the parser: one response a step.
@@ -122,7 +127,12 @@ class TurnTakingChannel(HTTPChannel):
         piece, self._input = self._input[:MAX_STEP_BYTES], self._input[MAX_STEP_BYTES:]
         self.paused = False
         self._isStepping = True
-        super().dataReceived(piece)
+        try:
+            super().dataReceived(piece)
+            if not (self.paused or self._handlingRequest):
+                self.inputParsed()
+        except BadRequest as bad:
+            self.refuse(bad.status, str(bad), bad.cause)
         self._isStepping = False
 
     def _steps(self) -> Iterator[None]:
@@ -144,10 +154,8 @@ class TurnTakingChannel(HTTPChannel):
         elif self.finReceived:
             if not self._awaitsResponse():
                 self.inputEnded()
-        elif not self._handlingRequest:
-            self.inputParsed()
-            if not (self.isFinished or self._waitingForTransport):
-                self.transport.resumeProducing()
+        elif not (self._handlingRequest or self._waitingForTransport):
+            self.transport.resumeProducing()
 
     def _awaitsResponse(self) -> bool:
         """True if a response is under way that has an end; a stream of events has none."""
