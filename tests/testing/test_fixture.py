@@ -59,6 +59,19 @@ class FixtureTests(TestCase):
         command += ["-p", "no:schemathesis", *arguments]
         return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60)
 
+    def test_wrongSetting(self) -> None:
+        """A wrong setting shows the line of the test and one that says what was meant."""
+        for call, error in (
+            ('netdemo.serve("echo", idleTimout=1)', "no such setting; did you mean idleTimeout?"),
+            ('netdemo.serve("ecko")', "there is no service 'ecko'; did you mean echo?"),
+        ):
+            done = self.pytest(f"def test_it(netdemo):\n    {call}\n")
+            shown = [line for line in done.stdout.splitlines() if line.startswith("E ")]
+            self.assertEqual(1, len(shown), done.stdout)
+            self.assertTrue(shown[0].endswith(error), shown)
+            self.assertIn(f">       {call}", done.stdout)
+            self.assertNotIn("twistednet/testing/", done.stdout)
+
     def test_kindsOfTests(self) -> None:
         """Synchronous, asyncio and trial tests use it."""
         done = self.pytest(

@@ -27,9 +27,8 @@ class FaultsAPI:
         self._daemon = daemon
 
     @property
-    def _faulting(self) -> FaultInjector:
-        faulting: FaultInjector = self._daemon.connections.faults
-        return faulting
+    def _faults(self) -> FaultInjector:
+        return self._daemon.connections.faults
 
     def routes(self) -> tuple[Route, ...]:
         path = "/api/v1/faults"
@@ -43,7 +42,7 @@ class FaultsAPI:
         )
 
     def all(self, request: APIRequest) -> Reply:
-        faults = [self._shown(fault) for fault in self._faulting.active]
+        faults = [self._shown(fault) for fault in self._faults.active]
         return jsonReply({"faults": faults, "you": _addressOf(request.request)})
 
     def kinds(self, request: APIRequest) -> Reply:
@@ -64,19 +63,19 @@ class FaultsAPI:
 
     def replace(self, request: APIRequest) -> Reply:
         """Replace all rules, with the counts of those that stay reset."""
-        self._change(self._wanted(request), isAnew=True)
+        self._change(self._wanted(request), isReset=True)
         return self.all(request)
 
     def add(self, request: APIRequest) -> Reply:
         """Add rules after the active ones, which stay as they are."""
-        wanted, before = self._wanted(request), [fault.rule for fault in self._faulting.active]
+        wanted, before = self._wanted(request), [fault.rule for fault in self._faults.active]
         self._change([*before, *wanted])
-        added = [*self._faulting.active][len(before) :]
+        added = [*self._faults.active][len(before) :]
         return jsonReply({"faults": [*map(self._shown, added)]}, 201)
 
     def remove(self, request: APIRequest) -> Reply:
         gone = self._found(request)
-        self._change([fault.rule for fault in self._faulting.active if fault is not gone])
+        self._change([fault.rule for fault in self._faults.active if fault is not gone])
         return self.all(request)
 
     def reset(self, request: APIRequest) -> Reply:
@@ -95,7 +94,7 @@ class FaultsAPI:
             "seed": fault.seed,
             "seen": fault.seen,
             "acted": fault.acted,
-            "over": self._faulting.isOver(fault),
+            "over": self._faults.isOver(fault),
         }
 
     def _wanted(self, request: APIRequest) -> list[Rule]:
@@ -104,10 +103,10 @@ class FaultsAPI:
             raise APIError(400, "rules is a list of rules")
         return [self._parsed(text) for text in texts]
 
-    def _change(self, rules: list[Rule], isAnew: bool = False) -> None:
+    def _change(self, rules: list[Rule], isReset: bool = False) -> None:
         if len(rules) > MAX_RULES:
             raise APIError(409, f"{MAX_RULES} rules may be active at once")
-        self._faulting.replace(rules, isAnew)
+        self._faults.replace(rules, isReset)
 
     def _parsed(self, text: object) -> Rule:
         if not isinstance(text, str):
@@ -119,7 +118,7 @@ class FaultsAPI:
             raise APIError(409, str(why)) from None
 
     def _found(self, request: APIRequest) -> ActiveFault:
-        for fault in self._faulting.active:
+        for fault in self._faults.active:
             if fault.id == request.id():
                 return fault
         raise APIError(404, "no such rule is active")

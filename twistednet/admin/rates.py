@@ -46,8 +46,8 @@ class Rates:
 
     def _faults(self) -> int:
         """Return the number of active rules that have not expired."""
-        faulting = self._daemon.connections.faults
-        return sum(not faulting.isOver(fault) for fault in faulting.active)
+        faults = self._daemon.connections.faults
+        return sum(not faults.isOver(fault) for fault in faults.active)
 
     def _playing(self) -> dict[str, object] | None:
         """Return the scenario that is played and its part; the API of scenarios has the details."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from difflib import get_close_matches
 from typing import Generic, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from twistednet.core.plugins import BadPlugin
-from twistednet.core.text import shown
+from twistednet.core.text import shown, suggestion
 
 T = TypeVar("T")
 
@@ -31,9 +30,8 @@ class ServiceName(click.ParamType, Generic[T]):  # type: ignore[type-arg]
         services = self._load()
         name = str(value)
         if name not in services:
-            close = get_close_matches(name, services, 1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(services)}"
-            self.fail(f"unknown service {shown(name)!r}; {hint}", param, ctx)
+            hint = suggestion(name, services)
+            self.fail(f"unknown service {shown(name)!r}{hint}", param, ctx)
         return services[name]
 
     def shell_complete(

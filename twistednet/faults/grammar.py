@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
+from twistednet.core.text import suggestion
 from twistednet.faults.kinds import KINDS
 from twistednet.faults.model import FaultKind
 from twistednet.faults.rules import CONNECTION_QUALIFIERS, QUALIFIERS, Rule
@@ -41,7 +41,7 @@ class Grammar:
         if self.services is None:
             return list(self.kinds)
         if service not in self.services:
-            raise BadWord(f"there is no service {service!r}{_guess(service, self.services)}")
+            raise BadWord(f"there is no service {service!r}{suggestion(service, self.services)}")
         carried = self.services[service]
         return [kind for kind in self.kinds if not kind.carriers.isdisjoint(carried)]
 
@@ -128,7 +128,7 @@ def _unknown(
     if alike:
         return f"{text!r} is written as {' or '.join(alike)}"
     names = dict.fromkeys(kind.name for kind in fitting)
-    return f"there is no fault {text!r}{_guess(found[0] if found else '', names)}"
+    return f"there is no fault {text!r}{suggestion(found[0] if found else '', names)}"
 
 
 def _separated(found: list[str], kinds: Iterable[FaultKind]) -> str:
@@ -157,11 +157,4 @@ def _qualifierOf(text: str) -> tuple[str, object]:
             if values is not None:
                 return name, values[0] if values else form.text
     known = [form.text for forms in QUALIFIERS.values() for form in forms]
-    raise problem or BadWord(f"{text!r} is not a qualifier{_guess(text, known)}")
-
-
-def _guess(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message: the one that is probably meant, or all of them."""
-    known = list(known)
-    close = get_close_matches(name, known, 1)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"
+    raise problem or BadWord(f"{text!r} is not a qualifier{suggestion(text, known)}")

@@ -13,12 +13,12 @@ from twisted.python.reflect import namedAny
 
 from twistednet.core.plugins import BadPlugin
 from twistednet.core.settings import BadSetting, parsed
-from twistednet.core.text import quoted
+from twistednet.core.text import quoted, suggestion
 from twistednet.faults.grammar import Grammar
 from twistednet.faults.plugins import grammar
 from twistednet.services.catalog import Service, carriers
 from twistednet.settings.schema import SHARED, RuleContext, Settings, ownSettings
-from twistednet.settings.sources import PREFIX, Given, fromEnvironment, fromFile, suggestion
+from twistednet.settings.sources import PREFIX, Given, fromEnvironment, fromFile
 from twistednet.transport.endpoints import BadEndpoint, Endpoint
 
 T = TypeVar("T")
@@ -126,7 +126,9 @@ def _chosen(value: object, services: Mapping[str, Service]) -> list[str]:
     chosen = [name for text in _texts(value) for name in text.replace(",", " ").split()]
     for name in chosen:
         if name not in services:
-            raise BadSetting(f"there is no service {quoted(name)}{suggestion(name, services)}")
+            raise BadSetting(
+                f"there is no service {quoted(name)}{suggestion(name, sorted(services))}"
+            )
     return chosen
 
 

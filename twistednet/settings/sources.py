@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from twistednet.core.plugins import BadPlugin
 from twistednet.core.settings import BadSetting
+from twistednet.core.text import suggestion
 from twistednet.core.toml import BadTOML, parseTOML
 from twistednet.services.catalog import Service
 from twistednet.settings.schema import SHARED, ownSettings
@@ -51,7 +51,7 @@ def fromFile(path: str, services: Mapping[str, Service]) -> dict[str, Given]:
     known = names(services)
     for key in content:
         if key not in known:
-            raise BadSetting(f"{path}: {key}: no such key{suggestion(key, known)}")
+            raise BadSetting(f"{path}: {key}: no such key{suggestion(key, sorted(known))}")
     folder = os.path.dirname(path)
     return {key: Given(f"{path}: {key}", value, folder) for key, value in content.items()}
 
@@ -75,13 +75,9 @@ def fromEnvironment(
             if rest.startswith(_KUBERNETES):
                 continue
             variables = {PREFIX + one.upper().replace("-", "_") for one in known}
-            raise BadSetting(f"{variable}: no such setting{suggestion(variable, variables)}")
+            raise BadSetting(
+                f"{variable}: no such setting{suggestion(variable, sorted(variables))}"
+            )
         isList = key in services or key in ("admin", "only")
         given[key] = Given(variable, value.split() if isList else value, folder)
     return given
-
-
-def suggestion(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: what was perhaps meant, or all."""
-    close = get_close_matches(name, known, 1)
-    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(sorted(known))}"

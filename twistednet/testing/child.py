@@ -21,12 +21,13 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 from twistednet.core.settings import BadSetting, camelCase, kebabCase
+from twistednet.core.text import suggestion
 from twistednet.daemon.daemon import Daemon
 from twistednet.daemon.logfile import safely
 from twistednet.services.catalog import loadServices
 from twistednet.settings.loading import load
 from twistednet.settings.schema import RuleContext, Settings, parseRules
-from twistednet.settings.sources import Given, names, suggestion
+from twistednet.settings.sources import Given, names
 from twistednet.testing.messages import Address, ChildAnswer, Message, Request
 from twistednet.testing.sink import ParentSink
 from twistednet.transport.clock import useMonotonicTime
@@ -60,7 +61,7 @@ class ChildDaemon(Daemon):
         """Return a daemon that listens, with these settings. Raises BadSetting or CannotListen."""
         services = loadServices()
         if name not in services:
-            raise BadSetting(f"there is no service {name!r}; there are {', '.join(services)}")
+            raise BadSetting(f"there is no service {name!r}{suggestion(name, services)}")
         default = "udp:0" if services[name].stream is None else "tcp:0"
         values = {"listen": default, "admin": "off", **values, "only": name}
         if "faults" in values:
@@ -75,7 +76,9 @@ class ChildDaemon(Daemon):
             if key not in known:
                 camel = {"listen", "faults", *(camelCase(name) for name in known - {*services})}
                 written = one.where.partition(": ")[2]
-                raise BadSetting(f"{one.where}: no such setting{suggestion(written, camel)}")
+                raise BadSetting(
+                    f"{one.where}: no such setting{suggestion(written, sorted(camel))}"
+                )
 
         def read() -> Settings:
             return load(given, None, services, environment={})

@@ -111,7 +111,12 @@ class Netdemo:
         endpoint string, and `faults`, a list of rules, which need not name the service:
         ["reset at accept, first 2"]. Raises CannotServe.
         """
-        server = Server(self._process, service, settings)
+        try:
+            server = Server(self._process, service, settings)
+        except CannotServe as error:
+            # pytest shows the line of the test alone, and the error.
+            __tracebackhide__ = True
+            raise error.with_traceback(None) from None
         self._servers.append(server)
         return server
 
