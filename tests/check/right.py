@@ -88,7 +88,7 @@ class Once(Right):
     def connectionMade(self) -> None:
         text = type(self).text
         self.write(text if isinstance(text, bytes) else text())
-        theReactor().callLater(0.05, self.transport.loseConnection)
+        theReactor().callLater(0.2, self.transport.loseConnection)
 
 
 class RightChargen(Right):

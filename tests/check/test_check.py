@@ -401,17 +401,18 @@ class OtherFaultTests(_Case):
         """A silent server gets a verdict from the checks that had time; the others say so."""
         target, checks = self.listen(Protocol), CHECKS["answer"].checks(isDatagram=False)
         ended: list[Result] = []
-        limits = TimeLimits(silence=0.2, check=5.0, run=0.5)
+        limits = TimeLimits(silence=0.3, check=5.0, run=1.5)
         results = await conform(reactor, target, checks, limits, ended.append)
         self.assertEqual([check.name for check in checks], [one.name for one in results])
         self.assertEqual(results, ended)
         verdicts = [result.verdict for result in results]
         failed = verdicts.count("fail")
-        self.assertIn(failed, (1, 2), results)
+        self.assertIn(failed, range(1, 6), results)
         self.assertEqual(["fail"] * failed + ["skip"] * (len(checks) - failed), verdicts)
         skipped = [result.why for result in results if result.verdict == "skip"]
-        self.assertIn("not finished: the run took 0.5 s; --run-timeout", skipped[0])
-        self.assertIn("not run: the run took 0.5 s; --run-timeout", skipped[1])
+        for why in skipped:
+            self.assertRegex(why, "^not (finished|run): the run took 1.5 s; --run-timeout SECONDS ")
+        self.assertTrue(skipped[-1].startswith("not run"))
 
     async def test_slowChecks(self) -> None:
         """A slow check has more time, and so has a run with one."""
@@ -575,7 +576,7 @@ class CommandTests(SynchronousTestCase):
     def test_oneByOne(self) -> None:
         """Each check is reported as it ends; those that there is no time for, in the end."""
         command = [sys.executable, "-m", "twistednet.cli.main", "check", self.silent()]
-        flags = ["--as", "answer", "--timeout", "0.4", "--run-timeout", "1.5"]
+        flags = ["--as", "answer", "--timeout", "1", "--run-timeout", "3"]
         process = subprocess.Popen([*command, *flags], stdout=subprocess.PIPE, text=True)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
@@ -583,7 +584,7 @@ class CommandTests(SynchronousTestCase):
             self.assertEqual("fail  a known question  [wire.md, answer]\n", report.readline())
             self.assertIs(None, process.poll())
             rest = report.read()
-        self.assertRegex(rest, r"(?m)^skip  .*\n +(sent .*; )?not run: the run took 1.5 s;")
+        self.assertRegex(rest, r"(?m)^skip  .*\n +(sent .*; )?not run: the run took 3 s;")
         self.assertRegex(rest.splitlines()[-1], r": 0 passed, \d+ failed, 0 not .*, \d+ not run$")
         self.assertEqual(1, process.wait(timeout=20))
 

@@ -43,6 +43,10 @@ HEAVY = (
     "a client that does not read disturbs no other",
     "a client that reads late gets everything",
 )
+#: Seconds after which a server goes on sending: later than its answer, before a silence ends.
+LATE_SECONDS = SILENCE_SECONDS / 6
+#: Times that a check may be run: servers that break the rule in time may be late themselves.
+TRIES = 3
 #: Checks that run at the same time.
 AT_ONCE = 6
 T = TypeVar("T")
@@ -58,6 +62,11 @@ class Row(NamedTuple):
     why: str
     #: How long the check may take.
     seconds: float = 10.0
+
+    def describes(self, result: Result) -> bool:
+        """True if the check has failed for the reason that the row names."""
+        isNamed = re.search(self.why, f"{result.came}: {result.why}") is not None
+        return result.verdict == "fail" and isNamed
 
 
 # Ways to break a server
@@ -117,7 +126,7 @@ def adding(base: type[Right], more: bytes) -> type[Right]:
 
     def write(self: Right, data: bytes) -> None:
         self.transport.write(data)
-        reactor.callLater(SILENCE_SECONDS / 3, self.transport.write, more)
+        reactor.callLater(LATE_SECONDS, self.transport.write, more)
 
     return change(base, write=write)
 
@@ -148,7 +157,7 @@ def droppingAtFIN(base: type[Right]) -> type[Right]:
     """Return the server, which answers late, and not at all once a FIN has come."""
 
     def dataReceived(self: Right, data: bytes) -> None:
-        reactor.callLater(0.05, answer, self, data)
+        reactor.callLater(SILENCE_SECONDS, answer, self, data)
 
     def answer(self: Right, data: bytes) -> None:
         if self.transport.connected:
@@ -348,7 +357,7 @@ class Pausing(RightAnswer):
     def dataReceived(self, data: bytes) -> None:
         super().dataReceived(data)
         if b"\n" in data and not data.endswith(b"\n"):
-            reactor.callLater(SILENCE_SECONDS / 3, super().dataReceived, b"\n")
+            reactor.callLater(LATE_SECONDS, super().dataReceived, b"\n")
 
 
 ANSWER = (
@@ -671,6 +680,14 @@ class EndedByBye(RightDatagrams):
         return [] if isOver else [data]
 
 
+class EndedForOthers(RightDatagrams):
+    """Ends the conversations of all but the client that has sent bye."""
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        if {addr} >= {sender for data, sender in self.seen if data == b"bye"}:
+            super().datagramReceived(datagram, addr)
+
+
 class LeavingForGood(RightDatagrams):
     """Never again answers a client that has said bye."""
 
@@ -712,6 +729,7 @@ DATAGRAM = (
     *ECHO_DATAGRAMS,
     Row("bye gets bye", replies(lambda data: [] if data == b"bye" else [data]), UNANSWERED),
     Row("bye ends only its sender's conversation", EndedByBye, UNANSWERED),
+    Row("bye ends only its sender's conversation", EndedForOthers, UNANSWERED),
     Row("bye ends only its sender's conversation", LeavingForGood, UNANSWERED),
 )
 
@@ -809,7 +827,11 @@ class KitTests(TestCase):
 
         async def run(row: Row) -> Result:
             limits = LIMITS if row.seconds == 10 else TimeLimits(LIMITS.silence, row.seconds)
-            [result] = await conform(reactor, self.listen(row.server), [checks[row.check]], limits)
+            target = self.listen(row.server)
+            for _ in range(TRIES):
+                [result] = await conform(reactor, target, [checks[row.check]], limits)
+                if row.describes(result):
+                    break
             return result
 
         # The MiBs go last: while they pass, the reactor is late for the silence of others.
@@ -818,8 +840,7 @@ class KitTests(TestCase):
         results = await self.together([partial(run, row) for row in rows[:light]])
         results += await self.together([partial(run, row) for row in rows[light:]])
         for row, result in zip(rows, results, strict=True):
-            text = f"{result.came}: {result.why}"
-            if result.verdict != "fail" or not re.search(row.why, text):
+            if not row.describes(result):
                 wrong.append((row, result))
         self.assertEqual([], wrong)
 
