@@ -233,9 +233,9 @@ class RenewalTests(SynchronousTestCase):
         self.authority = trustme.CA()
         self.first = _issued(self.authority, self.folder)
 
-    def serial(self, daemon: Running) -> int:
+    def serial(self, address: tuple[str, int]) -> int:
         """Return the number of the certificate that a new connection gets."""
-        client = TLSClient(daemon.address("echo", "ssl"), clientContext(self.authority))
+        client = TLSClient(address, clientContext(self.authority))
         with closing(client):
             certificate = client.tls.get_peer_certificate(as_cryptography=True)
             assert certificate is not None
@@ -252,10 +252,10 @@ class RenewalTests(SynchronousTestCase):
         with running("--only", "echo", "--echo", _endpoint(self.folder)) as daemon:
             client = TLSClient(daemon.address("echo", "ssl"), clientContext(self.authority))
             self.addCleanup(client.close)
-            self.assertEqual(self.first, self.serial(daemon))
+            self.assertEqual(self.first, self.serial(daemon.address("echo", "ssl")))
             second = _issued(self.authority, self.folder)
             self.reload(daemon, "echo: ssl:.*: the certificate is renewed\n")
-            self.assertEqual(second, self.serial(daemon))
+            self.assertEqual(second, self.serial(daemon.address("echo", "ssl")))
             client.send(b"still here")
             self.assertEqual(b"still here", client.recv())
             since = len(daemon.log)
@@ -274,9 +274,21 @@ class RenewalTests(SynchronousTestCase):
             config.write_text(f'only = ["echo"]\necho = "{_endpoint(other)}"\n')
             self.reload(daemon, f"{other}/key.pem.*: the certificate is renewed\n")
             self.assertEqual(
-                (second, address), (self.serial(daemon), daemon.address("echo", "ssl"))
+                (second, address),
+                (self.serial(daemon.address("echo", "ssl")), daemon.address("echo", "ssl")),
             )
             self.assertNotIn("next start", daemon.log)
+
+    def test_admin(self) -> None:
+        """The admin site's certificate is renewed with those of the services."""
+        flags = ("--only", "echo", "--echo", "tcp:0", "--admin", _endpoint(self.folder))
+        with running(*flags) as daemon:
+            found = daemon.waitFor(r"admin: https://(127\.0\.0\.1):(\d+)/")
+            address = found[1], int(found[2])
+            self.assertEqual(self.first, self.serial(address))
+            second = _issued(self.authority, self.folder)
+            self.reload(daemon, "admin: ssl:.*: the certificate is renewed\n")
+            self.assertEqual(second, self.serial(address))
 
     def test_bad(self) -> None:
         """A pair that cannot be served changes nothing but a line, which says what is wrong."""
@@ -302,10 +314,10 @@ class RenewalTests(SynchronousTestCase):
                 key.write_bytes(pair[0])
                 certificate.write_bytes(pair[1])
                 self.reload(daemon, f"echo: ssl:.*: the certificate stays as it was: .*{why}.*\n")
-                self.assertEqual(self.first, self.serial(daemon))
+                self.assertEqual(self.first, self.serial(daemon.address("echo", "ssl")))
             key.unlink()
             self.reload(daemon, "the certificate stays as it was: .*key.pem: No such file")
-            self.assertEqual(self.first, self.serial(daemon))
+            self.assertEqual(self.first, self.serial(daemon.address("echo", "ssl")))
             self.assertNotIn("Traceback", daemon.log)
 
     @pytest.mark.slow
