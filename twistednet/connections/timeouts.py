@@ -46,8 +46,8 @@ def sweep(
         timeout = _timeout(connection, times, now, isClosing(protocol))
         if timeout is None and now - connection.opened >= times.handshake:
             timeout = "handshake" if isHandshaking(protocol) else None
-        if timeout is None and _isSilent(connection, connections, now):
-            timeout = "silent"
+        if timeout is None and not connection.transport.bytesIn:
+            timeout = "silent" if _isSilent(connection, connections, now) else None
         if timeout is None:
             yield None
         else:
@@ -61,12 +61,13 @@ def _timeout(
 ) -> str | None:
     """Return the timeout that is over, or None."""
     stream = connection.transport
-    if connection.acknowledged != stream.bytesOut:
+    sent, acknowledged = stream.bytesOut, connection.acknowledged
+    if acknowledged != sent:
         # It costs a system call, so it is asked only while something may be on its way.
-        connection.acknowledged = stream.bytesOut - unacknowledged(stream)
-    isWriting = isClosing or stream.queued > 0 or connection.acknowledged != stream.bytesOut
+        acknowledged = connection.acknowledged = sent - unacknowledged(stream)
+    isWriting = acknowledged != sent or isClosing or stream.queued > 0
     # A peer that sends but does not read makes no progress.
-    total = connection.acknowledged if isWriting else stream.bytesIn + stream.bytesOut
+    total = acknowledged if isWriting else stream.bytesIn + sent
     if total != connection.total:
         connection.total = total
         connection.lastProgress = now
@@ -78,10 +79,10 @@ def _timeout(
 
 
 def _isSilent(connection: TrackedConnection, connections: Connections, now: float) -> bool:
-    """True if the peer owes the first byte, and others need its place."""
+    """True if a peer that has sent nothing owes the first byte, and others need its place."""
     stream = connection.transport
     return (
-        not (stream.bytesIn or stream.bytesOut or stream.queued)
+        not (stream.bytesOut or stream.queued)
         and now - connection.opened >= SILENT_SECONDS
         and connections.admissionControl.isCrowded
     )
