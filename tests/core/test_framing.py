@@ -153,3 +153,28 @@ class FramerTests(SynchronousTestCase):
         framer = Framer(LIMIT)
         framer.feed(b"\n" * (1 << 20))
         self.assertEqual(sum(1 for _ in iter(framer.next, None)), 1 << 20)
+
+
+class LinesTests(SynchronousTestCase):
+    """Several lines at once."""
+
+    @given(
+        st.lists(st.sampled_from([b"", b"a", b"ab\r", b"abcdefghi"]), min_size=1, max_size=30),
+        st.integers(1, 40),
+    )
+    def test_lines(self, lines: list[bytes], most: int) -> None:
+        """`lines` and `skip` give what `next` gives."""
+        framer, other = Framer(20), Framer(20)
+        for one in (framer, other):
+            one.feed(b"".join(line + b"\n" for line in lines))
+        got = []
+        while framer.ready:
+            several = framer.lines(most)
+            if several:
+                framer.skip(several)
+                got += [line.removesuffix(b"\r") for line in several]
+            else:
+                got.append(framer.next() or b"")
+        self.assertEqual(got, list(iter(other.next, None)))
+        self.assertEqual(framer.newline, other.newline)
+        self.assertEqual(framer.lines(most), [])

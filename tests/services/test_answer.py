@@ -297,12 +297,46 @@ class BackpressureTests(SynchronousTestCase):
     def test_turns(self) -> None:
         """Of a long backlog only so much is answered before the others' turn."""
         peer = Peer(factory())
-        peer.protocol.dataReceived(b"how are u\n" * 100)
+        # Equal ones are answered together.
+        asked = (b"how are u" + b"?" * count + b"\n" for count in range(100))
+        peer.protocol.dataReceived(b"".join(asked))
         self.assertEqual(peer.read(), b"fine\n" * peer.protocol.share())
         self.assertEqual(peer.transport.producerState, "paused")
         peer.turn()
         self.assertEqual(peer.read(), b"fine\n" * (100 - peer.protocol.share()))
         self.assertEqual(peer.transport.producerState, "producing")
+
+    def test_equal(self) -> None:
+        """Equal questions are answered together, each of them, in the order of the others."""
+        made = factory()
+        peer = Peer(made)
+        peer.protocol.dataReceived(b"\n" * 600 + b"how are u\n" * 60 + b"\n" * 40)
+        self.assertGreater(peer.read().count(b"\n"), peer.protocol.share())
+        peer.protocol.dataReceived(b"\n" * 300 + b"\r\n" * 300 + b"\xff\n" + b"\n" * 40 + b"bye\n")
+        peer.turn()
+        rest = peer.read()
+        self.assertTrue(
+            rest.endswith(
+                b"Nothing\r\n" * 300 + b"not UTF-8 at byte 0\n" + b"Nothing\n" * 40 + b"Bye\n"
+            )
+        )
+        self.assertEqual((made.messagesIn, made.messagesOut), (1342, 1342))
+        self.assertEqual(made.metrics()["answer_misses_total"], 1280)
+        self.assertEqual(made.metrics()["answer_hits_total"], 60)
+
+    def test_equalToASubclass(self) -> None:
+        """A subclass, whose answers may change, is asked each time."""
+
+        class Counting(Answer):
+            asked = 0
+
+            def answer(self, question: str) -> str:
+                Counting.asked += 1
+                return str(Counting.asked)
+
+        peer = Peer(factory(Counting))
+        peer.send(b"\n" * 100)
+        self.assertEqual(peer.read().split(), [b"%d" % (one + 1) for one in range(100)])
 
     def test_byeInABacklog(self) -> None:
         """The end that comes in somebody's turn is an end like any other."""

@@ -92,6 +92,25 @@ class Framer:
             self._begin = self._searched = 0
         return message if type(message) is bytes else bytes(message)
 
+    def lines(self, most: int) -> list[bytes]:
+        """Return the whole lines in the next `most` bytes, which `skip` takes.
+
+        They have no LF, and a CR that is before it. None is over the limit.
+        """
+        begin = self._begin
+        end = self.buffer.rfind(b"\n", begin, begin + min(most, self.limit))
+        return bytes(self.buffer[begin:end]).split(b"\n") if end >= 0 else []
+
+    def skip(self, lines: list[bytes]) -> None:
+        """Take the first lines that `lines` has returned, of which there is at least one."""
+        end = self._begin + sum(map(len, lines)) + len(lines)
+        self.newline = b"\r\n" if lines[-1].endswith(b"\r") else b"\n"
+        if end < len(self.buffer):
+            self._begin = self._searched = end
+        else:
+            self.buffer = b""
+            self._begin = self._searched = 0
+
     def _rest(self) -> bytes | None:
         """Return the rest as a message, if the stream is at its end or has paused."""
         if self._overlong:

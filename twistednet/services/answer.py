@@ -29,10 +29,10 @@ class AnswerFactory(MessagesFactory):
         self.maxMessages = settings.maxQuestions
         self.book = self._default if settings.answers is None else settings.answers
 
-    def answered(self, answer: str, since: float) -> None:
-        """Count an answer to a question that arrived at `since` on the clock (seconds)."""
-        self._misses += answer == UNKNOWN
-        self._seconds.add(self.clock.seconds() - since)
+    def answered(self, answer: str, since: float, count: int = 1) -> None:
+        """Count `count` equal answers to a question that arrived at `since` (seconds)."""
+        self._misses += count * (answer == UNKNOWN)
+        self._seconds.add(self.clock.seconds() - since, count)
 
     def metrics(self) -> Metrics:
         return {
@@ -64,6 +64,17 @@ class Answer(Messages):
         self.send(answer)
         self.factory.answered(answer, since)
         return None
+
+    def fixedReply(self, text: str) -> str | None:
+        # A subclass may answer the same question in different ways.
+        isOurs = type(self).answer is Answer.answer
+        isOurs = isOurs and type(self).messageReceived is Answer.messageReceived
+        if not isOurs or normalised(text) == "bye":
+            return None
+        return self.factory.book.answer(text) or None
+
+    def repliedFixed(self, text: str, reply: str, count: int) -> None:
+        self.factory.answered(reply, self.factory.clock.seconds(), count)
 
     def answer(self, question: str) -> str | Awaitable[str]:
         """Return the answer to `question`, which is as it was sent."""

@@ -134,6 +134,11 @@ class Chat(Messages):
         elif text:
             self.said(readable(text))
 
+    def fixedReply(self, text: str) -> str | None:
+        # Empty messages are ignored.
+        isOurs = type(self).messageReceived is Chat.messageReceived
+        return "" if isOurs and not text.strip() else None
+
     def said(self, text: str) -> None:
         """Deliver a line to everybody else in the room; a person alone gets a notice."""
         self.factory.deliver(self.factory.rooms.say(self, text))

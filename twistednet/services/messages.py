@@ -12,21 +12,19 @@ from zope.interface import implementer
 
 from twistednet.core.framing import Framer, TooLong
 from twistednet.core.limits import TokenBucket
+from twistednet.services.equal import MAX_WRITE_BYTES, EqualMessages
 from twistednet.services.factory import MessagesFactory
-from twistednet.services.holding import HoldingProtocol
 from twistednet.transport.closing import LingeringClose, lingeringClose, reportPause, setCloseReason
 from twistednet.transport.interfaces import Transport
 
 #: Seconds without a byte that end a message on a stream without newlines.
 PAUSE_SECONDS = 0.1
-#: Bytes of answers that are sent in one write, or a little more.
-MAX_WRITE_BYTES = 8 * 1024
 
 _TURN = frozenset({"turn"})
 
 
 @implementer(IHalfCloseableProtocol)
-class Messages(HoldingProtocol):
+class Messages(EqualMessages):
     """A connection whose client sends messages; each is answered before the next is taken.
 
     A message is a line that ends in LF or CRLF, or what a client without newlines sends
@@ -149,6 +147,8 @@ class Messages(HoldingProtocol):
         """Take messages, before a `_flush`. Return False if certainly none is left."""
         self._willFlush = True
         framer = self._framer
+        if self._takeEqual():
+            return bool(framer.buffer)
         for _ in range(count):
             try:
                 message = framer.next()
