@@ -161,8 +161,8 @@ def descriptors(conditions: Conditions) -> Iterator[Figure]:
             # The daemon tries to accept again and again.
             time.sleep(3)
             new = daemon.readLog().splitlines()[logged:]
-            lines = sum(" opened" not in one for one in new)
-            yield Figure("lines of the log beside those of connections", lines, most=LOG_LINES)
+            lines = sum("EMFILE" in one or "Traceback" in one for one in new)
+            yield Figure("lines of the log about descriptors", lines, most=LOG_LINES)
         yield Figure("descriptors left over", daemon.settled(before), most=0)
         yield from alive(daemon)
     finally:

@@ -59,6 +59,16 @@ class _Reactor(Reactor):
         for call, arguments in calls:
             call(*arguments)
 
+    def test_twisted(self) -> None:
+        """What Twisted logs about each connection is limited, and what the daemon logs is not."""
+        filtered = OncePerPlace(10, lambda: 100.0)
+        line = {"log_namespace": "twisted.internet.tcp.Port", "log_format": "EMFILE"}
+        self.assertEqual(PredicateResult.maybe, filtered(line))
+        self.assertEqual(PredicateResult.no, filtered(line))
+        self.assertEqual(PredicateResult.maybe, filtered({**line, "log_format": "other"}))
+        own = {"log_namespace": "twistednet.sinks.log", "log_format": "connected"}
+        self.assertEqual([PredicateResult.maybe] * 2, [filtered(own), filtered(own)])
+
 
 class LogWriterTests(SynchronousTestCase):
     """A writer on a file whose system calls the test can replace."""

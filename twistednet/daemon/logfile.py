@@ -45,7 +45,11 @@ _UNSAFE = {
 
 @implementer(ILogFilterPredicate)
 class OncePerPlace:
-    """A filter that passes one traceback in `seconds` for each place in the code."""
+    """A filter that passes one line in `seconds` for each place in the code.
+
+    It is for tracebacks, and for what Twisted's transports log about each connection, as
+    without free descriptors.
+    """
 
     def __init__(self, seconds: float = 10.0, now: Callable[[], float] = time.monotonic) -> None:
         self._rates = PeerRates(1 / seconds, 1)
@@ -55,12 +59,15 @@ class OncePerPlace:
         # The second is that of twisted.python.log.err.
         failure = event.get("log_failure") or event.get("failure")
         if failure is None:
-            return PredicateResult.maybe
-        frames = failure.frames or failure.stack
-        place = f"{failure.type}:{frames[-1][1]}:{frames[-1][2]}" if frames else str(failure.type)
-        return (
-            PredicateResult.maybe if self._rates.allow(place, self._now()) else PredicateResult.no
-        )
+            if not event.get("log_namespace", "").startswith("twisted.internet."):
+                return PredicateResult.maybe
+            place = str(event.get("log_format"))
+        else:
+            frames = failure.frames or failure.stack
+            where = f":{frames[-1][1]}:{frames[-1][2]}" if frames else ""
+            place = f"{failure.type}{where}"
+        isDue = self._rates.allow(place, self._now())
+        return PredicateResult.maybe if isDue else PredicateResult.no
 
 
 # Twisted's own lines about each port; the table at start has the same facts.

@@ -12,14 +12,14 @@ from twistednet.events.model import Closed, Event, Faulted, Opened, Refused
 
 
 class LogSink:
-    """Logs a line for each event: 100 at once of each kind, and then 10 a second.
+    """Logs a line for each event: 10 at once of each kind, and then one a second.
 
     So the log stays readable, and cheap, with ten thousand connections. Lines that are left out
     are counted, and the next line that fits says how many.
     """
 
-    RATE: ClassVar[float] = 10
-    BURST: ClassVar[float] = 100
+    RATE: ClassVar[float] = 1
+    BURST: ClassVar[float] = 10
     log = Logger()
 
     _FORMATS: ClassVar = {
