@@ -142,6 +142,8 @@ class SlowingTests(SynchronousTestCase):
         head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\n"
         head += f"Authorization: Bearer {token}\r\n" if token else ""
         channel.dataReceived(f"{head}\r\n".encode())
+        # If the machine is busy, the request waits for its turn.
+        self.clock.advance(0)
         self.addCleanup(channel.connectionLost, Failure(ConnectionDone()))
         return transport
 
@@ -177,6 +179,7 @@ class SlowingTests(SynchronousTestCase):
         channel.dataReceived(
             b"GET /secret HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer x\r\n\r\n"
         )
+        self.clock.advance(0)
         channel.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(before, len(self.clock.getDelayedCalls()))
         self.assertEqual(b"", transport.value())

@@ -313,7 +313,7 @@ class UnkeptTests(AdminTests):
         again = self.admin.ask(path).json
         for opened in (one.pop("opened"), again.pop("opened")):
             self.assertLess(abs(time.time() - opened), PATIENCE)
-        self.assertEqual({**one, "chunks": [], "faults": []}, again)
+        self.assertEqual({**one, "chunks": [], "messages": [], "faults": []}, again)
         for kept in ("export", "events"):
             self.assertEqual(404, self.admin.ask(f"{path}/{kept}").status)
         for narrowed in ("state=closed", "text=hello", "service=chat", f"before={one['id']}"):

@@ -29,8 +29,7 @@ class CommandLineTests(TestCase):
         for text in (
             "--echo= where echo listens, or off: it returns every byte (RFC 862) [tcp:8888]",
             "--max-peer-connections= open connections from one address [20]",
-            "--drain-timeout= seconds that open connections have to end when the daemon stops "
-            "[30.0]",
+            "--drain-timeout= seconds to serve open connections when the daemon stops [30.0]",
             "--limit-loopback ",
             "--chat-class= a subclass of twistednet.services.chat.Chat to serve",
             "--only= ",

@@ -6,7 +6,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import asdict
-from itertools import islice
+from itertools import chain, islice
 
 from twistednet.admin.sse import message
 from twistednet.connections.tracking import TrackedConnection
@@ -105,24 +105,32 @@ class ConversationSource:
         had = _LAST.fullmatch(last)
         self._counts = [*map(int, had.groups("0"))] if had else [0, 0, 0]
         self._isOver = False
+        #: What has happened and was not sent yet.
+        self._left: Iterator[bytes] = iter(())
         self._reader = MessageReader()
         for part in islice(conversation.story(), sum(self._counts)):
             # Messages that ended earlier were sent.
             list(self._reader.read(part))
 
     def more(self) -> bytes:
-        one = self._conversation
         news: list[bytes] = []
         size = 0
-        for new in one.story(*self._counts):
+        for one in chain(self._left, self._fresh()):
+            news.append(one)
+            size += len(one)
             if size > MAX_TICK_BYTES:
                 return b"".join(news)
-            news += self._written(new)
-            size += len(news[-1]) if news else 0
-        if one.closed is not None and not self._isOver:
+        if self._conversation.closed is not None and not self._isOver:
             self._isOver = True
-            news.append(message("closed", summary(one)))
+            news.append(message("closed", summary(self._conversation)))
         return b"".join(news)
+
+    def _fresh(self) -> Iterator[bytes]:
+        for new in self._conversation.story(*self._counts):
+            # A chunk of newlines alone has thousands of messages: the next tick has the rest.
+            self._left = self._written(new)
+            for one in self._left:  # noqa: UP028 - `yield from` would close what is left
+                yield one
 
     def _written(self, new: Chunk | FaultMark | PauseMark) -> Iterator[bytes]:
         self._counts[(Chunk, FaultMark, PauseMark).index(type(new))] += 1
