@@ -111,12 +111,12 @@ class DatagramPort(udp.Port):
         """Return all datagrams of this turn, by one sendmmsg(2)."""
         assert self._incoming is not None
         sizes = self._incoming.sizes()
-        unsent = self._incoming.sendBack(self.fileno())
+        unsent, unsentBytes = self._incoming.sendBack(self.fileno())
         size = sum(sizes)
         self.datagramsIn += len(sizes)
         self.datagramsOut += len(sizes) - unsent
         self.bytesIn += size
-        self.bytesOut += size
+        self.bytesOut += size - unsentBytes
         self.unsent += unsent
         if self.tap is not None:
             totals = dict.fromkeys(rawAddresses, 0)
@@ -187,9 +187,10 @@ class DatagramPort(udp.Port):
     def flush(self) -> None:
         """Send now the datagrams that wait for the end of the turn."""
         if self._outgoing is not None and self._outgoing.used and self.connected:
-            unsent = self._outgoing.send(self.fileno())
+            unsent, unsentBytes = self._outgoing.send(self.fileno())
             self.unsent += unsent
             self.datagramsOut -= unsent
+            self.bytesOut -= unsentBytes
 
 
 def _mayNotReturn(senders: Set[DatagramAddress], firstBytes: bytes) -> bool:

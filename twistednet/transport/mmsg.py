@@ -112,7 +112,7 @@ class Slots:
         """Return the first byte of each; that of an empty datagram is arbitrary."""
         return self._data[: self.used * SLOT_BYTES : SLOT_BYTES]
 
-    def sendBack(self, fd: int) -> int:
+    def sendBack(self, fd: int) -> tuple[int, int]:
         """Return all received datagrams to their senders. Returns what `send` returns."""
         self._sizes[: self.used] = memoryview(array("L", self.sizes()))
         return self.send(fd)
@@ -126,9 +126,9 @@ class Slots:
         self._addressSizes[n] = len(address)
         self.used += 1
 
-    def send(self, fd: int) -> int:
-        """Send the slots in use. Return the number of datagrams that the kernel refused."""
-        refused = 0
+    def send(self, fd: int) -> tuple[int, int]:
+        """Send the slots in use. Return how many datagrams the kernel refused, and their bytes."""
+        refused = refusedBytes = 0
         done = 0
         while done < self.used:
             rest = ctypes.byref(self._headers, done * ctypes.sizeof(_Header))
@@ -136,9 +136,10 @@ class Slots:
             if sent < 0:
                 # It stopped at the first one that fails, which is left out.
                 refused += 1
+                refusedBytes += self._sizes[done]
             done += max(sent, 1)
         self.used = 0
-        return refused
+        return refused, refusedBytes
 
 
 def _startOf(buffer: mmap.mmap | bytearray) -> int:
