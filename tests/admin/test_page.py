@@ -369,6 +369,15 @@ class CommandTests(PageTests):
         }
 
 
+class IPv6CommandTests(CommandTests):
+    """The same, for a daemon that listens on ::1 alone."""
+
+    flags = (
+        *("--echo", "tcp6:0", "--receive", "tcp6:0", "--answer", "tcp6:0", "--hello", "tcp6:0"),
+        *("--datagram", "udp:0:interface=::1", "--chat", "tcp6:0", "--admin", "tcp:0"),
+    )
+
+
 class GoneTests(SynchronousTestCase):
     """A page that is open while its daemon restarts."""
 

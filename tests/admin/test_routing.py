@@ -178,6 +178,23 @@ class ControlTests(TestCase):
             daemon.waitFor("the endpoint of admin changes at the next start")
             self.assertEqual(200, admin.ask("/livez").status)
 
+    def test_hostsAtReload(self) -> None:
+        """The names of the site are those of the last settings that were read."""
+        config = temporaryFolder(self) / "netdemo.toml"
+        settings = 'only = ["echo"]\necho = "tcp:0"\nadmin = "tcp:0"\n'
+        config.write_text(settings + 'admin-hosts = ["old.example"]\n')
+        with running("--config", str(config), env=environment(NETDEMO_ADMIN="")) as daemon:
+            admin = Admin(daemon)
+
+            def statuses() -> list[int]:
+                hosts = ("old.example", "new.example", "localhost")
+                return [admin.ask("/version", Host=host).status for host in hosts]
+
+            self.assertEqual([200, 421, 200], statuses())
+            config.write_text(settings + 'admin-hosts = ["new.example"]\n')
+            self.assertEqual(200, admin.ask("/api/v1/reload", "POST").status)
+            self.assertEqual([421, 200, 200], statuses())
+
     def test_drain(self) -> None:
         """Who is there is served on; who watches is told, and holds nothing up; status 0."""
         with running("--only", "echo", "--echo", "tcp:0", "--admin", "tcp:0") as daemon:

@@ -12,6 +12,7 @@ from tests.support.adminsite import AdminTests, Answer
 from tests.support.processes import ANYWHERE
 from twistednet.admin import trial as trials
 from twistednet.admin.trialclient import StreamClient
+from twistednet.admin.trials import MAX_RUNNING
 
 
 def piece(data: bytes, **more: Any) -> dict[str, Any]:
@@ -154,6 +155,14 @@ class TryTests(AdminTests):
             got = self.tryIt("echo", piece(b"x"), kind=kind)
             self.assertEqual(409, got.status, got.body)
             self.assertRegex(got.json["error"], "the service takes no connection: .*refused")
+
+    def test_refusedAgainAndAgain(self) -> None:
+        """A trial that cannot connect is over: it leaves its place to others."""
+        self.addCleanup(self.admin.ask, "/api/v1/faults", "PUT", {"rules": []})
+        self.admin.ask("/api/v1/faults", "PUT", {"rules": ["echo: refuse"]})
+        for _ in range(MAX_RUNNING + 1):
+            self.assertEqual(409, self.tryIt("echo", piece(b"x"), kind="tcp").status)
+        self.over(self.tryIt("answer", piece(b"bye\n")))
 
     def test_largest(self) -> None:
         """As much as may be sent is sent."""

@@ -309,6 +309,10 @@ class EchoFaultTests(_Case):
         """It never sends its FIN."""
         await self.finds(Hanging, HALF_CLOSE)
 
+    async def test_hangingAfterMuch(self) -> None:
+        """It never sends its FIN, to a client that reads slowly either."""
+        await self.finds(Hanging, SLOW_READER)
+
     async def test_short(self) -> None:
         """It loses bytes."""
         await self.finds(Short, "16 MiB round trip", "a client that reads late gets everything")

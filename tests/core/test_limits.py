@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistednet.core.limits import (
@@ -106,6 +108,23 @@ class DoorTests(SynchronousTestCase):
         door.enter("a")
         door.admission = Admission(total=1, perPeer=9, rate=9)
         self.assertEqual(door.refusal("b", 0), "connections")
+
+
+class ForgottenPeerTests(SynchronousTestCase):
+    """The memory of the admission of connections."""
+
+    def test_noPeersLeft(self) -> None:
+        """Peers without an open connection are forgotten: there are more of them than memory."""
+        door = AdmissionControl(Admission(total=99, perPeer=9, rate=9))
+        before = pickle.dumps(door)
+        for number in range(100):
+            for _ in range(2):
+                door.enter(f"192.0.2.{number}")
+        self.assertNotEqual(before, pickle.dumps(door))
+        for number in range(100):
+            for _ in range(2):
+                door.leave(f"192.0.2.{number}")
+        self.assertEqual(before, pickle.dumps(door))
 
 
 class LocalTests(SynchronousTestCase):

@@ -129,6 +129,15 @@ class RoomsTests(SynchronousTestCase):
         self.rooms.rename("A", "ANN")
         self.assertEqual(self.rooms.nameOf("A"), "ANN")
 
+    def test_renamedFrom(self) -> None:
+        """A name that its owner gave up is free, for the room's next person too."""
+        self.rooms.enter("A")
+        self.rooms.enter("B")
+        self.rooms.rename("A", "Ann")
+        self.rooms.rename("A", "Amy")
+        self.rooms.rename("B", "Ann")
+        self.assertEqual(self.rooms.who("A")[0].text, "* in lobby: Amy, Ann")
+
     def test_join(self) -> None:
         """Both rooms get a notice of a move; an empty room is removed, but not the lobby."""
         self.rooms.enter("A")

@@ -47,6 +47,14 @@ class GrammarTests(SynchronousTestCase):
         }.items():
             self.assertEqual(normal, str(parseScenario(written, GRAMMAR)))
 
+    def test_longest(self) -> None:
+        """A scenario may have as many parts as the message about more of them says."""
+        for end in ("", " | again"):
+            text = "a = " + " | ".join(["1s healthy"] * MAX_PARTS) + end
+            scenario = parseScenario(text, GRAMMAR)
+            self.assertEqual(MAX_PARTS, len(scenario.parts))
+            self.assertEqual(text, str(scenario))
+
     def test_bad(self) -> None:
         """One line names the scenario, what is wrong with it, and what would be right."""
         form = "a scenario is a name, =, and parts, as in down = 5s echo: refuse"

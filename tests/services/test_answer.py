@@ -123,6 +123,18 @@ class BookTests(SynchronousTestCase):
             self.assertEqual(peer.read(), answer)
 
 
+class EmptyBookTests(SynchronousTestCase):
+    """A book without answers."""
+
+    def test_configure(self) -> None:
+        """It is a book as any other: it does not stand for the default one."""
+        made = factory()
+        peer = Peer(made)
+        made.configure(ServiceSettings(answers=AnswerBook({})))
+        peer.send(b"how are u\n")
+        self.assertEqual(peer.read(), b"Nothing\n")
+
+
 class LimitTests(SynchronousTestCase):
     """Which limits are in force after they have changed."""
 

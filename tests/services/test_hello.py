@@ -343,6 +343,28 @@ class ChannelTests(SynchronousTestCase):
         self.assertEqual((made.channels, peer.clock.getDelayedCalls()), (set(), []))
 
 
+class KeptTests(SynchronousTestCase):
+    """A connection that is used for many requests."""
+
+    REQUEST = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+    def test_headerLimit(self) -> None:
+        """The limit of a header is that of each request, and not of all together."""
+        peer = Peer(site(maxHeader=len(self.REQUEST)))
+        for _ in range(5):
+            peer.send(self.REQUEST)
+            self.assertEqual(b"HTTP/1.1 200 OK", peer.read().partition(b"\r\n")[0])
+
+    def test_varies(self) -> None:
+        """A cache is told that the greeting depends on Accept (RFC 9110, 12.5.5)."""
+        peer = Peer(site())
+        for accept in (b"text/html", b"text/plain"):
+            peer.send(self.REQUEST.replace(b"Host", b"Accept: %b\r\nHost" % accept))
+            answer = peer.read()
+            self.assertIn(b"\r\nVary: Accept\r\n", answer)
+            self.assertIn(b"\r\nContent-Type: %b;" % accept, answer)
+
+
 class HelloTests(DaemonTests):
     """Over real sockets."""
 

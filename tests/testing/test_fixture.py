@@ -343,6 +343,33 @@ class ServeTests(TestCase):
         self.assertEqual(threading.active_count(), threads)
         self.assertEqual(len(os.listdir("/proc/self/fd")), files)
 
+    def test_closed(self) -> None:
+        """A server that is closed has no process any more."""
+        server = testing.serve("echo")
+        process = server._process
+        # If the server does not end it, the test does.
+        self.addCleanup(process.close)
+        assert process._child is not None
+        pid = process._child.pid
+        server.close()
+        self.assertFalse(os.path.exists(f"/proc/{pid}"))
+
+    def test_drainIsOver(self) -> None:
+        """The time to drain of a server that is closed ends with it, and not later."""
+        process = ChildProcess()
+        self.addCleanup(process.close)
+        server = testing.Server(process, "echo", {"drainTimeout": 0.05})
+        with connected(server):
+            self.assertEqual(1, len(server.connections))
+            server.close()
+        # A longer time, which begins later in the same process.
+        later = testing.Server(process, "echo", {"faults": ["timeout 200ms"]})
+        with connected(later) as client:
+            self.assertEqual(b"", client.recv(1))
+        later.close()
+        aborts = [line for line in process.log if "aborting connections" in line]
+        self.assertEqual(1, len(aborts), aborts)
+
     def test_killedTest(self) -> None:
         """When the test's process is killed, the servers' process ends and cleans up."""
         path = str(self.folder() / "socket")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import struct
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +23,10 @@ from twistednet.services.datagram import Datagram
 from twistednet.services.ratelimitedlog import RateLimitedLog
 from twistednet.transport import mmsg
 from twistednet.transport.datagrams import MAX_DATAGRAMS, DatagramPort
+
+#: The limited broadcast, which a socket may send to only if it says so (SO_BROADCAST).
+EVERYBODY = "255.255.255.255", 9
+RAW_EVERYBODY = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s8x", 9, b"\xff" * 4)
 
 
 class Returning(DatagramProtocol):
@@ -186,6 +191,23 @@ class _Contract:
         self.assertEqual([b"x"] * (MAX_DATAGRAMS - 1), self.take(client, MAX_DATAGRAMS - 1))
         self.assertEqual(1, port.unsent)
 
+    def test_unsentIsNotSent(self) -> None:
+        """A reply that the kernel refuses counts neither as sent nor with its bytes."""
+
+        class Refused(Returning):
+            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+                # As if it had come from there: then the reply waits for the end of the turn.
+                port._senders[EVERYBODY] = RAW_EVERYBODY
+                self.transport.write(b"to everybody", EVERYBODY)
+                self.transport.write(b"reply", addr)
+
+        port = self.listen(Refused())
+        client = self.client(port)
+        client.send(b"x")
+        self.loop.turn()
+        self.assertEqual([b"reply"], self.take(client, 1))
+        self.assertEqual((1, 1, 5), (port.unsent, port.datagramsOut, port.bytesOut))
+
     def test_unread(self) -> None:
         """An error of a read is counted, and the port goes on."""
         protocol = Returning()
@@ -316,6 +338,21 @@ class BatchTests(_Contract, SynchronousTestCase):
             address = client.getsockname()[:2]
             self.assertEqual([(b"see", address), (b"x", address)], protocol.received)
             self.assertEqual(({address}, b"ab\0"), protocol.calls[-3])
+
+    def test_notReturned(self) -> None:
+        """The same holds for a datagram that is returned unseen."""
+
+        class Unseeing(Returning):
+            def mayReturn(self, senders: Any, firstBytes: bytes) -> bool:
+                # Only the answer goes there: the kernel refuses it.
+                port._incoming._addresses[: len(RAW_EVERYBODY)] = RAW_EVERYBODY
+                return True
+
+        port: Any = self.listen(Unseeing())
+        self.client(port).send(b"hello")
+        self.loop.turn()
+        self.assertEqual((1, 5), (port.datagramsIn, port.bytesIn))
+        self.assertEqual((1, 0, 0), (port.unsent, port.datagramsOut, port.bytesOut))
 
     def test_available(self) -> None:
         """Linux has both calls."""

@@ -24,6 +24,7 @@ from twistednet.transport.polling import (
     MIN_READ_BYTES,
     EpollPoller,
     ReactorPoller,
+    pollerOf,
 )
 from twistednet.transport.streams import TCPStream
 
@@ -107,6 +108,24 @@ class BatchTests(LoopTestCase):
         client.send(_ROOM)
         self.loop.turn()
         self.assertEqual(MAX_BATCH_BYTES // 40, len(protocol.chunks[0]))
+
+    def test_nonReadersGone(self) -> None:
+        """Peers that are gone, or that have read everything, no longer count."""
+        streams = []
+        for _ in range(40):
+            client, stream = self.connect(Recorder())
+            stream.write(bytes(8 << 20))
+            streams.append((client, stream))
+        for client, stream in streams[:20]:
+            self.readAll(client, 8 << 20)
+            self.assertEqual(0, stream.queued)
+        for _, stream in streams[20:]:
+            stream.abortConnection()
+        self.loop.drain()
+        client, _ = self.connect(Recorder())
+        client.send(b"x")
+        self.loop.turn()
+        self.assertEqual(MAX_READ_BYTES, pollerOf(self.loop).share)
 
     def test_pausedByAnother(self) -> None:
         """A stream that another stream of its batch has paused is not read in that batch."""
