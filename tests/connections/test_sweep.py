@@ -13,9 +13,10 @@ TIMES = Times(handshake=10, idle=600, stall=30)
 
 
 class Stream:
-    """The counts of a transport."""
+    """The counts of a transport, which is a UNIX socket: it has no acknowledgements."""
 
     protocol = None
+    kind = "unix"
 
     def __init__(self) -> None:
         self.bytesIn = self.bytesOut = self.queued = 0
@@ -27,7 +28,7 @@ class Connection:
     def __init__(self) -> None:
         self.transport = Stream()
         self.opened = self.lastProgress = 0.0
-        self.total = 0
+        self.total = self.acknowledged = 0
         self.aborted: list[str] = []
         self.abort = self.aborted.append
 
