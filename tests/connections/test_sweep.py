@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from twistednet.connections.timeouts import Times, sweep
+from twistednet.core.limits import Admission, AdmissionControl
 
 TIMES = Times(handshake=10, idle=600, stall=30)
 
@@ -39,6 +40,7 @@ class Connections(list[Connection]):
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
+        self.admissionControl = AdmissionControl(Admission(total=100, perPeer=20, rate=10))
 
 
 class StallTests(SynchronousTestCase):
