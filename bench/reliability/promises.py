@@ -105,7 +105,7 @@ PROMISES = (
     Promise(
         "unread log",
         "Nobody waits for the log.",
-        "2,000 connections while standard output is a pipe that nobody reads",
+        "90 logged messages of 200 bytes; standard output is a pipe of 4 KiB that nobody reads",
         stopping.unreadLog,
     ),
     Promise(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import signal
 import socket
 import subprocess
@@ -15,14 +16,15 @@ from queue import Empty
 from tempfile import TemporaryDirectory
 
 from bench.reliability.model import Conditions, Figure
-from bench.reliability.target import CLEAN, Bystander, Target, allowDescriptors, reset, target
+from bench.reliability.target import CLEAN, Bystander, Target, allowDescriptors, target
 from tests.support.processes import ANYWHERE, PATIENCE, Running
 
 QUEUED = 1000
 RUNS, LOOPING = 10, 40
 DRAIN_SECONDS = 2.0
-#: Connections that are logged while nobody reads the log.
-LOGGED = 2000
+#: Messages of 200 bytes that are logged while nobody reads the log, and what its pipe holds.
+LOGGED = 90
+PIPE_BYTES = 4096
 
 BLOCKING = """
 import time
@@ -151,9 +153,12 @@ def unreadLog(conditions: Conditions) -> Iterator[Figure]:
     """Log to a pipe that nobody reads, beside a client of echo, and then stop."""
     with contextlib.closing(Running(*ANYWHERE)) as daemon, Bystander(daemon) as other:
         address = daemon.address("receive")
+        assert daemon.process.stdout is not None
+        fcntl.fcntl(daemon.process.stdout, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         other.p99()
         for _ in range(LOGGED):
-            reset(address)
+            with socket.create_connection(address, PATIENCE) as client:
+                client.sendall(b"x" * 200)
         yield Figure("p99 of another client", other.p99(), "ms", 10, isTime=True)
         other.close()
         daemon.signal(signal.SIGTERM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from twisted.internet.interfaces import IReactorTime
@@ -12,17 +13,18 @@ from twistednet.events.model import Closed, Event, Faulted, Opened, Refused
 
 
 class LogSink:
-    """Logs a line for each event: 10 at once of each kind, and then one a second.
+    """Logs a line for each event: of each kind and service 10 at once, and then one a second.
 
-    So the log stays readable, and cheap, with ten thousand connections. Lines that are left out
-    are counted, and the next line that fits says how many.
+    So the log stays readable, and cheap, with ten thousand connections, and a flood of one
+    service hides no line of another. Lines that are left out are counted, and the next line that
+    fits says how many.
     """
 
     RATE: ClassVar[float] = 1
     BURST: ClassVar[float] = 10
     log = Logger()
 
-    _FORMATS: ClassVar = {
+    _FORMATS: ClassVar[dict[type, str]] = {
         Opened: "{event.service}: {event.peer} connected (#{event.connection})",
         Refused: "{event.service}: refused {event.peer}: {event.limit}",
         Faulted: "{event.service}: {event.peer} (#{event.connection}): fault {event.fault}: "
@@ -33,25 +35,38 @@ class LogSink:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._buckets = {kind: TokenBucket(self.RATE, self.BURST) for kind in self._FORMATS}
-        #: Until when a kind is left out, and how many were.
-        self._silent = dict.fromkeys(self._FORMATS, 0.0)
-        self._leftOut = dict.fromkeys(self._FORMATS, 0)
+        self._limits: dict[tuple[type, str], _Limit] = {}
 
     def __call__(self, event: Event) -> None:
         if getattr(event, "kind", None) == "udp":
             # Its service displays datagrams.
             return
-        kind, now = type(event), self._clock.seconds()
-        if now < self._silent[kind]:
-            self._leftOut[kind] += 1
+        kind = type(event)
+        key = kind, event.service
+        limit = self._limits.get(key)
+        if limit is None:
+            limit = self._limits[key] = _Limit(TokenBucket(self.RATE, self.BURST))
+        now = self._clock.seconds()
+        if now < limit.silentUntil:
+            limit.leftOut += 1
             return
-        bucket = self._buckets[kind]
-        bucket.allow(now)
-        self._silent[kind] = now + bucket.wait()
-        if self._leftOut[kind]:
+        limit.bucket.allow(now)
+        limit.silentUntil = now + limit.bucket.wait()
+        if limit.leftOut:
             self.log.info(
-                "({count} more {kind})", count=self._leftOut[kind], kind=kind.__name__.lower()
+                "{service}: ({count} more {kind})",
+                service=event.service,
+                count=limit.leftOut,
+                kind=kind.__name__.lower(),
             )
-            self._leftOut[kind] = 0
+            limit.leftOut = 0
         self.log.info(self._FORMATS[kind], event=event)
+
+
+@dataclass
+class _Limit:
+    """The limit of one kind of line of one service: how many were left out, and until when."""
+
+    bucket: TokenBucket
+    silentUntil: float = 0.0
+    leftOut: int = 0
