@@ -78,11 +78,11 @@ class NonReaderTests(TestCase):
         with running(*ANYWHERE, "--stall-timeout", "2") as daemon:
             host, port = daemon.address("hello")
             url = f"http://{host}:{port}/?name={'A' * 3000}"
-            flags = ("-X", "-c", "20", "-r", "20", "-w", "512", "-y", "1024", "-k", "3", "-l", "30")
+            flags = ("-X", "-c", "8", "-r", "8", "-w", "512", "-y", "1024", "-k", "3", "-l", "30")
             client = subprocess.Popen([program, *flags, "-u", url], stdout=subprocess.DEVNULL)
             try:
                 place = 0
-                for _ in range(20):
+                for _ in range(8):
                     place = daemon.waitFor(r"closed .*: write stall;", place).end()
             finally:
                 client.kill()

@@ -18,6 +18,10 @@ FLOODS = 20
 SECONDS = 1.0
 
 
+#: Clients that read nothing keep their connections as long as they may.
+DRAIN = ("--drain-timeout", "2")
+
+
 def flood(address: tuple[str, int], request: bytes, ended: threading.Event) -> None:
     """Pipeline requests on one connection until it is closed, and read no response."""
     with socket.create_connection(address, timeout=0.1) as sock:
@@ -71,16 +75,15 @@ class PipeliningTests(TestCase):
         self.assertNotIn("Traceback", daemon.log)
 
     def test_hello(self) -> None:
-        """Echo answers while clients pipeline requests to hello, and the daemon stops at once."""
-        with running(*ANYWHERE, "--journal", "0") as daemon:
+        """Echo answers while clients pipeline requests to hello, and the daemon stops in time."""
+        with running(*ANYWHERE, "--journal", "0", *DRAIN) as daemon:
             address = daemon.address("hello")
             self.checkOthers(daemon, address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 
     def test_metrics(self) -> None:
         """The same on the admin site, without a token."""
-        with running(
-            *ANYWHERE, "--admin", "tcp:0", "--journal", "0", env=environment(NETDEMO_ADMIN="tcp:0")
-        ) as daemon:
+        flags = (*ANYWHERE, "--admin", "tcp:0", "--journal", "0", *DRAIN)
+        with running(*flags, env=environment(NETDEMO_ADMIN="tcp:0")) as daemon:
             admin = Admin(daemon)
             request = f"GET /metrics HTTP/1.1\r\nHost: {admin.host}:{admin.port}\r\n\r\n"
             self.checkOthers(daemon, (admin.host, admin.port), request.encode())
