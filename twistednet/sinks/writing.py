@@ -92,7 +92,7 @@ class LineWriter:
         self._fd = fd
         self._write = _writerFor(fd)
         self._waiting = bytearray()
-        self._untold = 0
+        self._unreported = 0
         #: Why lines wait, or waited last.
         self._why = _SLOW
         self._nextFlush: IDelayedCall | None = None
@@ -107,10 +107,12 @@ class LineWriter:
 
     def hasRoom(self) -> bool:
         """True if a line may be appended; False if it is dropped, which is counted."""
-        if len(self._waiting) <= (MAX_WAITING_BYTES // 2 if self._untold else MAX_WAITING_BYTES):
+        if len(self._waiting) <= (
+            MAX_WAITING_BYTES // 2 if self._unreported else MAX_WAITING_BYTES
+        ):
             return True
         self.dropped += 1
-        self._untold += 1
+        self._unreported += 1
         self.complain(self._why)
         return False
 
@@ -118,8 +120,8 @@ class LineWriter:
         """Write what can be written now, and close."""
         if self._nextFlush is not None:
             self._nextFlush.cancel()
-        if self._untold:
-            self._waiting += self.marker(self._untold).encode() + b"\n"
+        if self._unreported:
+            self._waiting += self.marker(self._unreported).encode() + b"\n"
         with suppress(OSError):
             while self._waiting:
                 self._writeSome()
@@ -129,9 +131,9 @@ class LineWriter:
 
     def append(self, text: str) -> None:
         """Write a line, now or later. Ask `hasRoom` first."""
-        if self._untold:
-            text = f"{self.marker(self._untold)}\n{text}"
-            self._untold = 0
+        if self._unreported:
+            text = f"{self.marker(self._unreported)}\n{text}"
+            self._unreported = 0
         self._waiting += text.encode(errors="replace") + b"\n"
         if self._nextFlush is not None or self._isWatched:
             return
