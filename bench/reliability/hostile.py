@@ -65,7 +65,9 @@ def datagrams(conditions: Conditions) -> Iterator[Figure]:
 
 def requests(conditions: Conditions) -> Iterator[Figure]:
     """Pipeline HTTP requests without end on many connections, beside a client of echo."""
-    with target("--admin", "tcp:0") as daemon, Bystander(daemon) as other:
+    # The journal's memory is bounded for all connections together.
+    flags = ("--admin", "tcp:0", "--journal", "0")
+    with target(*flags) as daemon, Bystander(daemon) as other:
         admin = Admin(daemon)
         places = {"hello /": daemon.address("hello"), "admin /metrics": (admin.host, admin.port)}
         for place, address in places.items():

@@ -21,7 +21,7 @@ PROMISES = (
     Promise(
         "non-readers",
         "Clients that send and never read cost bounded memory, and are closed.",
-        "1,000 of them on each service, with a stall timeout of 5 s",
+        "1,000 of them on each service; the stall timeout is 5 s, the journal is off",
         crowds.nonReaders,
     ),
     Promise(
@@ -45,7 +45,7 @@ PROMISES = (
     Promise(
         "requests",
         "Pipelined HTTP requests are served in turn with everything else.",
-        "100 connections that send requests without end and read nothing, for 5 s",
+        "100 connections send requests without end and read nothing; the journal is off",
         hostile.requests,
     ),
     Promise(

@@ -130,7 +130,9 @@ def hanging(conditions: Conditions) -> Iterator[Figure]:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 daemon.process.wait(PATIENCE)
             took = time.monotonic() - begun - (DRAIN_SECONDS if times == 1 else 0)
-            yield Figure(f"seconds until it is gone, {what}", took, "s", 1.5)
+            isLeft = daemon.process.poll() is None
+            yield Figure(f"daemons that go on, {what}", isLeft, most=0)
+            yield Figure(f"seconds until it is gone, {what}", took, "s", 1.5, isTime=True)
             yield Figure(
                 f"logs without what blocked, {what}",
                 "in dataReceived" not in daemon.readLog(),
