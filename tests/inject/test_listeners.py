@@ -119,6 +119,7 @@ class RefusingTests(PortTestCase):
     async def test_handshake(self) -> None:
         """A handshake under way is waited for, in vain too; later ones are not let in."""
         self.patch(refusing, "HANDSHAKE_SECONDS", 0.3)
+        self.patch(refusing, "MAX_ROWS", 10**9)
         for stop in (refusing.refuse, refusing.stopListening):
             for port in (self.listen(), self.listen("::1")):
                 # The kernel completes these handshakes when the clients send their first byte.
@@ -135,8 +136,22 @@ class RefusingTests(PortTestCase):
                 while not self.isRefused(address, silent.family):
                     await deferLater(reactor, 0)
 
+    async def test_manySockets(self) -> None:
+        """Where looking at handshakes would take long, they have a moment, and all are served."""
+        self.patch(refusing, "MAX_ROWS", -1)
+        self.patch(refusing, "_hasHandshakes", None)
+        for stop in (refusing.refuse, refusing.stopListening):
+            port = self.listen()
+            sock = self.connect(port)
+            address = port.socket.getsockname()
+            stop(port)
+            await self.assertServed(sock)
+            while not self.isRefused(address, sock.family):
+                await deferLater(reactor, 0)
+
     async def test_undoneMeanwhile(self) -> None:
         """`refuse` is undone while a handshake is under way: clients connect again."""
+        self.patch(refusing, "MAX_ROWS", 10**9)
         port = self.listen()
         port.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
         self.connect(port)

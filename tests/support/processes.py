@@ -25,7 +25,7 @@ from twistednet.services.catalog import SERVICES
 ROOT = Path(__file__).parents[2]
 TWISTD = str(Path(sys.executable).with_name("twistd"))
 #: The same, with more lines in its log.
-_TALKATIVE = [sys.executable, str(Path(__file__).with_name("talkative.py"))]
+_VERBOSE_TWISTD = [sys.executable, str(Path(__file__).with_name("verbosetwistd.py"))]
 
 #: Seconds that anything may take before a test calls it hung.
 PATIENCE = 20
@@ -84,7 +84,7 @@ class Running:
         self.path = Path(self.folder.name)
         more.setdefault("env", environment())
         self.process = subprocess.Popen(
-            command or [*_TALKATIVE, "-n", "--pidfile=", *twistd, "netdemo", *flags],
+            command or [*_VERBOSE_TWISTD, "-n", "--pidfile=", *twistd, "netdemo", *flags],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
