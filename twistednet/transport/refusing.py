@@ -33,10 +33,8 @@ Undo = Callable[[], None]
 HANDSHAKE_SECONDS = 1.0
 #: Seconds between two looks at the handshakes.
 LOOK_SECONDS = 0.02
-#: Sockets of the system, those in TIME_WAIT included, that are few enough to look through: more
-#: would take tenths of a second. Then the handshakes have BLIND_SECONDS.
-MAX_ROWS = 2000
-BLIND_SECONDS = 0.1
+#: Sockets of the system, those in TIME_WAIT included, that are few enough to look through.
+MAX_ROWS = 5000
 
 #: From <asm-generic/socket.h>; Python has no names for them.
 _SO_ATTACH_FILTER, _SO_DETACH_FILTER = 26, 27
@@ -126,9 +124,7 @@ class _LastAccepts:
         self._clock = cast(IReactorTime, port.reactor)
         with contextlib.suppress(OSError):
             _dropSYNs(port)
-        self._canLook = _countSockets() <= MAX_ROWS
-        seconds = HANDSHAKE_SECONDS if self._canLook else BLIND_SECONDS
-        self._deadline = self._clock.seconds() + seconds
+        self._deadline = self._clock.seconds() + HANDSHAKE_SECONDS
         self._nextLook: IDelayedCall | None = None
         self._look()
 
@@ -143,7 +139,7 @@ class _LastAccepts:
         self._nextLook = None
         # In this order: what completes between the two is accepted.
         isLate = self._clock.seconds() >= self._deadline
-        isOver = isLate or (self._canLook and not _hasHandshakes(self._port))
+        isOver = isLate or not _hasHandshakes(self._port)
         acceptQueue(self._port)
         if isOver:
             self._end()
@@ -165,8 +161,11 @@ def _countSockets() -> int:
 def _hasHandshakes(port: tcp.Port) -> bool:
     """True if a client of this port's number has sent a SYN, and not yet the ACK that follows.
 
-    False where the system does not show it.
+    False where the system does not show it, or has so many sockets that a look would stop the
+    daemon for tenths of a second.
     """
+    if _countSockets() > MAX_ROWS:
+        return False
     number = b"%04X" % port.socket.getsockname()[1]
     table = "tcp6" if port.socket.family == socket.AF_INET6 else "tcp"
     with contextlib.suppress(OSError), open(f"/proc/self/net/{table}", "rb") as rows:
