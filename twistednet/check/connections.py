@@ -52,25 +52,27 @@ def addConnectionChecks(
     if not clientFirst:
         return
 
-    async def keptIdle(probe: Probe, seconds: float) -> None:
-        stream = await probe.connect()
-        # After an exchange, as HTTP servers give a new connection less time
-        # (RFC 9112, 9.5, leaves the limit to the server).
-        await serves(probe, stream)
-        probe.sent = f"an exchange, then nothing for {seconds:g} s"
-        await probe.expectSilence(stream, seconds)
-        await serves(probe, stream)
-        probe.sent = f"an exchange, nothing for {seconds:g} s, another exchange"
-
     @checklist.check("a pause does not end a connection", "wire.md: idle for 10 min")
     async def pauseKept(probe: Probe) -> None:
-        await keptIdle(probe, PAUSE_SECONDS)
+        await _keepIdle(probe, serves, PAUSE_SECONDS)
 
     @checklist.check("an idle connection is kept", "wire.md: idle for 10 min", slow=True)
     async def idleKept(probe: Probe) -> None:
-        await keptIdle(probe, IDLE_SECONDS)
+        await _keepIdle(probe, serves, IDLE_SECONDS)
 
     @checklist.check("no data before the client's", "the client sends first: there is no banner")
     async def noBanner(probe: Probe) -> None:
         probe.sent = "nothing"
         await probe.expectSilence(await probe.connect())
+
+
+async def _keepIdle(probe: Probe, serves: ExchangeFunction, seconds: float) -> None:
+    """Require that a connection without data for `seconds` is kept."""
+    stream = await probe.connect()
+    # After an exchange, as HTTP servers give a new connection less time
+    # (RFC 9112, 9.5, leaves the limit to the server).
+    await serves(probe, stream)
+    probe.sent = f"an exchange, then nothing for {seconds:g} s"
+    await probe.expectSilence(stream, seconds)
+    await serves(probe, stream)
+    probe.sent = f"an exchange, nothing for {seconds:g} s, another exchange"
