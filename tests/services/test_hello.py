@@ -356,7 +356,7 @@ class KeptTests(SynchronousTestCase):
             self.assertEqual(b"HTTP/1.1 200 OK", peer.read().partition(b"\r\n")[0])
 
     def test_varies(self) -> None:
-        """A cache is told that the greeting depends on Accept (RFC 9110, 12.5.5)."""
+        """The greeting depends on Accept, so it has `Vary: Accept` (RFC 9110, 12.5.5)."""
         peer = Peer(site())
         for accept in (b"text/html", b"text/plain"):
             peer.send(self.REQUEST.replace(b"Host", b"Accept: %b\r\nHost" % accept))

@@ -196,7 +196,7 @@ class _Contract:
 
         class Refused(Returning):
             def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-                # As if it had come from there: then the reply waits for the end of the turn.
+                # A reply to a sender of this turn is sent at the end of the turn.
                 port._senders[EVERYBODY] = RAW_EVERYBODY
                 self.transport.write(b"to everybody", EVERYBODY)
                 self.transport.write(b"reply", addr)
