@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
 
 from twistednet.admin.interfaces import DaemonAPI
 from twistednet.admin.replies import APIError, Reply, jsonReply
 from twistednet.admin.routing import APIRequest, Route
-from twistednet.core.text import hostOf
+from twistednet.core.text import hostOf, ipAddress
 from twistednet.faults.active import ActiveFault
 from twistednet.faults.grammar import BadFault, parse
 from twistednet.faults.model import FaultKind
@@ -137,10 +136,7 @@ def _described(kind: FaultKind) -> dict[str, object]:
 def _addressOf(request: BoundedRequest) -> str | None:
     """Return the client's address as a rule's `from` has it; None over a UNIX socket."""
     host = hostOf(request.getClientAddress())
-    if host is None:
-        return None
-    address = ip_address(host.partition("%")[0])
-    return str(getattr(address, "ipv4_mapped", None) or address)
+    return None if host is None else str(ipAddress(host))
 
 
 def field(body: object, name: str) -> object:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+
+from twistednet.core.text import ipAddress
 
 Network = IPv4Network | IPv6Network
 
@@ -27,8 +29,7 @@ class LocalPeers:
             return True
         if host is None or not self.networks:
             return False
-        address = ip_address(host.partition("%")[0])
-        address = getattr(address, "ipv4_mapped", None) or address
+        address = ipAddress(host)
         return any(address in network for network in self.networks)
 
 

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 _ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -54,6 +55,15 @@ def hostOf(address: object) -> str | None:
     """Return the IP address in `address`; None if it has none, as a UNIX socket's."""
     host = getattr(address, "host", None)
     return host if isinstance(host, str) else None
+
+
+def ipAddress(host: str) -> IPv4Address | IPv6Address:
+    """Return the address of a host, without a zone; an IPv4-mapped one is one of IPv4.
+
+    (RFC 4291, 2.5.5.2.) Raises ValueError for what is not an address.
+    """
+    address = ip_address(host.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def addressText(address: object) -> str:

@@ -8,6 +8,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from itertools import count
 from random import Random, SystemRandom
 
+from twistednet.core.text import ipAddress
 from twistednet.faults.model import Carrier
 from twistednet.faults.rules import Rule
 
@@ -76,8 +77,7 @@ class ActiveFault:
 
 
 def _isIn(host: str, network: IPv4Network | IPv6Network) -> bool:
-    own = ip_address(host.partition("%")[0])
-    address = getattr(own, "ipv4_mapped", None) or own
+    address = ipAddress(host)
     if address.version == 4 and isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):
         # Events of a socket for both families have it so.
         address = ip_address(f"::ffff:{address}")
